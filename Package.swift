@@ -1,0 +1,119 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Arrows point down only: a target may depend on those above it in this list, never the reverse.
+// What decides things (LISPWire to LISPControl, HostRouting, ForwardingInterface) touches no socket, file or clock.
+
+var settings: [SwiftSetting] = [
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+if Context.environment["CI"] != nil {
+    settings.append(.treatAllWarnings(as: .error))
+}
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+
+let package = Package(
+    name: "lispd",
+    products: [
+        .executable(name: "lispd", targets: ["lispd"]),
+        .executable(name: "lispctl", targets: ["lispctl"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    ],
+    targets: [
+        // Bytes and values.
+        .target(name: "LISPWire", dependencies: [crypto], swiftSettings: settings),
+        .target(name: "PacketView", swiftSettings: settings),
+        // What the control plane tells the data plane: values and integer ids only.
+        .target(name: "ForwardingInterface", dependencies: ["LISPWire"], swiftSettings: settings),
+
+        // Linux, wrapped once.
+        .systemLibrary(
+            name: "CNetlink",
+            pkgConfig: "libnl-route-3.0",
+            providers: [.apt(["libnl-3-dev", "libnl-route-3-dev"])]
+        ),
+        .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+        .target(name: "LinuxNetwork", dependencies: ["CLinux", "CNetlink", "LISPWire"], swiftSettings: settings),
+        .target(name: "HostRouting", dependencies: ["LISPWire"], swiftSettings: settings),
+
+        // Tables, roles, packets.
+        .target(name: "LISPTables", dependencies: ["LISPWire"], swiftSettings: settings),
+        .target(
+            name: "LISPControl",
+            dependencies: ["LISPWire", "LISPTables", "ForwardingInterface"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "DataPlane",
+            dependencies: ["ForwardingInterface", "LISPWire", "PacketView", "LinuxNetwork", "CLinux"],
+            swiftSettings: settings
+        ),
+
+        // The operator's side.
+        .target(
+            name: "Configuration",
+            dependencies: ["LISPWire", .product(name: "Yams", package: "Yams")],
+            swiftSettings: settings
+        ),
+        .target(name: "ManagementAPI", swiftSettings: settings),
+        .target(
+            name: "Management",
+            dependencies: ["ManagementAPI", .product(name: "Hummingbird", package: "hummingbird"), logging],
+            swiftSettings: settings
+        ),
+
+        .executableTarget(
+            name: "lispd",
+            dependencies: [
+                "LISPWire", "LISPTables", "LISPControl", "ForwardingInterface", "DataPlane", "LinuxNetwork",
+                "HostRouting", "Configuration", "ManagementAPI", "Management",
+                arguments, logging, nioCore, nioPosix,
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "lispctl",
+            dependencies: [
+                "LISPWire", "Configuration", "ManagementAPI", arguments, nioCore, nioPosix, nioHTTP,
+            ],
+            swiftSettings: settings
+        ),
+
+        .testTarget(name: "LISPWireTests", dependencies: ["LISPWire"], swiftSettings: settings),
+        .testTarget(name: "PacketViewTests", dependencies: ["PacketView"], swiftSettings: settings),
+        .testTarget(name: "LinuxNetworkTests", dependencies: ["LinuxNetwork", "LISPWire"], swiftSettings: settings),
+        .testTarget(name: "HostRoutingTests", dependencies: ["HostRouting", "LISPWire"], swiftSettings: settings),
+        .testTarget(name: "LISPTablesTests", dependencies: ["LISPTables", "LISPWire"], swiftSettings: settings),
+        .testTarget(
+            name: "LISPControlTests",
+            dependencies: ["LISPControl", "LISPTables", "LISPWire", "ForwardingInterface"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "DataPlaneTests",
+            dependencies: ["DataPlane", "ForwardingInterface", "LISPWire", "PacketView"],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "LISPWire"], swiftSettings: settings),
+        .testTarget(
+            name: "ManagementTests",
+            dependencies: ["ManagementAPI", "Management"],
+            swiftSettings: settings
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)

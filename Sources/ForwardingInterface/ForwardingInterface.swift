@@ -1,0 +1,122 @@
+// What stands between the control plane and any data plane: values and integer ids, never a pointer, closure or class,
+// so that a plane in the kernel can stand behind the same interface as the one in user space.
+//
+// Updates are batched and idempotent. Children come before parents: a locator before the set that names it, a set
+// before the entry that uses it; deletions the other way round.
+
+import LISPWire
+
+/// Names one RLOC that entries share. Chosen by the control plane, never reused while anything refers to it.
+package struct LocatorID: RawRepresentable, Hashable, Sendable, Comparable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+    package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// Names one ordered set of weighted locators.
+package struct LocatorSetID: RawRepresentable, Hashable, Sendable, Comparable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+    package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// Names the counters of one mapping. Survives a change of the mapping's locators.
+package struct MappingID: RawRepresentable, Hashable, Sendable, Comparable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+    package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// One member of a locator set.
+package struct LocatorSlot: Hashable, Sendable {
+    package var locator: LocatorID
+    /// Lower is preferred; 255 is never used for unicast.
+    package var priority: UInt8
+    /// Share among usable locators of the best priority. If all of those are 0, they share evenly.
+    package var weight: UInt8
+
+    package init(locator: LocatorID, priority: UInt8, weight: UInt8) {
+        self.locator = locator
+        self.priority = priority
+        self.weight = weight
+    }
+}
+
+/// Why a packet of the site is dropped on purpose (PROTOCOL 10).
+package enum ForwardingDropReason: UInt8, Hashable, Sendable, CaseIterable {
+    case noReason = 3
+    case policyDenied = 4
+    case authenticationFailure = 5
+}
+
+/// What happens to a packet whose destination an entry covers.
+package enum ForwardingAction: Hashable, Sendable {
+    /// Encapsulate to a locator of the set. Drops, counted, when no locator of the set is usable.
+    case encapsulate(LocatorSetID)
+    /// Write it back to the TUN, whose rule forwards it natively; its TTL is raised by one first.
+    case forwardNatively
+    /// Hand it over, like a miss: the control plane asks for the mapping.
+    case sendMapRequest
+    /// Drop and count by reason.
+    case drop(ForwardingDropReason)
+}
+
+/// One change of the forwarding state.
+package enum ForwardingUpdate: Hashable, Sendable {
+    /// Adds the locator or changes it in place: every entry that uses it follows at once.
+    /// `source` is the outer source address (nil: the kernel chooses); `mtu` is the path MTU towards it, 0 when unknown.
+    case putLocator(LocatorID, address: IPAddress, source: IPAddress?, up: Bool, mtu: UInt16)
+    case deleteLocator(LocatorID)
+    case putLocatorSet(LocatorSetID, [LocatorSlot])
+    case deleteLocatorSet(LocatorSetID)
+    /// Adds or replaces the entry for the prefix. Counters of `mapping` go on if it had any.
+    case putEntry(EIDPrefix, mapping: MappingID, action: ForwardingAction)
+    case deleteEntry(EIDPrefix)
+    /// An EID-prefix of this site: the ETR delivers to it, the ITR never encapsulates to it.
+    case putOwnPrefix(EIDPrefix)
+    case deleteOwnPrefix(EIDPrefix)
+}
+
+/// A packet that no entry covers (or whose entry asks for a Map-Request), handed to the control plane.
+package struct ForwardingMiss: Sendable {
+    package var source: EID
+    package var destination: EID
+    /// The whole inner packet, from its IP header on.
+    package var packet: [UInt8]
+
+    package init(source: EID, destination: EID, packet: [UInt8]) {
+        self.source = source
+        self.destination = destination
+        self.packet = packet
+    }
+}
+
+/// What becomes of a held packet.
+package enum HeldPacketVerdict: Hashable, Sendable {
+    /// Look the destination up again and treat it like a new packet; a second miss drops it, counted.
+    case forward
+    /// Write it back to the TUN of its instance, TTL raised by one, to be forwarded natively.
+    case forwardNatively
+}
+
+/// Octets and packets, both directions separately. Counters only grow; they start from 0 with the daemon.
+package struct TrafficCounters: Hashable, Sendable {
+    package var packets: UInt64
+    package var octets: UInt64
+
+    package init(packets: UInt64 = 0, octets: UInt64 = 0) {
+        self.packets = packets
+        self.octets = octets
+    }
+}
+
+/// What the forwarding state counts for a mapping: sent towards it, received from sources inside it.
+package struct MappingCounters: Hashable, Sendable {
+    package var encapsulated: TrafficCounters
+    package var decapsulated: TrafficCounters
+
+    package init(encapsulated: TrafficCounters = .init(), decapsulated: TrafficCounters = .init()) {
+        self.encapsulated = encapsulated
+        self.decapsulated = decapsulated
+    }
+}

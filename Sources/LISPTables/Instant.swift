@@ -1,0 +1,38 @@
+// The clock that every machine is given from outside: monotonic, in nanoseconds from an origin of the owner's choice.
+
+/// A point on the owner's monotonic clock. In the daemon that is CLOCK_BOOTTIME; in a simulation, virtual time.
+package struct Instant: InstantProtocol, Hashable, Sendable {
+    /// Nanoseconds since the origin.
+    package var nanoseconds: Int64
+
+    package init(nanoseconds: Int64) {
+        self.nanoseconds = nanoseconds
+    }
+
+    /// The origin of the clock.
+    package static let zero = Instant(nanoseconds: 0)
+
+    /// Saturates instead of overflowing: a TTL of decades ends far away, not in the past.
+    package func advanced(by duration: Duration) -> Instant {
+        let (sum, overflow) = nanoseconds.addingReportingOverflow(duration.nanoseconds)
+        return Instant(nanoseconds: overflow ? (duration < .zero ? .min : .max) : sum)
+    }
+
+    package func duration(to other: Instant) -> Duration {
+        let (difference, overflow) = other.nanoseconds.subtractingReportingOverflow(nanoseconds)
+        return .nanoseconds(overflow ? (other > self ? .max : .min) : difference)
+    }
+
+    package static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
+}
+
+extension Duration {
+    /// The whole duration in nanoseconds, saturated to 64 bits (292 years).
+    package var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        guard !overflow else { return seconds < 0 ? .min : .max }
+        let (sum, overflowed) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return overflowed ? (seconds < 0 ? .min : .max) : sum
+    }
+}
