@@ -30,6 +30,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     ],
@@ -51,7 +52,13 @@ let package = Package(
         .target(name: "HostRouting", dependencies: ["LISPWire"], swiftSettings: settings),
 
         // Tables, roles, packets.
-        .target(name: "LISPTables", dependencies: ["LISPWire"], swiftSettings: settings),
+        .target(
+            name: "LISPTables",
+            dependencies: [
+                "LISPWire", "ForwardingInterface", .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings
+        ),
         .target(
             name: "LISPControl",
             dependencies: ["LISPWire", "LISPTables", "ForwardingInterface"],

@@ -1,0 +1,318 @@
+// The Egress Tunnel Router's side of the control plane: it registers the site's EID-prefixes with its Map-Servers and answers
+// Map-Requests for them (RFC 9301 sections 5.5 to 5.7, 7.1 and 8.2).
+
+import LISPTables
+import LISPWire
+
+/// Does no I/O and reads no clock. The owner carries out the actions and calls `timeout` at `deadline()`.
+package struct ETR: Sendable {
+    /// What a control message may measure towards a peer whose path MTU is not known: the whole IP packet (RFC 9301 section 5).
+    static let largestPacket: [AddressFamily: Int] = [.ipv4: 576, .ipv6: 1280]
+
+    /// One Map-Server with the Map-Registers that go to it.
+    package struct Registrar: Sendable {
+        package fileprivate(set) var peer: MapServerPeer
+        package fileprivate(set) var registrations: [Registration]
+
+        /// When the last Map-Notify came for any of our mappings.
+        package var lastAcknowledged: Instant? { registrations.compactMap(\.lastAcknowledged).max() }
+        package var lastSent: Instant? { registrations.compactMap(\.lastSent).max() }
+        /// Every Map-Register was acknowledged when last sent.
+        package var isUp: Bool {
+            !registrations.isEmpty && registrations.allSatisfy { $0.lastAcknowledged != nil && $0.unacknowledged < 2 }
+        }
+        package var refused: Set<EIDPrefix> { registrations.reduce(into: []) { $0.formUnion($1.refused) } }
+    }
+
+    package private(set) var settings: ETRSettings
+    package private(set) var database: Database
+    package private(set) var registrars: [Registrar]
+    package private(set) var statistics = Tally<ETREvent>()
+    /// The next nonce of a Map-Register. It only grows, also over restarts: the owner saves it.
+    package private(set) var nextNonce: UInt64
+    private var limiter: MapReplyLimiter
+
+    /// - Parameter nextNonce: the larger of what was saved and the wall clock in nanoseconds.
+    package init(settings: ETRSettings, nextNonce: UInt64, limiter: MapReplyLimiter = .init(), now: Instant) {
+        self.settings = settings
+        self.database = Database(settings.mappings)
+        self.nextNonce = nextNonce
+        self.limiter = limiter
+        self.registrars = []
+        self.registrars = settings.mapServers.map { registrar($0, now: now) }
+    }
+
+    // MARK: Registration
+
+    private func registrar(_ peer: MapServerPeer, now: Instant) -> Registrar {
+        Registrar(peer: peer, registrations: packed(for: peer).map { Registration(mappings: $0, now: now) })
+    }
+
+    /// Groups the mappings so that each Map-Register fits the smallest packet that every path carries. A record that alone is
+    /// larger travels alone.
+    private func packed(for peer: MapServerPeer) -> [[EIDPrefix]] {
+        let headers = peer.address.family == .ipv4 ? 20 + 8 : 40 + 8
+        let largest = Self.largestPacket[peer.address.family, default: 576] - headers
+        let empty = mapRegister(to: peer, [], nonce: Nonce(rawValue: 0)).encoded().count
+        var groups: [[EIDPrefix]] = []
+        var size = 0
+        for mapping in database.mappings where !mapping.locators.isEmpty {
+            let record = mapRegister(to: peer, [mapping.record()], nonce: Nonce(rawValue: 0)).encoded().count - empty
+            if groups.isEmpty || size + record > largest || groups[groups.count - 1].count == 255 {
+                groups.append([])
+                size = empty
+            }
+            groups[groups.count - 1].append(mapping.eid)
+            size += record
+        }
+        return groups
+    }
+
+    private func mapRegister(to peer: MapServerPeer, _ records: [EIDRecord], nonce: Nonce) -> MapRegister {
+        MapRegister(
+            wantsProxyReply: peer.proxyReply,
+            wantsMerge: peer.merge,
+            wantsMapNotify: peer.wantsMapNotify,
+            nonce: nonce,
+            authentication: Authentication(placeholderFor: peer.keys[0]),
+            records: records,
+            xtrID: settings.xtrID,
+            siteID: settings.siteID
+        )
+    }
+
+    private mutating func send(_ records: [EIDRecord], to peer: MapServerPeer) -> (nonce: Nonce, datagram: ControlDatagram) {
+        let nonce = Nonce(rawValue: nextNonce)
+        nextNonce &+= 1
+        statistics.add(.mapRegistersSent)
+        var payload = mapRegister(to: peer, records, nonce: nonce).encoded()
+        peer.keys[0].sign(&payload)
+        return (nonce, ControlDatagram(payload: payload, destination: .control(peer.address)))
+    }
+
+    /// When `timeout` has work to do.
+    package func deadline() -> Instant? {
+        registrars.flatMap { $0.registrations.map(\.due) }.min()
+    }
+
+    /// Sends what is due.
+    package mutating func timeout(now: Instant) -> [ETRAction] {
+        var actions: [ETRAction] = []
+        for server in registrars.indices {
+            let peer = registrars[server].peer
+            for index in registrars[server].registrations.indices
+            where registrars[server].registrations[index].due <= now {
+                let registration = registrars[server].registrations[index]
+                if registration.unacknowledged == 3 {
+                    actions.append(
+                        .registration(.unanswered(mapServer: peer.address, tries: registration.unacknowledged))
+                    )
+                }
+                let records = registration.mappings.compactMap { database[$0]?.record() }
+                let (nonce, datagram) = send(records, to: peer)
+                registrars[server].registrations[index].sent(nonce, wantsMapNotify: peer.wantsMapNotify, now: now)
+                actions.append(.send(datagram))
+            }
+        }
+        return actions
+    }
+
+    /// Withdraws every mapping from every Map-Server: Map-Registers with TTL 0 (RFC 9301 section 8.2).
+    package mutating func deregister() -> [ETRAction] {
+        registrars.flatMap { registrar in
+            registrar.registrations.map { registration in
+                let records = registration.mappings.compactMap { database[$0]?.record(ttlMinutes: 0) }
+                return .send(send(records, to: registrar.peer).datagram)
+            }
+        }
+    }
+
+    /// A Map-Notify arrived.
+    ///
+    /// Believed only with a valid authentication under a key of the Map-Server whose Map-Register it answers or, if it is
+    /// unsolicited, of a Map-Server that we register with; the latter is acknowledged (RFC 9301 section 5.7).
+    package mutating func receivedMapNotify(
+        _ notify: MapNotify,
+        raw: [UInt8],
+        from source: Endpoint,
+        at local: IPAddress,
+        now: Instant
+    ) -> [ETRAction] {
+        let accepted = Set(notify.records.compactMap(\.eidPrefix))
+        for server in registrars.indices {
+            let registrations = registrars[server].registrations
+            guard let index = registrations.firstIndex(where: { $0.isOutstanding(notify.nonce) }) else { continue }
+            guard verify(raw, with: registrars[server].peer.keys) != nil else {
+                statistics.add(.mapNotifyWrongAuthentication)
+                return []
+            }
+            statistics.add(.mapNotifiesAccepted)
+            let before = registrations[index]
+            registrars[server].registrations[index].acknowledged(accepted, now: now)
+            return changes(from: before, to: registrars[server].registrations[index], server: registrars[server].peer.address)
+        }
+        guard let peer = registrars.map(\.peer).first(where: { $0.address == source.address }) else {
+            statistics.add(.mapNotifyUnknownServer)
+            return []
+        }
+        guard let key = verify(raw, with: peer.keys) else {
+            statistics.add(.mapNotifyWrongAuthentication)
+            return []
+        }
+        statistics.add(.mapNotifiesUnsolicited)
+        var payload = MapNotify(
+            isAcknowledgement: true,
+            nonce: notify.nonce,
+            authentication: Authentication(placeholderFor: key),
+            records: notify.records,
+            xtrID: notify.xtrID == nil ? nil : settings.xtrID,
+            siteID: notify.siteID == nil ? nil : settings.siteID
+        ).encoded()
+        key.sign(&payload)
+        return [.send(ControlDatagram(payload: payload, destination: source, source: local))]
+    }
+
+    private func verify(_ message: [UInt8], with keys: [AuthenticationKey]) -> AuthenticationKey? {
+        keys.first { $0.verifies(message) == .ok }
+    }
+
+    private func changes(from before: Registration, to after: Registration, server: IPAddress) -> [ETRAction] {
+        var actions: [ETRAction] = []
+        if before.lastAcknowledged == nil || before.unacknowledged > 2 {
+            let prefixes = after.mappings.filter { !after.refused.contains($0) }
+            if !prefixes.isEmpty {
+                actions.append(.registration(.acknowledged(mapServer: server, prefixes: prefixes)))
+            }
+        }
+        let newlyRefused = after.refused.subtracting(before.refused)
+        if !newlyRefused.isEmpty {
+            actions.append(.registration(.refused(mapServer: server, prefixes: newlyRefused.sorted())))
+        }
+        return actions
+    }
+
+    // MARK: Map-Requests
+
+    /// Whether `eid` matches the database: the ETR is the one to answer.
+    package func isAuthoritative(for eid: EIDPrefix) -> Bool {
+        !database.answer(to: eid).isEmpty
+    }
+
+    /// A Map-Request arrived, on its own (`replyPort` is its UDP source port) or inside an Encapsulated Control Message
+    /// (`replyPort` is the inner source port).
+    ///
+    /// Answered with the longest match and all its more-specifics under one TTL (RFC 9301 section 5.5), from the address that
+    /// was asked. A probe is answered whatever EID it names, also none.
+    package mutating func receivedMapRequest(
+        _ request: MapRequest,
+        replyPort: UInt16,
+        at local: IPAddress,
+        now: Instant
+    ) -> [ETRAction] {
+        guard !request.dontMapReply else {
+            statistics.add(.mapRequestWantsNoReply)
+            return []
+        }
+        let families = Set(settings.rlocs.map(\.family) + [local.family])
+        let candidates = request.itrRLOCs.compactMap(\.ipAddress).filter { families.contains($0.family) }
+        guard let itrRLOC = candidates.first(where: { $0.family == local.family }) ?? candidates.first else {
+            statistics.add(.mapRequestNoRLOC)
+            return []
+        }
+        let records = request.isProbe ? probeRecords(request, at: local) : records(for: request)
+        guard !records.isEmpty else {
+            statistics.add(.mapRequestNotOurs)
+            return []
+        }
+        guard
+            limiter.allows(
+                to: itrRLOC,
+                nonce: request.nonce,
+                eid: request.records.first?.eidPrefix,
+                isProbe: request.isProbe,
+                now: now
+            )
+        else {
+            statistics.add(.mapRepliesLimited)
+            return []
+        }
+        statistics.add(request.isProbe ? .probesAnswered : .mapRequestsAnswered)
+        let reply = MapReply(isProbe: request.isProbe, nonce: request.nonce, records: records)
+        return [
+            .send(
+                ControlDatagram(
+                    payload: reply.encoded(),
+                    destination: Endpoint(itrRLOC, replyPort),
+                    source: itrRLOC.family == local.family ? local : nil
+                )
+            )
+        ]
+    }
+
+    private func records(for request: MapRequest) -> [EIDRecord] {
+        var answered: Set<EIDPrefix> = []
+        var records: [EIDRecord] = []
+        for eid in request.records.compactMap(\.eidPrefix) {
+            let mappings = database.answer(to: eid)
+            let ttl = mappings.first?.ttlMinutes
+            for mapping in mappings where answered.insert(mapping.eid).inserted {
+                records.append(mapping.record(ttlMinutes: ttl))
+            }
+        }
+        return Array(records.prefix(255))
+    }
+
+    /// What an RLOC-probe is answered with: the mapping for its EID, with the p-bit on the probed locator; for an EID that is
+    /// not ours, or none, a record of that EID with the probed locator alone.
+    private func probeRecords(_ request: MapRequest, at local: IPAddress) -> [EIDRecord] {
+        guard let record = request.records.first else { return [] }
+        if let eid = record.eidPrefix, let mapping = database.longestMatch(eid) {
+            return [mapping.record(probed: local)]
+        }
+        let alive = LocatorRecord(
+            priority: 255,
+            weight: 0,
+            isLocal: true,
+            isProbed: true,
+            isReachable: true,
+            address: .ip(local)
+        )
+        return [
+            EIDRecord(
+                eid: record.eid,
+                maskLength: record.maskLength,
+                ttlMinutes: 1,
+                isAuthoritative: true,
+                locators: [alive]
+            )
+        ]
+    }
+
+    // MARK: Settings
+
+    /// Takes over changed settings. What a Map-Server has and needs not learn anew is left in peace.
+    package mutating func reconfigure(_ new: ETRSettings, now: Instant) -> [ETRAction] {
+        let old = settings
+        let oldDatabase = database
+        let oldRegistrars = registrars
+        settings = new
+        database = Database(new.mappings)
+        var actions: [ETRAction] = []
+
+        // Withdraw what is gone, with the settings that registered it.
+        for registrar in oldRegistrars {
+            let stays = new.mapServers.contains { $0.address == registrar.peer.address }
+            for registration in registrar.registrations {
+                let gone = registration.mappings.filter { !stays || database[$0]?.locators.isEmpty ?? true }
+                let records = gone.compactMap { oldDatabase[$0]?.record(ttlMinutes: 0) }
+                if !records.isEmpty { actions.append(.send(send(records, to: registrar.peer).datagram)) }
+            }
+        }
+        let isSame = Set(old.mappings) == Set(new.mappings) && old.xtrID == new.xtrID && old.siteID == new.siteID
+        registrars = new.mapServers.map { peer in
+            if isSame, let kept = oldRegistrars.first(where: { $0.peer == peer }) { return kept }
+            return registrar(peer, now: now)
+        }
+        return actions
+    }
+}

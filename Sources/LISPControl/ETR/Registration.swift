@@ -1,0 +1,66 @@
+// One Map-Register with its timers: sent until acknowledged, then again and again (RFC 9301 sections 5.7 and 8.2).
+
+import LISPTables
+import LISPWire
+
+/// A group of EID-records that travel in one Map-Register to one Map-Server.
+///
+/// The first goes out at once; without an answer again after 1 s, doubling up to 60 s. Once acknowledged it is repeated
+/// every 20 s until five minutes after the start or a change, then every 60 s. Where no Map-Notify is wanted, nothing is
+/// waited for.
+package struct Registration: Sendable {
+    static let firstRetransmission = Duration.seconds(1)
+    static let longestRetransmission = Duration.seconds(60)
+    static let earlyInterval = Duration.seconds(20)
+    static let interval = Duration.seconds(60)
+    static let earlyPhase = Duration.seconds(300)
+
+    package let mappings: [EIDPrefix]
+    private let changed: Instant
+    private var retransmission = Self.firstRetransmission
+    /// The nonces that a Map-Notify may carry: those of the Map-Registers since the last acknowledgement.
+    private var outstanding: [Nonce] = []
+    package private(set) var due: Instant
+    package private(set) var lastSent: Instant?
+    package private(set) var lastAcknowledged: Instant?
+    /// Map-Registers since the last acknowledgement.
+    package private(set) var unacknowledged = 0
+    /// The EID-prefixes that the last Map-Notify did not list: the Map-Server refused them.
+    package private(set) var refused: Set<EIDPrefix> = []
+
+    package init(mappings: [EIDPrefix], now: Instant) {
+        self.mappings = mappings
+        self.changed = now
+        self.due = now
+    }
+
+    /// The Map-Register leaves now.
+    package mutating func sent(_ nonce: Nonce, wantsMapNotify: Bool, now: Instant) {
+        lastSent = now
+        guard wantsMapNotify else {
+            due = now + interval(at: now)
+            return
+        }
+        outstanding.append(nonce)
+        if outstanding.count > 4 { outstanding.removeFirst() }
+        unacknowledged += 1
+        due = now + retransmission
+        retransmission = min(retransmission * 2, Self.longestRetransmission)
+    }
+
+    package func isOutstanding(_ nonce: Nonce) -> Bool { outstanding.contains(nonce) }
+
+    /// An authenticated Map-Notify with an outstanding nonce arrived.
+    package mutating func acknowledged(_ accepted: Set<EIDPrefix>, now: Instant) {
+        outstanding = []
+        unacknowledged = 0
+        retransmission = Self.firstRetransmission
+        lastAcknowledged = now
+        refused = Set(mappings).subtracting(accepted)
+        due = now + interval(at: now)
+    }
+
+    private func interval(at now: Instant) -> Duration {
+        changed.duration(to: now) < Self.earlyPhase ? Self.earlyInterval : Self.interval
+    }
+}

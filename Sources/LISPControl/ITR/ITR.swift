@@ -1,0 +1,471 @@
+// The Ingress Tunnel Router's side of the control plane: it asks the mapping system on behalf of packets, keeps what it
+// learns in the map-cache, and tells the forwarding state (RFC 9300 section 6, RFC 9301 sections 5.2 to 5.5 and 8.1).
+//
+//     packet without a mapping --> Question --> Map-Request to a Map-Resolver, the packet is held
+//     Map-Reply that answers it --> map-cache entry --> forwarding updates, then the held packets
+//     entry used near its end --> Question for its own prefix; unused entries expire
+
+import ForwardingInterface
+import LISPTables
+import LISPWire
+
+/// Does no I/O and reads no clock: events come in with `now`, actions go out. The owner carries them out in order and calls
+/// `timeout` at `deadline()`.
+package struct ITR: Sendable {
+    /// The most EIDs that are asked for at a time.
+    static let questionLimit = 10_000
+    /// How long a mapping is kept whose Record TTL leaves it to us.
+    static let ownChoiceOfTTL = Duration.seconds(24 * 3600)
+
+    private enum Timer: Hashable {
+        /// A question has to be asked again, given up or forgotten.
+        case question(EIDPrefix)
+        /// The last tenth of an entry's life: see whether it is in use.
+        case refresh(EIDPrefix)
+    }
+
+    package private(set) var settings: ITRSettings
+    package private(set) var cache: MapCache
+    package private(set) var locators = LocatorRegistry()
+    package private(set) var statistics = Tally<ITREvent>()
+    package private(set) var resolvers: [MapResolverState]
+    /// The Map-Resolver that is asked first.
+    private var preferred = 0
+    private var questions = PrefixTable<Question>()
+    private var targets: [Nonce: EIDPrefix] = [:]
+    private var askedResolver: [Nonce: IPAddress] = [:]
+    private var held: HeldPackets
+    private var timers = DeadlineQueue<Timer>()
+    private var nextMapping: UInt32 = 1
+
+    package init(settings: ITRSettings, holdLimits: HeldPackets.Limits = .init()) {
+        self.settings = settings
+        self.cache = MapCache(limit: settings.mapCacheLimit)
+        self.resolvers = settings.mapResolvers.map(MapResolverState.init)
+        self.held = HeldPackets(limits: holdLimits)
+    }
+
+    // MARK: Packets
+
+    /// A packet found no entry, or one that says to ask.
+    package mutating func missed(
+        _ miss: ForwardingMiss,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [ITRAction] {
+        if let entry = cache.longestMatch(miss.destination), entry.expires > now {
+            // The answer overtook the packet on its way here.
+            switch Self.forwardingAction(entry) {
+            case .encapsulate: return [.release([miss], .forward)]
+            case .forwardNatively: return [.release([miss], .forwardNatively)]
+            case .drop:
+                statistics.add(.heldPacketsRefused)
+                return []
+            case .sendMapRequest where now < entry.refreshed + Question.interval:
+                statistics.add(.paced)
+                return []
+            case .sendMapRequest: break
+            }
+        }
+        let target = EIDPrefix(instanceID: miss.destination.instanceID, IPPrefix(host: miss.destination.address))
+        if var question = questions[target] {
+            question.want()
+            questions[target] = question
+            if question.isAsking {
+                hold(miss)
+            } else {
+                statistics.add(.resting)
+            }
+            return []
+        }
+        guard questions.count < Self.questionLimit else {
+            statistics.add(.questionLimit)
+            return []
+        }
+        guard !resolvers.isEmpty, !settings.rlocs.isEmpty else {
+            statistics.add(.noMapResolver)
+            return []
+        }
+        hold(miss)
+        return ask(Question(target: target, sourceEID: miss.source, now: now), now: now, using: &random)
+    }
+
+    private mutating func hold(_ miss: ForwardingMiss) {
+        statistics.add(held.hold(miss) ? .packetsHeld : .holdLimit)
+    }
+
+    // MARK: Questions
+
+    /// Sends a Map-Request for the question and keeps it.
+    private mutating func ask(
+        _ question: Question,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [ITRAction] {
+        var question = question
+        defer {
+            questions[question.target] = question
+            timers.set(.question(question.target), at: question.deadline)
+        }
+        guard !resolvers.isEmpty, !settings.rlocs.isEmpty else { return [] }
+        // Every second unanswered try goes to the next Map-Resolver.
+        let index = (preferred + (question.triesSoFar - 1) / 2) % resolvers.count
+        let nonce = Nonce.random(using: &random)
+        if let forgotten = question.sent(nonce, now: now) { forget(forgotten) }
+        targets[nonce] = question.target
+        askedResolver[nonce] = resolvers[index].address
+        resolvers[index].sent += 1
+        resolvers[index].unanswered += 1
+        resolvers[index].lastSent = now
+        statistics.add(.mapRequestsSent)
+        let request = MapRequest(
+            nonce: nonce,
+            sourceEID: question.sourceEID.map(LISPAddress.init(eid:)) ?? .none,
+            itrRLOCs: Array(settings.rlocs.prefix(32)).map(LISPAddress.ip),
+            records: [MapRequest.Record(question.target)]
+        )
+        return [
+            .send(
+                ControlDatagram(
+                    payload: request.encapsulated(for: question.target, rlocs: settings.rlocs),
+                    destination: .control(resolvers[index].address)
+                )
+            )
+        ]
+    }
+
+    private mutating func forget(_ nonce: Nonce) {
+        targets[nonce] = nil
+        askedResolver[nonce] = nil
+    }
+
+    /// Closes the question for `target`; returns the packets that waited for it.
+    private mutating func close(_ target: EIDPrefix) -> [ForwardingMiss] {
+        guard let question = questions[target] else { return [] }
+        for (nonce, _) in question.nonces { forget(nonce) }
+        questions[target] = nil
+        timers.remove(.question(target))
+        return held.take(EID(instanceID: target.instanceID, target.prefix.address))
+    }
+
+    // MARK: Answers
+
+    /// A Map-Reply reached port 4342 of `local`.
+    ///
+    /// It counts only if a Map-Request with its nonce is outstanding, if it reached an ITR-RLOC of that Map-Request, and if
+    /// exactly one of its records covers the EID that was asked for; other records only inside that one (RFC 9301 section
+    /// 5.5). Where it came from is free.
+    package mutating func receivedMapReply(
+        _ reply: MapReply,
+        from source: Endpoint,
+        at local: IPAddress,
+        now: Instant
+    ) -> [ITRAction] {
+        guard !reply.isProbe, let target = targets[reply.nonce], let question = questions[target] else {
+            statistics.add(.mapReplyUnsolicited)
+            return []
+        }
+        guard settings.rlocs.contains(local) else {
+            statistics.add(.mapReplyWrongAddress)
+            return []
+        }
+        let asked = EIDPrefix(instanceID: target.instanceID, IPPrefix(host: target.prefix.address))
+        let records = reply.records.compactMap { record in record.eidPrefix.map { (eid: $0, record: record) } }
+        let covering = records.filter { $0.eid.covers(asked) }
+        guard covering.count == 1, let top = covering.first else {
+            statistics.add(.mapReplyWrongRecords)
+            return []
+        }
+        statistics.add(.mapRepliesAccepted)
+        noteAnswer(to: question, nonce: reply.nonce, now: now)
+        let isRefresh = cache[target] != nil && question.sourceEID == nil
+        if isRefresh { statistics.add(.refreshes) }
+
+        var actions: [ITRAction] = []
+        var waiting = close(target)
+        if isRefresh, top.eid != target, let stale = cache.remove(target) {
+            // The mapping system now divides the space otherwise.
+            actions += forgotten(stale)
+        }
+        for (eid, record) in records {
+            guard top.eid.covers(eid) else {
+                statistics.add(.recordNotMoreSpecific)
+                continue
+            }
+            actions += learn(record, for: eid, from: source.address, now: now)
+        }
+        // Whoever else waits for an address inside the answer need not ask any more.
+        for (other, _) in questions.moreSpecifics(of: top.eid, includingItself: true) {
+            let isHost = other.prefix.length == other.prefix.family.bitWidth
+            guard isHost, cache.longestMatch(EID(instanceID: other.instanceID, other.prefix.address)) != nil else {
+                continue
+            }
+            waiting += close(other)
+        }
+        return actions + verdicts(on: waiting, now: now)
+    }
+
+    private mutating func noteAnswer(to question: Question, nonce: Nonce, now: Instant) {
+        guard let address = askedResolver[nonce], let index = resolvers.firstIndex(where: { $0.address == address }),
+            let sent = question.nonces.first(where: { $0.nonce == nonce })?.sent
+        else { return }
+        resolvers[index].answered += 1
+        resolvers[index].unanswered = 0
+        resolvers[index].lastAnswered = now
+        resolvers[index].lastRoundTrip = sent.duration(to: now)
+        preferred = index
+    }
+
+    /// What becomes of packets now that the cache has changed.
+    private mutating func verdicts(on waiting: [ForwardingMiss], now: Instant) -> [ITRAction] {
+        var forward: [ForwardingMiss] = []
+        var natively: [ForwardingMiss] = []
+        for miss in waiting {
+            let entry = cache.longestMatch(miss.destination)
+            switch entry.map(Self.forwardingAction) {
+            case .encapsulate: forward.append(miss)
+            case .forwardNatively: natively.append(miss)
+            case .drop, .sendMapRequest, nil: statistics.add(.heldPacketsRefused)
+            }
+        }
+        statistics.add(.packetsReleased, forward.count + natively.count)
+        return (forward.isEmpty ? [] : [.release(forward, .forward)])
+            + (natively.isEmpty ? [] : [.release(natively, .forwardNatively)])
+    }
+
+    // MARK: The map-cache
+
+    /// Puts one record into the cache and the forwarding state; one with TTL 0 takes the entry out.
+    private mutating func learn(
+        _ record: EIDRecord,
+        for eid: EIDPrefix,
+        from source: IPAddress,
+        now: Instant
+    ) -> [ITRAction] {
+        guard record.ttlMinutes > 0 else {
+            return cache.remove(eid).map { forgotten($0) } ?? []
+        }
+        var actions: [ITRAction] = []
+        let old = cache[eid]
+        if old == nil, cache.isFull, let victim = cache.oldest(), let evicted = cache.remove(victim) {
+            statistics.add(.evictions)
+            actions += forgotten(evicted)
+        }
+        if record.locators.isEmpty { statistics.add(.negativeMapReplies) }
+        let mapping = old?.mapping ?? newMapping()
+        let life = record.ttlMinutes == .max ? Self.ownChoiceOfTTL : .seconds(60 * Int64(record.ttlMinutes))
+        var entry = MapCacheEntry(
+            eid: eid,
+            mapping: mapping,
+            locatorSet: LocatorSetID(rawValue: mapping.rawValue),
+            action: record.action,
+            locators: record.locators.map { MapCacheLocator(record: $0) },
+            mapVersion: record.mapVersion,
+            isAuthoritative: record.isAuthoritative,
+            source: source,
+            installed: old?.installed ?? now,
+            refreshed: now,
+            expires: now + life,
+            refreshDue: now + life * 9 / 10,
+            packetsAtRefreshCheck: nil
+        )
+        actions += install(&entry, replacing: old)
+        cache.put(entry)
+        if !entry.isNegative { timers.set(.refresh(eid), at: entry.refreshDue) }
+        return actions
+    }
+
+    private mutating func newMapping() -> MappingID {
+        defer { nextMapping &+= 1 }
+        return MappingID(rawValue: nextMapping)
+    }
+
+    /// Brings the forwarding state from `old` to `entry`: children first, and what is no longer used last.
+    private mutating func install(_ entry: inout MapCacheEntry, replacing old: MapCacheEntry?) -> [ITRAction] {
+        var updates: [ForwardingUpdate] = []
+        var slots: [LocatorSlot] = []
+        for index in entry.locators.indices {
+            let record = entry.locators[index].record
+            guard let address = entry.locators[index].address, isUsable(record, at: address) else { continue }
+            let (id, update) = locators.acquire(address)
+            if let update { updates.append(update) }
+            entry.locators[index].id = id
+            slots.append(LocatorSlot(locator: id, priority: record.priority, weight: record.weight))
+        }
+        if !entry.isNegative { updates.append(.putLocatorSet(entry.locatorSet, slots)) }
+        updates.append(.putEntry(entry.eid, mapping: entry.mapping, action: Self.forwardingAction(entry)))
+        var actions: [ITRAction] = []
+        if let old {
+            if entry.isNegative, !old.isNegative {
+                updates.append(.deleteLocatorSet(old.locatorSet))
+                actions.append(.remoteEIDForgotten(entry.eid))
+            }
+            updates += releaseLocators(of: old)
+        }
+        if !entry.isNegative, old?.isNegative ?? true { actions.append(.remoteEIDKnown(entry.eid)) }
+        return [.forwarding(updates)] + actions
+    }
+
+    /// Whether packets may be sent to the locator: reachable by its site's word, offered for unicast, of a family we have.
+    private func isUsable(_ record: LocatorRecord, at address: IPAddress) -> Bool {
+        record.isReachable && record.priority != 255 && !address.isUnspecified
+            && settings.rlocs.contains { $0.family == address.family }
+    }
+
+    private mutating func releaseLocators(of entry: MapCacheEntry) -> [ForwardingUpdate] {
+        entry.locators.compactMap { locator in
+            guard locator.id != nil, let address = locator.address else { return nil }
+            return locators.release(address)
+        }
+    }
+
+    /// Takes an entry that has left the cache out of the forwarding state, too.
+    private mutating func forgotten(_ entry: MapCacheEntry) -> [ITRAction] {
+        timers.remove(.refresh(entry.eid))
+        var updates: [ForwardingUpdate] = [.deleteEntry(entry.eid)]
+        if !entry.isNegative { updates.append(.deleteLocatorSet(entry.locatorSet)) }
+        updates += releaseLocators(of: entry)
+        return [.forwarding(updates)] + (entry.isNegative ? [] : [.remoteEIDForgotten(entry.eid)])
+    }
+
+    /// What the forwarding state does with packets of an entry. An empty locator set obeys its action; no-action means
+    /// natively-forward, the unassigned codes mean drop (RFC 9301 sections 5.4 and 12.3).
+    package static func forwardingAction(_ entry: MapCacheEntry) -> ForwardingAction {
+        guard entry.isNegative else { return .encapsulate(entry.locatorSet) }
+        return switch entry.action {
+        case .noAction, .nativelyForward: .forwardNatively
+        case .sendMapRequest: .sendMapRequest
+        case .dropPolicyDenied: .drop(.policyDenied)
+        case .dropAuthFailure: .drop(.authenticationFailure)
+        default: .drop(.noReason)
+        }
+    }
+
+    /// Takes out `eid` and its more-specifics, or everything.
+    package mutating func clear(_ eid: EIDPrefix?) -> (count: Int, actions: [ITRAction]) {
+        var victims: [EIDPrefix] = []
+        if let eid {
+            victims = cache.entries(within: eid).map(\.eid)
+        } else {
+            while let next = cache.first(after: victims.last) { victims.append(next.eid) }
+        }
+        let actions = victims.compactMap { cache.remove($0) }.flatMap { forgotten($0) }
+        return (victims.count, actions)
+    }
+
+    // MARK: Time
+
+    /// When `timeout` has work to do.
+    package mutating func deadline() -> Instant? {
+        [timers.earliest()?.deadline, cache.deadline()].compactMap(\.self).min()
+    }
+
+    /// Does what is due.
+    ///
+    /// - Parameter packetsSent: how many packets the forwarding state has encapsulated for a mapping so far.
+    package mutating func timeout(
+        now: Instant,
+        using random: inout some RandomNumberGenerator,
+        packetsSent: (MappingID) -> UInt64
+    ) -> [ITRAction] {
+        var actions: [ITRAction] = []
+        while let timer = timers.popDue(now) {
+            switch timer {
+            case .question(let target):
+                actions += questionTimeout(target, now: now, using: &random)
+            case .refresh(let eid):
+                actions += considerRefresh(eid, now: now, using: &random, packetsSent: packetsSent)
+            }
+        }
+        while let entry = cache.popExpired(now) {
+            statistics.add(.expirations)
+            actions += forgotten(entry)
+        }
+        return actions
+    }
+
+    private mutating func questionTimeout(
+        _ target: EIDPrefix,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [ITRAction] {
+        guard var question = questions[target] else { return [] }
+        switch question.timeout(now: now) {
+        case .ask:
+            return ask(question, now: now, using: &random)
+        case .giveUp:
+            statistics.add(.unansweredQuestions)
+            let dropped = held.take(EID(instanceID: target.instanceID, target.prefix.address))
+            statistics.add(.heldPacketsUnanswered, dropped.count)
+        case .forget:
+            _ = close(target)
+            return []
+        case .wait:
+            break
+        }
+        questions[target] = question
+        timers.set(.question(target), at: question.deadline)
+        return []
+    }
+
+    /// In the last tenth of an entry's life: asks for it again once packets are seen to use it.
+    private mutating func considerRefresh(
+        _ eid: EIDPrefix,
+        now: Instant,
+        using random: inout some RandomNumberGenerator,
+        packetsSent: (MappingID) -> UInt64
+    ) -> [ITRAction] {
+        guard var entry = cache[eid], entry.expires > now else { return [] }
+        let packets = packetsSent(entry.mapping)
+        if let before = entry.packetsAtRefreshCheck, packets > before {
+            guard questions[eid] == nil else { return [] }
+            return ask(Question(target: eid, sourceEID: nil, now: now), now: now, using: &random)
+        }
+        entry.packetsAtRefreshCheck = packets
+        cache.put(entry)
+        let life = entry.refreshed.duration(to: entry.expires)
+        timers.set(.refresh(eid), at: now + max(life / 100, .milliseconds(250)))
+        return []
+    }
+
+    // MARK: Settings
+
+    /// Takes over changed settings. Entries stay; which of their locators can be used is decided anew.
+    package mutating func reconfigure(_ new: ITRSettings) -> [ITRAction] {
+        let old = settings
+        settings = new
+        if new.mapResolvers != old.mapResolvers {
+            resolvers = new.mapResolvers.map { address in
+                resolvers.first { $0.address == address } ?? MapResolverState(address: address)
+            }
+            preferred = 0
+        }
+        var actions: [ITRAction] = []
+        if new.mapCacheLimit != old.mapCacheLimit {
+            var smaller = MapCache(limit: new.mapCacheLimit)
+            var key: EIDPrefix?
+            while let entry = cache.first(after: key) {
+                key = entry.eid
+                if smaller.isFull {
+                    statistics.add(.evictions)
+                    actions += forgotten(entry)
+                } else {
+                    smaller.put(entry)
+                }
+            }
+            cache = smaller
+        }
+        if Set(new.rlocs.map(\.family)) != Set(old.rlocs.map(\.family)) {
+            var key: EIDPrefix?
+            while let entry = cache.first(after: key) {
+                key = entry.eid
+                guard !entry.isNegative else { continue }
+                var renewed = entry
+                for index in renewed.locators.indices { renewed.locators[index].id = nil }
+                actions += install(&renewed, replacing: entry)
+                cache.put(renewed)
+            }
+        }
+        return actions
+    }
+}

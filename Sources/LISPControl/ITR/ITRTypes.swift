@@ -1,0 +1,87 @@
+// What goes into the ITR and what comes out of it.
+
+import ForwardingInterface
+import LISPTables
+import LISPWire
+
+package struct ITRSettings: Hashable, Sendable {
+    /// Where Map-Requests go, in order of preference.
+    package var mapResolvers: [IPAddress]
+    /// The RLOCs of this router, which a Map-Reply may be sent to. An address family without one has no usable locators.
+    package var rlocs: [IPAddress]
+    /// The most map-cache entries to hold.
+    package var mapCacheLimit: Int
+
+    package init(mapResolvers: [IPAddress], rlocs: [IPAddress], mapCacheLimit: Int = 100_000) {
+        self.mapResolvers = mapResolvers
+        self.rlocs = rlocs
+        self.mapCacheLimit = mapCacheLimit
+    }
+}
+
+package enum ITRAction: Hashable, Sendable {
+    case send(ControlDatagram)
+    /// Changes of the forwarding state, in this order.
+    case forwarding([ForwardingUpdate])
+    /// What becomes of packets that were held. Comes after the `forwarding` that it relies on.
+    case release([ForwardingMiss], HeldPacketVerdict)
+    /// Hosts can be reached over LISP in this EID-prefix, so the router's own packets may go there that way.
+    case remoteEIDKnown(EIDPrefix)
+    case remoteEIDForgotten(EIDPrefix)
+}
+
+extension ForwardingMiss: Hashable {
+    package static func == (a: Self, b: Self) -> Bool {
+        a.source == b.source && a.destination == b.destination && a.packet == b.packet
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(source)
+        hasher.combine(destination)
+        hasher.combine(packet)
+    }
+}
+
+/// What the ITR counts.
+package enum ITREvent: String, Hashable, Sendable, CaseIterable {
+    case mapRequestsSent = "Map-Requests sent"
+    case mapRepliesAccepted = "Map-Replies accepted"
+    case negativeMapReplies = "negative Map-Replies accepted"
+    case mapReplyUnsolicited = "Map-Reply refused: no Map-Request with its nonce is outstanding"
+    case mapReplyWrongAddress = "Map-Reply refused: it did not come to an ITR-RLOC of the Map-Request"
+    case mapReplyWrongRecords = "Map-Reply refused: not exactly one record covers the EID that was asked for"
+    case recordNotMoreSpecific = "record of a Map-Reply refused: not inside the record that covers the EID"
+    case unansweredQuestions = "EIDs given up after ten Map-Requests without an answer"
+    case packetsHeld = "packets held for a mapping"
+    case packetsReleased = "held packets forwarded"
+    case heldPacketsUnanswered = "held packets dropped: the mapping system did not answer"
+    case heldPacketsRefused = "held packets dropped: the answer says drop"
+    case holdLimit = "packets dropped: too many wait for a mapping"
+    case resting = "packets dropped: the mapping system has not answered for this EID, silence for 30 s"
+    case paced = "packets dropped: asked for this EID within the last second"
+    case questionLimit = "packets dropped: too many EIDs are being asked for"
+    case noMapResolver = "packets dropped: no Map-Resolver can be reached"
+    case evictions = "map-cache entries evicted at the limit"
+    case expirations = "map-cache entries expired"
+    case refreshes = "map-cache entries refreshed before expiry"
+}
+
+/// What is known of a Map-Resolver from asking it.
+package struct MapResolverState: Hashable, Sendable {
+    package let address: IPAddress
+    package var sent: UInt64 = 0
+    package var answered: UInt64 = 0
+    /// Map-Requests since the last answer.
+    package var unanswered: UInt64 = 0
+    package var lastSent: Instant?
+    package var lastAnswered: Instant?
+    /// From Map-Request to Map-Reply, the latest.
+    package var lastRoundTrip: Duration?
+
+    package init(address: IPAddress) {
+        self.address = address
+    }
+
+    /// Answered within the last three requests, or not yet asked that often.
+    package var isUp: Bool { unanswered < 3 }
+}

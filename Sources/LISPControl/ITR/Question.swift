@@ -1,0 +1,102 @@
+// One question to the mapping system, asked until it is answered.
+
+import LISPTables
+import LISPWire
+
+/// Asks for one EID-prefix: once a second, at most ten times, then thirty seconds of silence, then one try (RFC 9301
+/// section 5.3).
+///
+/// Does no I/O and reads no clock. The owner sends when told to and calls `timeout(now:)` at `deadline`.
+package struct Question: Sendable {
+    package static let interval = Duration.seconds(1)
+    package static let tries = 10
+    package static let silence = Duration.seconds(30)
+    /// A late answer to one of the last few Map-Requests still counts.
+    static let rememberedNonces = 3
+
+    private enum State {
+        /// A Map-Request is out. Leads to itself once a second, to `resting` after the last try.
+        case asking(tries: Int, due: Instant)
+        /// Nobody answered. Leads to `asking`, with one try left, when somebody wants the mapping after `until`; the owner
+        /// forgets the question when nobody does.
+        case resting(until: Instant)
+    }
+
+    package enum Timeout: Equatable {
+        /// Ask again.
+        case ask
+        /// Ten Map-Requests went unanswered: what waits is to be dropped.
+        case giveUp
+        /// The silence is over and nobody wanted the mapping since: forget the question.
+        case forget
+        /// It is not time yet.
+        case wait
+    }
+
+    /// What is asked for: a host prefix for a packet, an entry's own prefix for its refresh.
+    package let target: EIDPrefix
+    /// The source EID of the Map-Request: of the packet that made us ask, `nil` for a refresh.
+    package let sourceEID: EID?
+    private var state: State
+    private var isWanted = false
+    /// The nonces of the last Map-Requests, newest last, with the time they left.
+    package private(set) var nonces: [(nonce: Nonce, sent: Instant)] = []
+
+    /// Starts asking: the owner sends at once and tells by `sent`.
+    package init(target: EIDPrefix, sourceEID: EID?, now: Instant) {
+        self.target = target
+        self.sourceEID = sourceEID
+        self.state = .asking(tries: 1, due: now + Self.interval)
+    }
+
+    /// A Map-Request left. Returns the nonce that is no longer believed, if one had to go.
+    package mutating func sent(_ nonce: Nonce, now: Instant) -> Nonce? {
+        nonces.append((nonce, now))
+        return nonces.count > Self.rememberedNonces ? nonces.removeFirst().nonce : nil
+    }
+
+    /// Whether packets may wait for the answer.
+    package var isAsking: Bool {
+        switch state {
+        case .asking: true
+        case .resting: false
+        }
+    }
+
+    /// How many Map-Requests have left without an answer since the start or the last silence.
+    package var triesSoFar: Int {
+        switch state {
+        case .asking(let tries, _): tries
+        case .resting: Self.tries
+        }
+    }
+
+    /// A packet wants the mapping, too.
+    package mutating func want() { isWanted = true }
+
+    package var deadline: Instant {
+        switch state {
+        case .asking(_, let due): due
+        case .resting(let until): until
+        }
+    }
+
+    package mutating func timeout(now: Instant) -> Timeout {
+        guard now >= deadline else { return .wait }
+        switch state {
+        case .asking(let tries, _) where tries < Self.tries:
+            state = .asking(tries: tries + 1, due: now + Self.interval)
+            return .ask
+        case .asking:
+            state = .resting(until: now + Self.silence)
+            isWanted = false
+            return .giveUp
+        case .resting where isWanted:
+            // One try: its failure leads straight back to silence.
+            state = .asking(tries: Self.tries, due: now + Self.interval)
+            return .ask
+        case .resting:
+            return .forget
+        }
+    }
+}

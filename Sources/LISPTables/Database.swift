@@ -1,0 +1,92 @@
+// The EID-to-RLOC database of a site: what its ETR is authoritative for (RFC 9301 section 8.2).
+
+import LISPWire
+
+/// One RLOC of the site.
+package struct DatabaseLocator: Hashable, Sendable {
+    package var address: IPAddress
+    /// Lower is preferred; 255 is never used.
+    package var priority: UInt8
+    /// Share among locators of equal priority.
+    package var weight: UInt8
+    /// Whether it is an address of this router, not of another ETR of the site.
+    package var isLocal: Bool
+
+    package init(address: IPAddress, priority: UInt8, weight: UInt8, isLocal: Bool) {
+        self.address = address
+        self.priority = priority
+        self.weight = weight
+        self.isLocal = isLocal
+    }
+}
+
+/// One EID-prefix of the site with its locators.
+package struct DatabaseMapping: Hashable, Sendable {
+    package let eid: EIDPrefix
+    /// How long others may keep the mapping.
+    package var ttlMinutes: UInt32
+    /// In ascending order, IPv4 first, as they stand in a record (RFC 9301 section 5.4).
+    package var locators: [DatabaseLocator]
+
+    /// Puts `locators` in order.
+    package init(eid: EIDPrefix, ttlMinutes: UInt32, locators: [DatabaseLocator]) {
+        self.eid = eid
+        self.ttlMinutes = ttlMinutes
+        self.locators = locators.sorted { $0.address < $1.address }
+    }
+
+    /// The mapping as an EID-record of a Map-Register or Map-Reply.
+    ///
+    /// - Parameter probed: the locator whose p-bit is set, in an answer to an RLOC-probe.
+    package func record(ttlMinutes: UInt32? = nil, isAuthoritative: Bool = true, probed: IPAddress? = nil) -> EIDRecord {
+        EIDRecord(
+            eidPrefix: eid,
+            ttlMinutes: ttlMinutes ?? self.ttlMinutes,
+            isAuthoritative: isAuthoritative,
+            locators: locators.map { locator in
+                LocatorRecord(
+                    priority: locator.priority,
+                    weight: locator.weight,
+                    isLocal: locator.isLocal,
+                    isProbed: locator.address == probed,
+                    isReachable: true,
+                    address: .ip(locator.address)
+                )
+            }
+        )
+    }
+}
+
+/// The mappings of the site.
+package struct Database: Sendable {
+    private var table = PrefixTable<DatabaseMapping>()
+
+    package init(_ mappings: some Sequence<DatabaseMapping> = []) {
+        for mapping in mappings { table[mapping.eid] = mapping }
+    }
+
+    package var count: Int { table.count }
+
+    package subscript(eid: EIDPrefix) -> DatabaseMapping? { table[eid] }
+
+    /// All mappings in order.
+    package var mappings: [DatabaseMapping] {
+        var all: [DatabaseMapping] = []
+        var last: EIDPrefix?
+        while let (key, mapping) = table.first(after: last) {
+            all.append(mapping)
+            last = key
+        }
+        return all
+    }
+
+    /// The longest of our EID-prefixes that covers `prefix`.
+    package func longestMatch(_ prefix: EIDPrefix) -> DatabaseMapping? { table.longestMatch(prefix)?.value }
+
+    /// What a Map-Reply for `prefix` must hold: the longest match and all its more-specifics, in order (RFC 9301
+    /// section 5.5); without a match, what we have inside `prefix`.
+    package func answer(to prefix: EIDPrefix) -> [DatabaseMapping] {
+        let top = table.longestMatch(prefix)?.key ?? prefix
+        return table.moreSpecifics(of: top, includingItself: true).map(\.value)
+    }
+}
