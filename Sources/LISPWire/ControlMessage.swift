@@ -1,0 +1,113 @@
+// Any control message: the first four bits tell which (RFC 9301 section 5.1).
+
+/// What every message can do.
+package protocol ControlMessageBody: Hashable, Sendable {
+    /// Reads a message from its type to the end of its datagram.
+    init(from reader: inout WireReader) throws(WireError)
+    func encode(into writer: inout WireWriter)
+}
+
+extension ControlMessageBody {
+    /// Decodes a whole UDP payload.
+    package init(decoding bytes: some Sequence<UInt8>) throws(WireError) {
+        var reader = WireReader(Array(bytes))
+        try self.init(from: &reader)
+    }
+
+    /// The UDP payload.
+    package func encoded() -> [UInt8] {
+        var writer = WireWriter()
+        encode(into: &writer)
+        return writer.bytes
+    }
+}
+
+/// A message on port 4342.
+package enum ControlMessage: Hashable, Sendable {
+    case mapRequest(MapRequest)
+    case mapReply(MapReply)
+    case mapRegister(MapRegister)
+    /// Map-Notify and Map-Notify-Ack.
+    case mapNotify(MapNotify)
+    case encapsulated(EncapsulatedControlMessage)
+    /// Map-Referral, Info and shared extensions: the whole message as it came, type included.
+    case other(type: UInt8, [UInt8])
+}
+
+extension ControlMessage {
+    /// Decodes a whole UDP payload. Refuses an Encapsulated Control Message whose inner UDP checksum is zero unless
+    /// told otherwise.
+    package init(
+        decoding bytes: some Sequence<UInt8>,
+        zeroInnerChecksum: EncapsulatedControlMessage.ZeroChecksumPolicy = .refuse
+    ) throws(WireError) {
+        let bytes = Array(bytes)
+        guard let first = bytes.first else { throw .truncated(field: "Type", needed: 4, available: 0) }
+        guard let type = MessageType(rawValue: first >> 4) else { throw .unknownType(first >> 4) }
+        switch type {
+        case .mapRequest:
+            self = .mapRequest(try MapRequest(decoding: bytes))
+        case .mapReply:
+            self = .mapReply(try MapReply(decoding: bytes))
+        case .mapRegister:
+            self = .mapRegister(try MapRegister(decoding: bytes))
+        case .mapNotify, .mapNotifyAck:
+            self = .mapNotify(try MapNotify(decoding: bytes))
+        case .encapsulatedControlMessage:
+            self = .encapsulated(try EncapsulatedControlMessage(decoding: bytes, zeroChecksum: zeroInnerChecksum))
+        case .mapReferral, .info, .sharedExtension:
+            self = .other(type: type.rawValue, bytes)
+        }
+    }
+
+    /// The UDP payload.
+    package func encoded() -> [UInt8] {
+        switch self {
+        case .mapRequest(let message): message.encoded()
+        case .mapReply(let message): message.encoded()
+        case .mapRegister(let message): message.encoded()
+        case .mapNotify(let message): message.encoded()
+        case .encapsulated(let message): message.encoded()
+        case .other(_, let bytes): bytes
+        }
+    }
+}
+
+/// The first 32 bits of a message, which hold its type, its flags and most often a record count.
+struct MessageHeader {
+    let type: MessageType
+    private(set) var bits: UInt32
+
+    /// The count has room for 255, and stops there.
+    init(_ type: MessageType, recordCount: Int) {
+        self.type = type
+        self.bits = UInt32(type.rawValue) << 28 | UInt32(min(recordCount, 255))
+    }
+
+    fileprivate init(_ type: MessageType, bits: UInt32) {
+        self.type = type
+        self.bits = bits
+    }
+
+    var recordCount: UInt8 { UInt8(truncatingIfNeeded: bits) }
+
+    /// The flag at `position` of the RFC's drawing, counted from the left.
+    func isSet(_ position: UInt32) -> Bool { bits << position & 0x8000_0000 != 0 }
+
+    mutating func set(_ position: UInt32, _ value: Bool) {
+        if value { bits |= 0x8000_0000 >> position }
+    }
+}
+
+extension WireReader {
+    /// Reads the first 32 bits of a message, which must be of one of the types given.
+    mutating func header(_ type: MessageType, or other: MessageType? = nil) throws(WireError) -> MessageHeader {
+        let bits: UInt32 = try integer("Type")
+        switch MessageType(rawValue: UInt8(bits >> 28)) {
+        case let found? where found == type || found == other:
+            return MessageHeader(found, bits: bits)
+        case .some, .none:
+            throw .invalid(field: "Type", value: UInt64(bits >> 28))
+        }
+    }
+}

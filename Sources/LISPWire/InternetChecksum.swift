@@ -1,0 +1,50 @@
+// The checksum of IPv4 headers and UDP, RFC 1071.
+
+/// Sums 16-bit words in ones' complement.
+struct InternetChecksum {
+    private var sum: UInt64 = 0
+
+    /// Adds octets from an even offset; an odd last one is padded with zero.
+    mutating func add(_ bytes: some Sequence<UInt8>) {
+        var high = true
+        for byte in bytes {
+            sum += high ? UInt64(byte) << 8 : UInt64(byte)
+            high.toggle()
+        }
+    }
+
+    mutating func add(_ number: UInt32) {
+        sum += UInt64(number)
+    }
+
+    /// What the checksum field must hold, if that field was added as zero; 0 if everything was added and is right.
+    var value: UInt16 {
+        var folded = sum
+        while folded > 0xffff {
+            folded = (folded >> 16) + (folded & 0xffff)
+        }
+        return ~UInt16(folded)
+    }
+}
+
+extension InternetChecksum {
+    /// The checksum of a UDP segment: 0 if the segment holds a right one, else what goes into its zero field.
+    static func udp(_ segment: some Collection<UInt8>, from source: IPAddress, to destination: IPAddress) -> UInt16 {
+        var checksum = InternetChecksum()
+        for address in [source, destination] {
+            let bits = address.leftAligned
+            for shift in stride(from: 96, through: 0, by: -32) {
+                checksum.add(UInt32(truncatingIfNeeded: bits >> UInt128(shift)))
+            }
+        }
+        checksum.add(UInt32(segment.count))
+        checksum.add(UInt32(InternetProtocol.udp))
+        checksum.add(segment)
+        return checksum.value
+    }
+}
+
+/// https://www.iana.org/assignments/protocol-numbers
+enum InternetProtocol {
+    static let udp: UInt8 = 17
+}
