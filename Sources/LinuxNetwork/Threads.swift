@@ -1,0 +1,61 @@
+// Named threads with a join, for the loops that block in the kernel.
+
+import CLinux
+import Glibc
+
+/// A running thread.
+package struct SystemThread: Sendable {
+    private let handle: pthread_t
+
+    private final class Start {
+        let name: String
+        let body: @Sendable () -> Void
+        init(name: String, body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+    }
+
+    /// Starts `body` on a thread of its own.
+    ///
+    /// - Parameter name: what `top -H` and a debugger show; cut to 15 bytes.
+    package init(name: String, _ body: @escaping @Sendable () -> Void) throws(LinuxError) {
+        let start = Unmanaged.passRetained(
+            Start(name: String(decoding: name.utf8.prefix(15), as: UTF8.self), body: body)
+        )
+        var handle = pthread_t()
+        let result = pthread_create(
+            &handle,
+            nil,
+            { argument in
+                guard let argument else { return nil }
+                // Safe: balances `passRetained` of the creating thread.
+                let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+                _ = clinux_set_thread_name(start.name)
+                start.body()
+                return nil
+            },
+            start.toOpaque()
+        )
+        guard result == 0 else {
+            start.release()
+            throw .system(operation: "start thread \(name)", errno: result)
+        }
+        self.handle = handle
+    }
+
+    /// Waits until the body has returned. Call once.
+    package func join() {
+        pthread_join(handle, nil)
+    }
+
+    /// Moves the calling thread, alone, into a new network namespace with nothing but a loopback that is down.
+    package static func unshareNetwork() throws(LinuxError) {
+        guard clinux_unshare_network() == 0 else { throw .last("create a network namespace") }
+    }
+
+    /// The number of processors that this process may use.
+    package static var processorCount: Int {
+        max(1, Int(clinux_processor_count()))
+    }
+}

@@ -1,0 +1,249 @@
+// Hot path. Runs once per packet, so: no allocation, no existential, no lock, no log line, no `throws`.
+//
+// Many datagrams in one system call. Everything a call needs is allocated beforehand and reused; what changes per
+// datagram is stored in place. Buffers belong to the caller.
+
+import CLinux
+import Glibc
+import LISPWire
+
+/// Room of one socket address in a batch.
+private let nameStride = 32
+/// Room of the control messages of one received datagram: TOS, TTL and packet info of either family, with slack.
+private let receiveControlStride = 128
+/// Room of the control messages of one sent datagram: TOS (24), TTL (24), packet info (at most 40).
+private let sendControlStride = 88
+/// TOS and TTL alone.
+private let plainControlLength = 48
+
+/// Receives up to `capacity` datagrams at a time from sockets of either family.
+package struct ReceiveBatch: ~Copyable {
+    package let capacity: Int
+    // Safe: allocated by `init` with `capacity` elements each, freed by `deinit`, indexed below `capacity` only.
+    private let messages: UnsafeMutablePointer<clinux_mmsghdr>
+    private let vectors: UnsafeMutablePointer<iovec>
+    private let names: UnsafeMutableRawPointer
+    private let controls: UnsafeMutableRawPointer
+
+    /// What came with a datagram besides its payload.
+    package struct TrafficFields {
+        /// TOS or traffic class, 0 if the kernel did not tell.
+        package var tos: UInt8 = 0
+        /// TTL or hop limit, 255 if the kernel did not tell.
+        package var ttl: UInt8 = 255
+    }
+
+    package init(capacity: Int) {
+        precondition(capacity > 0, "a batch holds at least one datagram")
+        self.capacity = capacity
+        messages = .allocate(capacity: capacity)
+        vectors = .allocate(capacity: capacity)
+        names = .allocate(byteCount: nameStride * capacity, alignment: 16)
+        controls = .allocate(byteCount: receiveControlStride * capacity, alignment: 16)
+        vectors.initialize(repeating: iovec(), count: capacity)
+        names.initializeMemory(as: UInt8.self, repeating: 0, count: nameStride * capacity)
+        controls.initializeMemory(as: UInt8.self, repeating: 0, count: receiveControlStride * capacity)
+        messages.initialize(repeating: clinux_mmsghdr(), count: capacity)
+        for index in 0..<capacity {
+            messages[index].msg_hdr.msg_iov = vectors + index
+            messages[index].msg_hdr.msg_iovlen = 1
+            messages[index].msg_hdr.msg_name = names + index * nameStride
+            messages[index].msg_hdr.msg_control = controls + index * receiveControlStride
+        }
+    }
+
+    deinit {
+        messages.deallocate()
+        vectors.deallocate()
+        names.deallocate()
+        controls.deallocate()
+    }
+
+    /// Where datagram `index` goes. Stays until changed; what does not fit is cut off and reported by `isTruncated`.
+    package func setBuffer(_ index: Int, _ buffer: UnsafeMutableRawBufferPointer) {
+        precondition(index < capacity, "an index within the batch")
+        vectors[index] = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
+    }
+
+    /// Takes what is there, without waiting.
+    ///
+    /// - Returns: the number of datagrams; 0 when there are none, or on an error that the next call may not have.
+    package func receive(from descriptor: Int32) -> Int {
+        for index in 0..<capacity {
+            // Safe: `index` is below `capacity`.
+            messages[index].msg_hdr.msg_namelen = socklen_t(SocketAddress.maximumLength)
+            messages[index].msg_hdr.msg_controllen = receiveControlStride
+        }
+        let count = clinux_recvmmsg(descriptor, messages, UInt32(capacity), Int32(MSG_DONTWAIT))
+        return count < 0 ? 0 : Int(count)
+    }
+
+    /// Octets of payload in datagram `index` of the last call.
+    package func length(_ index: Int) -> Int {
+        Int(messages[index].msg_len)
+    }
+
+    /// Whether the buffer was too small.
+    package func isTruncated(_ index: Int) -> Bool {
+        messages[index].msg_hdr.msg_flags & Int32(MSG_TRUNC) != 0
+    }
+
+    /// The sender's socket address as the kernel wrote it.
+    package func source(_ index: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(
+            start: names + index * nameStride,
+            count: min(Int(messages[index].msg_hdr.msg_namelen), nameStride)
+        )
+    }
+
+    /// TOS and TTL of the outer header, where the socket asks for them.
+    package func trafficFields(_ index: Int) -> TrafficFields {
+        var fields = TrafficFields()
+        forEachControl(index) { level, type, data, length in
+            if level == Int32(IPPROTO_IP) {
+                // IP_TOS is one octet, IP_TTL an int.
+                if type == IP_TOS, length >= 1 {
+                    fields.tos = data.load(as: UInt8.self)
+                } else if type == IP_TTL, length >= 4 {
+                    fields.ttl = UInt8(truncatingIfNeeded: data.loadUnaligned(as: Int32.self))
+                }
+            } else if level == Int32(IPPROTO_IPV6), length >= 4 {
+                if type == clinux_ipv6_tclass {
+                    fields.tos = UInt8(truncatingIfNeeded: data.loadUnaligned(as: Int32.self))
+                } else if type == clinux_ipv6_hoplimit {
+                    fields.ttl = UInt8(truncatingIfNeeded: data.loadUnaligned(as: Int32.self))
+                }
+            }
+        }
+        return fields
+    }
+
+    /// The local address that the datagram was sent to, where the socket asks for packet info.
+    package func destination(_ index: Int) -> IPAddress? {
+        var address: IPAddress?
+        forEachControl(index) { level, type, data, length in
+            if level == Int32(IPPROTO_IP), type == clinux_ip_pktinfo, length >= 12 {
+                // struct in_pktinfo: interface, routing destination, then the destination of the header.
+                address = .v4(IPv4Address(UInt32(bigEndian: data.loadUnaligned(fromByteOffset: 8, as: UInt32.self))))
+            } else if level == Int32(IPPROTO_IPV6), type == clinux_ipv6_pktinfo, length >= 16 {
+                address = .v6(IPv6Address(UInt128(bigEndian: data.loadUnaligned(as: UInt128.self))))
+            }
+        }
+        return address
+    }
+
+    /// Calls `body` with level, type, data and length of each control message.
+    @inline(__always)
+    private func forEachControl(_ index: Int, _ body: (Int32, Int32, UnsafeRawPointer, Int) -> Void) {
+        let base = UnsafeRawPointer(controls + index * receiveControlStride)
+        let total = min(messages[index].msg_hdr.msg_controllen, receiveControlStride)
+        var offset = 0
+        // Safe: a header of 16 octets and the length it states stay within `total`, which is within our own memory.
+        while offset &+ 16 <= total {
+            let length = base.load(fromByteOffset: offset, as: Int.self)
+            guard length >= 16, offset &+ length <= total else { return }
+            let level = base.load(fromByteOffset: offset &+ 8, as: Int32.self)
+            let type = base.load(fromByteOffset: offset &+ 12, as: Int32.self)
+            body(level, type, base + (offset &+ 16), length &- 16)
+            offset = offset &+ ((length &+ 7) & ~7)
+        }
+    }
+}
+
+/// Sends up to `capacity` datagrams at a time over one family, each with its own destination, TOS, TTL and source.
+package struct SendBatch: ~Copyable {
+    package let capacity: Int
+    /// Datagrams added since `clear`.
+    package private(set) var count = 0
+    private let family: AddressFamily
+    // Safe: allocated by `init` with `capacity` elements each, freed by `deinit`, indexed below `capacity` only.
+    private let messages: UnsafeMutablePointer<clinux_mmsghdr>
+    private let vectors: UnsafeMutablePointer<iovec>
+    private let controls: UnsafeMutableRawPointer
+
+    package init(family: AddressFamily, capacity: Int) {
+        precondition(capacity > 0, "a batch holds at least one datagram")
+        self.family = family
+        self.capacity = capacity
+        messages = .allocate(capacity: capacity)
+        vectors = .allocate(capacity: capacity)
+        controls = .allocate(byteCount: sendControlStride * capacity, alignment: 16)
+        vectors.initialize(repeating: iovec(), count: capacity)
+        controls.initializeMemory(as: UInt8.self, repeating: 0, count: sendControlStride * capacity)
+        messages.initialize(repeating: clinux_mmsghdr(), count: capacity)
+        let level = Int32(family == .ipv4 ? IPPROTO_IP : IPPROTO_IPV6)
+        for index in 0..<capacity {
+            messages[index].msg_hdr.msg_iov = vectors + index
+            messages[index].msg_hdr.msg_iovlen = 1
+            let control = controls + index * sendControlStride
+            messages[index].msg_hdr.msg_control = control
+            func header(_ offset: Int, _ type: Int32, _ dataLength: Int) {
+                control.storeBytes(of: clinux_cmsg_len(dataLength), toByteOffset: offset, as: Int.self)
+                control.storeBytes(of: level, toByteOffset: offset + 8, as: Int32.self)
+                control.storeBytes(of: type, toByteOffset: offset + 12, as: Int32.self)
+            }
+            header(0, family == .ipv4 ? IP_TOS : clinux_ipv6_tclass, 4)
+            header(24, family == .ipv4 ? IP_TTL : clinux_ipv6_hoplimit, 4)
+            header(48, family == .ipv4 ? clinux_ip_pktinfo : clinux_ipv6_pktinfo, family == .ipv4 ? 12 : 20)
+        }
+    }
+
+    deinit {
+        messages.deallocate()
+        vectors.deallocate()
+        controls.deallocate()
+    }
+
+    package mutating func clear() {
+        count = 0
+    }
+
+    /// Appends a datagram.
+    ///
+    /// - Parameters:
+    ///   - payload: must stay unchanged until `send` has returned.
+    ///   - name: a socket address of this batch's family; must stay until `send` has returned.
+    ///   - ttl: 1 to 255; the kernel refuses 0.
+    ///   - source: the local address in network order, 4 or 16 octets; `nil` lets the kernel choose.
+    /// - Precondition: `count` is below `capacity`.
+    package mutating func add(
+        payload: UnsafeRawBufferPointer,
+        to name: UnsafeRawBufferPointer,
+        tos: UInt8,
+        ttl: UInt8,
+        from source: UnsafeRawPointer?
+    ) {
+        precondition(count < capacity, "room in the batch")
+        vectors[count] = iovec(iov_base: UnsafeMutableRawPointer(mutating: payload.baseAddress), iov_len: payload.count)
+        let control = controls + count &* sendControlStride
+        control.storeBytes(of: Int32(tos), toByteOffset: 16, as: Int32.self)
+        control.storeBytes(of: Int32(ttl), toByteOffset: 40, as: Int32.self)
+        var controlLength = plainControlLength
+        if let source {
+            if family == .ipv4 {
+                // struct in_pktinfo: interface 0, source address at 4.
+                (control + 68).copyMemory(from: source, byteCount: 4)
+                controlLength = 80
+            } else {
+                // struct in6_pktinfo: source address, interface 0.
+                (control + 64).copyMemory(from: source, byteCount: 16)
+                controlLength = 88
+            }
+        }
+        messages[count].msg_hdr.msg_name = UnsafeMutableRawPointer(mutating: name.baseAddress)
+        messages[count].msg_hdr.msg_namelen = socklen_t(truncatingIfNeeded: name.count)
+        messages[count].msg_hdr.msg_controllen = controlLength
+        count &+= 1
+    }
+
+    /// Sends from datagram `first` on.
+    ///
+    /// - Returns: how many the kernel took; when that is fewer than were left, call again for `-1` and the reason.
+    ///   On an error of the datagram at `first`: -1, and `errno` says why.
+    package func send(on descriptor: Int32, from first: Int) -> Int {
+        precondition(first <= count, "an index within the batch")
+        return Int(
+            clinux_sendmmsg(descriptor, messages + first, UInt32(count &- first), Int32(MSG_DONTWAIT))
+        )
+    }
+}
