@@ -1,0 +1,260 @@
+// From what is wanted to the rules and routes that bring it about.
+//
+// For an xTR whose EID-prefix is 10.1.0.0/16, in the order in which the kernel asks:
+//
+//    rule 10000 fwmark 0x4c495350 goto 10099           lispd's own sockets
+//    rule 10010 to   10.1.0.0/16 lookup main suppress_prefixlength 0
+//    rule 10011 to   10.1.0.0/16 unreachable           an unrouted own EID must not leak by the default route
+//    rule 10020 iif  lisp0 goto 10099                  from the TUN never into it again, or packets would go round
+//    rule 10030 from 10.1.0.0/16 lookup 10001
+//    rule 10031 iif  lo from 0.0.0.0/32 lookup 10002   the router's own unbound traffic and its ICMP errors
+//    rule 10099 nop
+//    table 10001: default dev lisp0; unreachable default metric 1000000 (when-down); throw NEGATIVE;
+//                 POSITIVE-below-a-NEGATIVE dev lisp0
+//    table 10002: KNOWN-REMOTE-EID dev lisp0 src OWN-EID
+//    sysctl lisp0: rp_filter 2, accept_local 1; link lisp0: addrgenmode none, up
+//
+// In IPv6 a rule cannot say "has no source yet": any `from` but ::/0 matches only what has one. So there it is said the
+// other way round: what has a source passes by, the rest is looked up.
+//
+//    rule 10031 iif  lo from ::/1 goto 10099
+//    rule 10031 iif  lo from 8000::/1 goto 10099
+//    rule 10032 iif  lo lookup 10002
+//
+// A tenant's namespace gets the same for its instance, with two differences. The whole of it is EID space, so table 10002
+// is a default route there, and 10021 lets everything that the tenant has a route for (its default route excepted) go that
+// way first. It gets no default route in its main table: one to the TUN would send natively forwarded packets, which lispd
+// writes back to the TUN with their TTL raised, into the TUN again without end. A default route that the tenant has itself
+// carries those.
+//
+//    rule 10021 lookup main suppress_prefixlength 0
+
+import LISPWire
+
+/// Something that an operator should see in the status.
+package enum HostNote: Hashable, Sendable {
+    /// This host has no address inside the instance's own EID-prefixes of the family: its own traffic and its ICMP errors to
+    /// remote EIDs leave natively, with a locator as source, and are probably lost.
+    case noOwnAddress(InstanceID, AddressFamily)
+    /// This many negative prefixes are beyond the limit; their packets take the detour over the TUN.
+    case negativePrefixesBeyondLimit(InstanceID, count: Int)
+    /// This many known EID-prefixes are beyond the limit; the router's own unbound traffic to them goes natively.
+    case knownPrefixesBeyondLimit(InstanceID, count: Int)
+}
+
+extension HostNote: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .noOwnAddress(let instance, let family):
+            "instance \(instance): this host has no \(family) address inside its own EID-prefixes, "
+                + "so its own traffic and ICMP errors to remote EIDs are not encapsulated"
+        case .negativePrefixesBeyondLimit(let instance, let count):
+            "instance \(instance): \(count) negative prefixes beyond the limit of \(HostNumbers.negativeRouteLimit) "
+                + "are forwarded natively by way of the TUN"
+        case .knownPrefixesBeyondLimit(let instance, let count):
+            "instance \(instance): \(count) known EID-prefixes beyond the limit of \(HostNumbers.knownRouteLimit) "
+                + "are not used for the router's own traffic"
+        }
+    }
+}
+
+/// The desired state of the host.
+package struct HostPlan: Hashable, Sendable {
+    package private(set) var state: HostState = [:]
+    package private(set) var notes: [HostNote] = []
+
+    /// What `intent` needs. Rules of a family stand only where the space has own EID-prefixes of that family.
+    package init(_ intent: HostIntent) {
+        var taken: [HostSpace: Set<HostRoute.Key>] = [:]
+        for instance in intent.instances.sorted(by: { $0.instanceID < $1.instanceID }) {
+            var space = state[instance.space] ?? SpaceState()
+            addLink(of: instance, roles: intent.roles, to: &space)
+            for family in AddressFamily.allCases {
+                let own = instance.ownPrefixes.filter { $0.family == family }
+                if own.isEmpty { continue }
+                addDelivery(of: instance, own: own, to: &space)
+                if intent.roles.contains(.itr) {
+                    addAttraction(of: instance, family, own: own, whenDown: intent.whenDown, to: &space)
+                    addOwnTraffic(of: instance, family, taken: &taken[instance.space, default: []], to: &space)
+                }
+            }
+            state[instance.space] = space
+        }
+    }
+
+    /// Every operation that builds the state from nothing, in order.
+    package var installation: [HostOperation] { difference(from: [:], to: state) }
+
+    private func addLink(of instance: InstanceIntent, roles: HostRoles, to space: inout SpaceState) {
+        guard !roles.isEmpty else { return }
+        space.links[instance.tun] = LinkSettings(mtu: instance.mtu)
+        // Strict filtering would drop what is written back; and packets of this host itself come back that way too, which
+        // IPv4 takes for spoofed unless told otherwise.
+        space.sysctls[.interface(.ipv4, instance.tun, "rp_filter")] = "2"
+        space.sysctls[.interface(.ipv4, instance.tun, "accept_local")] = "1"
+        if instance.ownPrefixes.contains(where: { $0.family == .ipv6 }) {
+            space.sysctls[.interface(.ipv6, instance.tun, "disable_ipv6")] = "0"
+        }
+    }
+
+    /// What is for the site stays in the site.
+    private func addDelivery(of instance: InstanceIntent, own: [IPPrefix], to space: inout SpaceState) {
+        for prefix in own {
+            space.rules.insert(
+                PolicyRule(
+                    prefix.family,
+                    priority: HostNumbers.Priority.toOwn,
+                    to: prefix,
+                    suppressPrefixLength: 0,
+                    .lookup(table: HostNumbers.Table.main)
+                )
+            )
+            space.rules.insert(
+                PolicyRule(prefix.family, priority: HostNumbers.Priority.toOwnUnrouted, to: prefix, .unreachable)
+            )
+        }
+    }
+
+    /// What the site sends goes into the TUN.
+    private mutating func addAttraction(
+        of instance: InstanceIntent,
+        _ family: AddressFamily,
+        own: [IPPrefix],
+        whenDown: WhenDown,
+        to space: inout SpaceState
+    ) {
+        let table = HostNumbers.Table.site(instance.instanceID.rawValue)
+        let end = PolicyRule.Action.goTo(priority: HostNumbers.Priority.end)
+        space.rules.insert(PolicyRule(family, priority: HostNumbers.Priority.end, .nop))
+        space.rules.insert(
+            PolicyRule(family, priority: HostNumbers.Priority.fromTUN, inputInterface: instance.tun, end)
+        )
+        switch instance.space {
+        case .main:
+            space.rules.insert(
+                PolicyRule(family, priority: HostNumbers.Priority.ownSockets, mark: HostNumbers.socketMark, end)
+            )
+        case .tenant:
+            space.rules.insert(
+                PolicyRule(
+                    family,
+                    priority: HostNumbers.Priority.tenantRoutes,
+                    suppressPrefixLength: 0,
+                    .lookup(table: HostNumbers.Table.main)
+                )
+            )
+        }
+        for prefix in own {
+            space.rules.insert(
+                PolicyRule(family, priority: HostNumbers.Priority.fromOwn, from: prefix, .lookup(table: table))
+            )
+        }
+
+        let everything = IPPrefix(family: family, leftAligned: 0, length: 0)
+        space.routes.insert(HostRoute(table: table, everything, .interface(instance.tun)))
+        if whenDown == .unreachable {
+            let metric = HostNumbers.Metric.whenDown
+            space.routes.insert(HostRoute(table: table, everything, metric: metric, .unreachable))
+        }
+        addNegative(of: instance, family, table: table, to: &space)
+    }
+
+    /// `throw` for what is no LISP site; and the TUN for what is one below it, which would be thrown otherwise.
+    private mutating func addNegative(
+        of instance: InstanceIntent,
+        _ family: AddressFamily,
+        table: UInt32,
+        to space: inout SpaceState
+    ) {
+        let positive = Set(instance.knownRemoteEIDs.filter { $0.family == family })
+        let negative = Set(instance.negativePrefixes.filter { $0.family == family && $0.length > 0 })
+            .subtracting(positive).sorted()
+        let kept = negative.prefix(HostNumbers.negativeRouteLimit)
+        if kept.count < negative.count {
+            notes.append(.negativePrefixesBeyondLimit(instance.instanceID, count: negative.count - kept.count))
+        }
+        for prefix in kept {
+            space.routes.insert(HostRoute(table: table, prefix, .next))
+        }
+        let thrown = Set(kept)
+        // In order, a prefix directly follows those that cover it: a stack of them finds each one's cover at once.
+        var covers: [IPPrefix] = []
+        for prefix in thrown.union(positive).sorted() {
+            while let last = covers.last, !last.covers(prefix) { covers.removeLast() }
+            if thrown.contains(prefix) {
+                covers.append(prefix)
+            } else if !covers.isEmpty {
+                space.routes.insert(HostRoute(table: table, prefix, .interface(instance.tun)))
+            }
+        }
+    }
+
+    /// What the router itself sends to remote EIDs gets an own EID as its source.
+    private mutating func addOwnTraffic(
+        of instance: InstanceIntent,
+        _ family: AddressFamily,
+        taken: inout Set<HostRoute.Key>,
+        to space: inout SpaceState
+    ) {
+        guard let source = instance.ownAddresses.first(where: { $0.family == family }) else {
+            notes.append(.noOwnAddress(instance.instanceID, family))
+            return
+        }
+        let table = HostNumbers.Table.ownTraffic
+        switch family {
+        case .ipv4:
+            let unbound = IPPrefix(family: .ipv4, leftAligned: 0, length: 32)
+            space.rules.insert(
+                PolicyRule(
+                    .ipv4,
+                    priority: HostNumbers.Priority.ownTraffic,
+                    from: unbound,
+                    inputInterface: "lo",
+                    .lookup(table: table)
+                )
+            )
+        case .ipv6:
+            for half in [
+                IPPrefix(family: .ipv6, leftAligned: 0, length: 1),
+                .init(family: .ipv6, leftAligned: 1 << 127, length: 1),
+            ] {
+                space.rules.insert(
+                    PolicyRule(
+                        .ipv6,
+                        priority: HostNumbers.Priority.ownTraffic,
+                        from: half,
+                        inputInterface: "lo",
+                        .goTo(priority: HostNumbers.Priority.end)
+                    )
+                )
+            }
+            space.rules.insert(
+                PolicyRule(
+                    .ipv6,
+                    priority: HostNumbers.Priority.ownTrafficIPv6,
+                    inputInterface: "lo",
+                    .lookup(table: table)
+                )
+            )
+        }
+
+        // Instances of one space share the table: where two want the same prefix, the lower instance ID has it.
+        func insert(_ prefix: IPPrefix) {
+            let route = HostRoute(table: table, prefix, .interface(instance.tun, source: source))
+            if taken.insert(route.key).inserted { space.routes.insert(route) }
+        }
+        switch instance.space {
+        case .tenant:
+            insert(IPPrefix(family: family, leftAligned: 0, length: 0))
+        case .main:
+            let known = Set(instance.knownRemoteEIDs.filter { $0.family == family && $0.length > 0 }).sorted()
+            let kept = known.prefix(HostNumbers.knownRouteLimit)
+            if kept.count < known.count {
+                notes.append(.knownPrefixesBeyondLimit(instance.instanceID, count: known.count - kept.count))
+            }
+            for prefix in kept {
+                insert(prefix)
+            }
+        }
+    }
+}
