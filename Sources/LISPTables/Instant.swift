@@ -23,6 +23,8 @@ package struct Instant: InstantProtocol, Hashable, Sendable {
         return .nanoseconds(overflow ? (other > self ? .max : .min) : difference)
     }
 
+    package static func + (instant: Self, duration: Duration) -> Self { instant.advanced(by: duration) }
+
     package static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }
 }
 

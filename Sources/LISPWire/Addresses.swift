@@ -43,11 +43,17 @@ extension IPv4Address: CustomStringConvertible {
 
 /// An IPv6 address.
 package struct IPv6Address: Hashable, Sendable, Comparable {
+    // Two halves, not a UInt128: values with 16-octet alignment crash when optionals of them are captured by closures
+    // (docs/decisions/wide-integers.md).
+    private var high: UInt64
+    private var low: UInt64
+
     /// The address as a number, first octet most significant.
-    package var rawValue: UInt128
+    package var rawValue: UInt128 { UInt128(high) << 64 | UInt128(low) }
 
     package init(_ rawValue: UInt128) {
-        self.rawValue = rawValue
+        self.high = UInt64(truncatingIfNeeded: rawValue >> 64)
+        self.low = UInt64(truncatingIfNeeded: rawValue)
     }
 
     /// Parses RFC 4291 text, with `::` and with a dotted IPv4 tail; no zone, no brackets. `nil` for anything else.
@@ -72,7 +78,7 @@ package struct IPv6Address: Hashable, Sendable, Comparable {
         for group in head + Array(repeating: 0, count: 8 - head.count - tail.count) + tail {
             value = value << 16 | UInt128(group)
         }
-        self.rawValue = value
+        self.init(value)
     }
 
     private static func groups(_ text: Substring) -> [UInt16]? {
@@ -104,7 +110,7 @@ package struct IPv6Address: Hashable, Sendable, Comparable {
         }
     }
 
-    package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+    package static func < (a: Self, b: Self) -> Bool { (a.high, a.low) < (b.high, b.low) }
 }
 
 extension IPv6Address: CustomStringConvertible {

@@ -16,10 +16,15 @@ extension Nonce: CustomStringConvertible {
 
 /// Names one xTR within a site (RFC 9301 section 5.6).
 package struct XTRID: RawRepresentable, Hashable, Sendable {
-    package var rawValue: UInt128
+    // Two halves for the reason that `IPv6Address` gives.
+    private let high: UInt64
+    private let low: UInt64
+
+    package var rawValue: UInt128 { UInt128(high) << 64 | UInt128(low) }
 
     package init(rawValue: UInt128) {
-        self.rawValue = rawValue
+        self.high = UInt64(truncatingIfNeeded: rawValue >> 64)
+        self.low = UInt64(truncatingIfNeeded: rawValue)
     }
 
     /// Parses 1 to 32 hexadecimal digits, with or without `0x`; `nil` for anything else.
@@ -28,7 +33,7 @@ package struct XTRID: RawRepresentable, Hashable, Sendable {
         guard (1...32).contains(digits.utf8.count), digits.first != "+",
             let value = UInt128(digits, radix: 16)
         else { return nil }
-        self.rawValue = value
+        self.init(rawValue: value)
     }
 }
 
