@@ -32,7 +32,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     ],
     targets: [
         // Bytes and values.
@@ -72,7 +72,7 @@ let package = Package(
 
         // The operator's side.
         .target(
-            name: "Configuration",
+            name: "LISPConfiguration",
             dependencies: ["LISPWire", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings
         ),
@@ -87,7 +87,7 @@ let package = Package(
             name: "lispd",
             dependencies: [
                 "LISPWire", "LISPTables", "LISPControl", "ForwardingInterface", "DataPlane", "LinuxNetwork",
-                "HostRouting", "Configuration", "ManagementAPI", "Management",
+                "HostRouting", "LISPConfiguration", "ManagementAPI", "Management",
                 arguments, logging, nioCore, nioPosix,
             ],
             swiftSettings: settings
@@ -95,7 +95,7 @@ let package = Package(
         .executableTarget(
             name: "lispctl",
             dependencies: [
-                "LISPWire", "Configuration", "ManagementAPI", arguments, nioCore, nioPosix, nioHTTP,
+                "LISPWire", "LISPConfiguration", "ManagementAPI", arguments, nioCore, nioPosix, nioHTTP,
             ],
             swiftSettings: settings
         ),
@@ -115,7 +115,7 @@ let package = Package(
             dependencies: ["DataPlane", "ForwardingInterface", "LISPWire", "PacketView"],
             swiftSettings: settings
         ),
-        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "LISPWire"], swiftSettings: settings),
+        .testTarget(name: "LISPConfigurationTests", dependencies: ["LISPConfiguration", "LISPWire"], swiftSettings: settings),
         .testTarget(
             name: "ManagementTests",
             dependencies: ["ManagementAPI", "Management"],

@@ -78,7 +78,7 @@ package enum ForwardingUpdate: Hashable, Sendable {
 }
 
 /// A packet that no entry covers (or whose entry asks for a Map-Request), handed to the control plane.
-package struct ForwardingMiss: Sendable {
+package struct ForwardingMiss: Hashable, Sendable {
     package var source: EID
     package var destination: EID
     /// The whole inner packet, from its IP header on.

@@ -84,7 +84,6 @@ package struct MapReplyLimiter: Sendable {
         let question = AnsweredQuestion(nonce: nonce, eid: eid)
         if let answered = recent[question] ?? older[question], answered.duration(to: now) < .seconds(1) { return false }
         var destination = Destination(rloc: rloc, isProbe: isProbe)
-        if buckets[destination] == nil, buckets.count >= Self.rlocLimit { dropFullBuckets(now) }
         if buckets[destination] == nil, buckets.count >= Self.rlocLimit {
             destination = Destination(rloc: nil, isProbe: isProbe)
         }
@@ -100,9 +99,7 @@ package struct MapReplyLimiter: Sendable {
         older = recent
         recent = [:]
         turned = now
-    }
-
-    private mutating func dropFullBuckets(_ now: Instant) {
+        guard buckets.count >= Self.rlocLimit else { return }
         for destination in buckets.keys where buckets[destination]?.isFull(now: now) ?? false {
             buckets[destination] = nil
         }

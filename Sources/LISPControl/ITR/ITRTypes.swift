@@ -30,18 +30,6 @@ package enum ITRAction: Hashable, Sendable {
     case remoteEIDForgotten(EIDPrefix)
 }
 
-extension ForwardingMiss: Hashable {
-    package static func == (a: Self, b: Self) -> Bool {
-        a.source == b.source && a.destination == b.destination && a.packet == b.packet
-    }
-
-    package func hash(into hasher: inout Hasher) {
-        hasher.combine(source)
-        hasher.combine(destination)
-        hasher.combine(packet)
-    }
-}
-
 /// What the ITR counts.
 package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case mapRequestsSent = "Map-Requests sent"

@@ -1,0 +1,97 @@
+// What goes into the router as a whole and what comes out of it.
+
+import ForwardingInterface
+import LISPTables
+import LISPWire
+
+/// The roles of one process, each with its settings; `nil` is a role that it does not have.
+package struct RouterSettings: Sendable {
+    package var itr: ITRSettings?
+    package var etr: ETRSettings?
+    package var mapServer: MapServerSettings?
+    package var mapResolver: MapResolverSettings?
+
+    package init(
+        itr: ITRSettings? = nil,
+        etr: ETRSettings? = nil,
+        mapServer: MapServerSettings? = nil,
+        mapResolver: MapResolverSettings? = nil
+    ) {
+        self.itr = itr
+        self.etr = etr
+        self.mapServer = mapServer
+        self.mapResolver = mapResolver
+    }
+}
+
+/// A datagram that reached port 4342.
+package struct ReceivedControlMessage: Hashable, Sendable {
+    package var payload: [UInt8]
+    package var source: Endpoint
+    /// The local address that it was sent to.
+    package var destination: IPAddress
+
+    package init(payload: [UInt8], source: Endpoint, destination: IPAddress) {
+        self.payload = payload
+        self.source = source
+        self.destination = destination
+    }
+}
+
+package enum RouterAction: Hashable, Sendable {
+    case send(ControlDatagram)
+    /// Changes of the forwarding state, in this order.
+    case forwarding([ForwardingUpdate])
+    /// What becomes of packets that were held.
+    case release([ForwardingMiss], HeldPacketVerdict)
+    /// Hosts can be reached over LISP in this EID-prefix, so the router's own packets may go there that way.
+    case remoteEIDKnown(EIDPrefix)
+    case remoteEIDForgotten(EIDPrefix)
+    /// For the log.
+    case note(RouterNote)
+}
+
+/// What an operator wants to read about.
+package enum RouterNote: Hashable, Sendable {
+    case registration(ETRRegistrationChange)
+    case mapServer(MapServerEvent)
+    /// A control message was refused. Attackers can cause many: the owner limits the rate of such lines.
+    case refused(reason: String, source: Endpoint)
+}
+
+/// The control messages by type (RFC 9301 section 12.2).
+package enum ControlMessageKind: String, Hashable, Sendable, CaseIterable {
+    case mapRequest = "Map-Request"
+    case mapReply = "Map-Reply"
+    case mapRegister = "Map-Register"
+    case mapNotify = "Map-Notify"
+    case mapNotifyAck = "Map-Notify-Ack"
+    case encapsulated = "Encapsulated Control Message"
+    case other = "other"
+
+    /// By the type in the first four bits.
+    package init(payload: [UInt8]) {
+        self =
+            switch payload.first.map({ $0 >> 4 }) {
+            case 1: .mapRequest
+            case 2: .mapReply
+            case 3: .mapRegister
+            case 4: .mapNotify
+            case 5: .mapNotifyAck
+            case 8: .encapsulated
+            default: .other
+            }
+    }
+}
+
+/// Why the router as a whole dropped a control message, before any role saw it.
+package enum RouterRefusal: String, Hashable, Sendable, CaseIterable {
+    case malformed = "control message dropped: it does not decode"
+    case unknownAFI = "control message dropped: an address family that is not known"
+    case unknownType = "control message dropped: a type that is not supported"
+    case notOurRole = "control message dropped: it is for a role that this router does not have"
+    case probeToMappingSystem = "Map-Request dropped: an RLOC-probe that came through the mapping system"
+    case encapsulatedOther = "Encapsulated Control Message dropped: what is inside is no Map-Request"
+    case solicitMapRequest = "Solicit-Map-Request ignored: not supported yet"
+    case zeroSourcePort = "control message dropped: it came from UDP port 0"
+}

@@ -1,0 +1,300 @@
+// The ETR: its registrations over time, what it believes of a Map-Server, what it answers.
+
+import LISPTables
+import LISPWire
+import Testing
+
+@testable import LISPControl
+
+private let rloc = IPAddress("198.51.100.1")!
+private let server = IPAddress("192.0.2.53")!
+private let key = AuthenticationKey(id: 0, algorithm: .hmacSHA256_128, secret: Array("secret".utf8))
+
+private func mapping(_ prefix: String, ttl: UInt32 = 1440, rlocs: [IPAddress] = [rloc]) -> DatabaseMapping {
+    DatabaseMapping(
+        eid: EIDPrefix(IPPrefix(prefix)!),
+        ttlMinutes: ttl,
+        locators: rlocs.map { DatabaseLocator(address: $0, priority: 1, weight: 100, isLocal: $0 == rloc) }
+    )
+}
+
+private func settings(
+    _ mappings: [DatabaseMapping] = [mapping("10.1.0.0/16")],
+    servers: [MapServerPeer] = [MapServerPeer(address: server, keys: [key])]
+) -> ETRSettings {
+    ETRSettings(
+        mappings: mappings,
+        mapServers: servers,
+        xtrID: XTRID(rawValue: 0xabc),
+        siteID: SiteID(rawValue: 7),
+        rlocs: [rloc]
+    )
+}
+
+/// An ETR and its clock.
+private final class Bench {
+    var etr: ETR
+    var now = Instant.zero
+
+    init(_ settings: ETRSettings = settings()) {
+        etr = ETR(settings: settings, nextNonce: 1000, now: .zero)
+    }
+
+    /// The Map-Registers that leave during `duration`, with the time each left.
+    func wait(_ duration: Duration) throws -> [(at: Instant, register: MapRegister, raw: [UInt8])] {
+        let end = now + duration
+        var sent: [(at: Instant, register: MapRegister, raw: [UInt8])] = []
+        while let due = etr.deadline(), due <= end {
+            now = max(now, due)
+            sent += try registers(etr.timeout(now: now)).map { (now, $0.register, $0.raw) }
+        }
+        now = end
+        return sent
+    }
+
+    func acknowledge(_ register: MapRegister, records: [EIDRecord]? = nil, with signer: AuthenticationKey = key) {
+        var notify = MapNotify(
+            isAcknowledgement: false,
+            nonce: register.nonce,
+            authentication: Authentication(placeholderFor: signer),
+            records: records ?? register.records,
+            xtrID: register.xtrID,
+            siteID: register.siteID
+        ).encoded()
+        signer.sign(&notify)
+        _ = receive(notify)
+    }
+
+    func receive(_ bytes: [UInt8], from source: Endpoint = .control(server)) -> [ETRAction] {
+        guard case .mapNotify(let notify) = try? ControlMessage(decoding: bytes) else {
+            Issue.record("not a Map-Notify")
+            return []
+        }
+        return etr.receivedMapNotify(notify, raw: bytes, from: source, at: rloc, now: now)
+    }
+}
+
+private func registers(_ actions: [ETRAction]) throws -> [(register: MapRegister, raw: [UInt8])] {
+    try actions.compactMap { action in
+        guard case .send(let datagram) = action,
+            case .mapRegister(let register) = try ControlMessage(decoding: datagram.payload)
+        else { return nil }
+        return (register, datagram.payload)
+    }
+}
+
+private func replies(_ actions: [ETRAction]) throws -> [(reply: MapReply, to: Endpoint, from: IPAddress?)] {
+    try actions.compactMap { action in
+        guard case .send(let datagram) = action,
+            case .mapReply(let reply) = try ControlMessage(decoding: datagram.payload)
+        else { return nil }
+        return (reply, datagram.destination, datagram.source)
+    }
+}
+
+@Suite struct `The ETR registers` {
+    @Test func `at once, again after 1 s doubling up to 60 s while nobody answers`() throws {
+        let bench = Bench()
+        let sent = try bench.wait(.seconds(200))
+        #expect(sent.map { $0.at.nanoseconds / 1_000_000_000 } == [0, 1, 3, 7, 15, 31, 63, 123, 183])
+        #expect(sent.allSatisfy { key.verifies($0.raw) == .ok })
+        let nonces = sent.map(\.register.nonce.rawValue)
+        #expect(nonces == nonces.sorted() && Set(nonces).count == nonces.count && nonces[0] == 1000)
+    }
+
+    @Test func `every 20 s for five minutes, then every 60 s, once acknowledged`() throws {
+        let bench = Bench()
+        var times: [Int64] = []
+        while times.count < 25 {
+            let due = try #require(bench.etr.deadline())
+            for sent in try bench.wait(bench.now.duration(to: due)) {
+                times.append(sent.at.nanoseconds / 1_000_000_000)
+                bench.acknowledge(sent.register)
+            }
+        }
+        let gaps = zip(times, times.dropFirst()).map { $1 - $0 }
+        #expect(gaps == Array(repeating: 20, count: 15) + Array(repeating: 60, count: 9))
+        #expect(bench.etr.registrars[0].isUp)
+    }
+
+    @Test func `with its identity, its records and the bits that are configured`() throws {
+        var peer = MapServerPeer(address: server, keys: [key])
+        peer.proxyReply = true
+        peer.merge = true
+        let bench = Bench(settings(servers: [peer]))
+        let register = try #require(try bench.wait(.zero).first).register
+        #expect(register.wantsProxyReply && register.wantsMerge && register.wantsMapNotify)
+        #expect(register.xtrID == XTRID(rawValue: 0xabc) && register.siteID == SiteID(rawValue: 7))
+        #expect(register.records.map(\.eidPrefix) == [EIDPrefix(IPPrefix("10.1.0.0/16")!)])
+        #expect(register.records[0].isAuthoritative)
+        #expect(register.records[0].locators.map(\.isLocal) == [true])
+    }
+
+    @Test func `many mappings in messages of at most 576 octets, each mapping once`() throws {
+        let mappings = (0..<100).map { mapping("10.\($0).0.0/16") }
+        let bench = Bench(settings(mappings))
+        let sent = try bench.wait(.zero)
+        #expect(sent.count > 1)
+        #expect(sent.allSatisfy { $0.raw.count + 28 <= 576 })
+        #expect(sent.flatMap { $0.register.records.compactMap(\.eidPrefix) }.sorted() == mappings.map(\.eid).sorted())
+    }
+
+    @Test func `TTL 0 when it withdraws`() throws {
+        let bench = Bench()
+        _ = try bench.wait(.zero)
+        let last = try registers(bench.etr.deregister())
+        #expect(last.map { $0.register.records.map(\.ttlMinutes) } == [[0]])
+    }
+
+    @Test func `only what changed, and withdraws what is gone`() throws {
+        let bench = Bench(settings([mapping("10.1.0.0/16"), mapping("10.2.0.0/16")]))
+        for sent in try bench.wait(.zero) { bench.acknowledge(sent.register) }
+        #expect(bench.etr.reconfigure(settings([mapping("10.2.0.0/16"), mapping("10.1.0.0/16")]), now: bench.now) == [])
+        #expect(try bench.wait(.seconds(1)).isEmpty)
+        let withdrawn = try registers(bench.etr.reconfigure(settings([mapping("10.1.0.0/16")]), now: bench.now))
+        #expect(withdrawn.map { $0.register.records.map { [$0.eidPrefix?.description, "\($0.ttlMinutes)"] } }
+            == [[["10.2.0.0/16", "0"]]])
+        #expect(try bench.wait(.zero).count == 1)
+    }
+
+    @Test func `nothing for a mapping without any locator`() throws {
+        let bench = Bench(settings([mapping("10.1.0.0/16", rlocs: [])]))
+        #expect(try bench.wait(.seconds(60)).isEmpty)
+    }
+}
+
+@Suite struct `A Map-Notify` {
+    @Test func `with another key changes nothing`() throws {
+        let bench = Bench()
+        let register = try #require(try bench.wait(.zero).first).register
+        let wrong = AuthenticationKey(id: 0, algorithm: .hmacSHA256_128, secret: Array("guess".utf8))
+        bench.acknowledge(register, with: wrong)
+        #expect(bench.etr.statistics[.mapNotifyWrongAuthentication] == 1)
+        #expect(!bench.etr.registrars[0].isUp)
+    }
+
+    @Test func `that leaves an EID-prefix out tells that it was refused`() throws {
+        let bench = Bench(settings([mapping("10.1.0.0/16"), mapping("10.2.0.0/16")]))
+        let register = try #require(try bench.wait(.zero).first).register
+        bench.acknowledge(register, records: [register.records[0]])
+        #expect(bench.etr.registrars[0].refused == [EIDPrefix(IPPrefix("10.2.0.0/16")!)])
+    }
+
+    @Test func `that nobody asked for is acknowledged, if it is authentic and from a Map-Server of ours`() throws {
+        let bench = Bench()
+        var notify = MapNotify(
+            isAcknowledgement: false,
+            nonce: Nonce(rawValue: 99),
+            authentication: Authentication(placeholderFor: key),
+            records: [mapping("10.1.0.0/16").record()],
+            xtrID: nil,
+            siteID: nil
+        ).encoded()
+        key.sign(&notify)
+        let actions = bench.receive(notify)
+        guard case .send(let datagram) = try #require(actions.first),
+            case .mapNotify(let acknowledgement) = try ControlMessage(decoding: datagram.payload)
+        else {
+            Issue.record("no Map-Notify-Ack")
+            return
+        }
+        #expect(acknowledgement.isAcknowledgement && acknowledgement.nonce == Nonce(rawValue: 99))
+        #expect(key.verifies(datagram.payload) == .ok)
+        #expect(bench.receive(notify, from: .control(IPAddress("203.0.113.9")!)) == [])
+        #expect(bench.etr.statistics[.mapNotifyUnknownServer] == 1)
+        notify[notify.count - 1] ^= 1
+        #expect(bench.receive(notify) == [])
+        #expect(bench.etr.statistics[.mapNotifyWrongAuthentication] == 1)
+    }
+}
+
+@Suite struct `The ETR answers` {
+    private static let itr = IPAddress("198.51.100.9")!
+
+    private func request(_ prefix: String, probe: Bool = false, rlocs: [IPAddress] = [itr]) -> MapRequest {
+        MapRequest(
+            isProbe: probe,
+            nonce: Nonce(rawValue: 5),
+            sourceEID: .none,
+            itrRLOCs: rlocs.map(LISPAddress.ip),
+            records: [MapRequest.Record(EIDPrefix(IPPrefix(prefix)!))]
+        )
+    }
+
+    private func answer(_ etr: inout ETR, _ request: MapRequest) throws -> [String] {
+        let actions = etr.receivedMapRequest(request, replyPort: 61_000, at: rloc, now: .zero)
+        return try replies(actions).flatMap { $0.reply.records.compactMap(\.eidPrefix?.description) }
+    }
+
+    /// The two examples of RFC 9301 section 5.5.
+    @Test(arguments: [
+        ("10.1.5.5/32", ["10.1.0.0/16", "10.1.1.0/24", "10.1.2.0/24"]),
+        ("10.1.1.1/32", ["10.1.1.0/24"]),
+        ("10.1.0.0/16", ["10.1.0.0/16", "10.1.1.0/24", "10.1.2.0/24"]),
+        ("10.9.9.9/32", ["10.0.0.0/8", "10.1.0.0/16", "10.1.1.0/24", "10.1.2.0/24"]),
+    ])
+    func `with the longest match and all its more-specifics`(prefix: String, expected: [String]) throws {
+        let mappings = ["10.0.0.0/8", "10.1.0.0/16", "10.1.1.0/24", "10.1.2.0/24"].enumerated()
+        var etr = ETR(
+            settings: settings(mappings.map { mapping($1, ttl: UInt32($0 + 1)) }),
+            nextNonce: 1,
+            now: .zero
+        )
+        #expect(try answer(&etr, request(prefix)) == expected)
+        let actions = etr.receivedMapRequest(request(prefix), replyPort: 61_000, at: rloc, now: .zero + .seconds(2))
+        let ttls = try replies(actions).flatMap { $0.reply.records.map(\.ttlMinutes) }
+        #expect(Set(ttls).count == 1)
+    }
+
+    @Test func `to the port that asked, from the address that was asked, authoritatively`() throws {
+        let bench = Bench()
+        let actions = bench.etr.receivedMapRequest(request("10.1.2.3/32"), replyPort: 61_000, at: rloc, now: .zero)
+        let sent = try #require(try replies(actions).first)
+        #expect(sent.to == Endpoint(Self.itr, 61_000))
+        #expect(sent.from == rloc)
+        #expect(sent.reply.nonce == Nonce(rawValue: 5))
+        #expect(sent.reply.records.allSatisfy { $0.isAuthoritative })
+        #expect(sent.reply.records[0].locators.allSatisfy { $0.isLocal && $0.isReachable && !$0.isProbed })
+    }
+
+    @Test func `nothing for an EID that is not ours, and counts it`() throws {
+        let bench = Bench()
+        #expect(try answer(&bench.etr, request("10.2.0.1/32")) == [])
+        #expect(bench.etr.statistics[.mapRequestNotOurs] == 1)
+    }
+
+    @Test func `nothing to an ITR-RLOC of a family that it does not have`() throws {
+        let bench = Bench()
+        #expect(try answer(&bench.etr, request("10.1.0.1/32", rlocs: [IPAddress("2001:db8::1")!])) == [])
+        #expect(bench.etr.statistics[.mapRequestNoRLOC] == 1)
+    }
+
+    @Test func `nothing that asks for no reply`() throws {
+        let bench = Bench()
+        var quiet = request("10.1.0.1/32")
+        quiet.dontMapReply = true
+        #expect(try answer(&bench.etr, quiet) == [])
+    }
+
+    @Test func `the same question once a second`() throws {
+        let bench = Bench()
+        #expect(try answer(&bench.etr, request("10.1.0.1/32")).count == 1)
+        #expect(try answer(&bench.etr, request("10.1.0.1/32")) == [])
+        #expect(bench.etr.statistics[.mapRepliesLimited] == 1)
+    }
+
+    @Test func `a probe with the p-bit on the probed locator, whatever EID it names`() throws {
+        let bench = Bench()
+        let ours = bench.etr.receivedMapRequest(request("10.1.0.0/16", probe: true), replyPort: 4342, at: rloc, now: .zero)
+        let reply = try #require(try replies(ours).first).reply
+        #expect(reply.isProbe && reply.records[0].isAuthoritative)
+        #expect(reply.records[0].locators.map(\.isProbed) == [true])
+
+        var nameless = request("10.1.0.0/16", probe: true)
+        nameless.records = [MapRequest.Record(eid: .none, maskLength: 0)]
+        let answer = bench.etr.receivedMapRequest(nameless, replyPort: 4342, at: rloc, now: .zero)
+        let other = try #require(try replies(answer).first).reply
+        #expect(other.isProbe && other.records[0].eid == .none)
+        #expect(other.records[0].locators.map(\.isProbed) == [true])
+    }
+}

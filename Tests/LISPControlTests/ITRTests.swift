@@ -1,0 +1,359 @@
+// The ITR, one test per thing that can happen to it. Times are virtual, nonces come from a fixed seed.
+
+import ForwardingInterface
+import LISPTables
+import LISPWire
+import Testing
+
+@testable import LISPControl
+
+/// An ITR with what surrounds it: a clock, a seed, packets.
+private final class Bench {
+    static let rloc = IPAddress("198.51.100.1")!
+    static let resolver = IPAddress("192.0.2.53")!
+    static let etr = IPAddress("198.51.100.2")!
+    static let host = EID(IPAddress("10.1.0.5")!)
+
+    var itr: ITR
+    var now = Instant.zero
+    var random = SplitMix(seed: 1)
+
+    init(limit: Int = 100, resolvers: [IPAddress] = [Bench.resolver]) {
+        itr = ITR(settings: ITRSettings(mapResolvers: resolvers, rlocs: [Self.rloc], mapCacheLimit: limit))
+    }
+
+    static func packet(to destination: String, size: Int = 100) -> ForwardingMiss {
+        ForwardingMiss(
+            source: host,
+            destination: EID(IPAddress(destination)!),
+            packet: Array(repeating: 7, count: size)
+        )
+    }
+
+    func miss(_ destination: String, size: Int = 100) -> [ITRAction] {
+        itr.missed(Self.packet(to: destination, size: size), now: now, using: &random)
+    }
+
+    func wait(_ duration: Duration, packets: UInt64 = 0) -> [ITRAction] {
+        let end = now + duration
+        var actions: [ITRAction] = []
+        while let due = itr.deadline(), due <= end {
+            now = max(now, due)
+            actions += itr.timeout(now: now, using: &random) { _ in packets }
+        }
+        now = end
+        return actions
+    }
+
+    func reply(
+        _ nonce: Nonce,
+        _ records: [EIDRecord],
+        at local: IPAddress = Bench.rloc
+    ) -> [ITRAction] {
+        itr.receivedMapReply(
+            MapReply(nonce: nonce, records: records),
+            from: .control(Self.etr),
+            at: local,
+            now: now
+        )
+    }
+
+    static func record(_ prefix: String, ttl: UInt32 = 1440, rlocs: [String] = ["198.51.100.2"]) -> EIDRecord {
+        EIDRecord(
+            eidPrefix: EIDPrefix(IPPrefix(prefix)!),
+            ttlMinutes: ttl,
+            locators: rlocs.map { LocatorRecord(priority: 1, weight: 100, address: .ip(IPAddress($0)!)) }
+        )
+    }
+
+    static func negative(_ prefix: String, _ action: MapReplyAction, ttl: UInt32 = 15) -> EIDRecord {
+        EIDRecord(eidPrefix: EIDPrefix(IPPrefix(prefix)!), ttlMinutes: ttl, action: action, locators: [])
+    }
+}
+
+/// The Map-Requests among actions, taken out of their ECMs.
+private func requests(_ actions: [ITRAction]) throws -> [MapRequest] {
+    try actions.compactMap { action in
+        guard case .send(let datagram) = action else { return nil }
+        guard case .encapsulated(let ecm) = try ControlMessage(decoding: datagram.payload) else { return nil }
+        guard case .mapRequest(let request) = try ControlMessage(decoding: ecm.payload) else { return nil }
+        return request
+    }
+}
+
+private func released(_ actions: [ITRAction], _ verdict: HeldPacketVerdict) -> [ForwardingMiss] {
+    actions.flatMap { action -> [ForwardingMiss] in
+        guard case .release(let packets, verdict) = action else { return [] }
+        return packets
+    }
+}
+
+private func entries(_ actions: [ITRAction]) -> [EIDPrefix: ForwardingAction] {
+    var entries: [EIDPrefix: ForwardingAction] = [:]
+    for case .forwarding(let updates) in actions {
+        for case .putEntry(let eid, _, let action) in updates { entries[eid] = action }
+    }
+    return entries
+}
+
+@Suite struct `The ITR asks` {
+    @Test func `once, however many packets want the mapping, and holds them`() throws {
+        let bench = Bench()
+        let first = try requests(bench.miss("10.2.0.1"))
+        #expect(first.count == 1)
+        #expect(first[0].records[0].eidPrefix == EIDPrefix(IPPrefix("10.2.0.1/32")!))
+        #expect(first[0].sourceEID == .ip(Bench.host.address))
+        #expect(first[0].itrRLOCs == [.ip(Bench.rloc)])
+        #expect(bench.miss("10.2.0.1") == [])
+        #expect(bench.miss("10.2.0.1") == [])
+        #expect(bench.itr.statistics[.packetsHeld] == 3)
+
+        let answer = bench.reply(first[0].nonce, [Bench.record("10.2.0.0/16")])
+        #expect(released(answer, .forward).count == 3)
+        #expect(bench.itr.cache[EIDPrefix(IPPrefix("10.2.0.0/16")!)]?.locators.count == 1)
+    }
+
+    @Test func `once a second, ten times, then is silent for thirty seconds, then tries once`() throws {
+        let bench = Bench()
+        #expect(try requests(bench.miss("10.2.0.1")).count == 1)
+        for _ in 1...9 { #expect(try requests(bench.wait(.seconds(1))).count == 1) }
+        #expect(try requests(bench.wait(.seconds(1))) == [])
+        #expect(bench.itr.statistics[.heldPacketsUnanswered] == 1)
+        #expect(bench.itr.statistics[.unansweredQuestions] == 1)
+        #expect(try requests(bench.wait(.seconds(20))) == [])
+        #expect(bench.miss("10.2.0.1") == [])
+        #expect(bench.itr.statistics[.resting] == 1)
+        #expect(try requests(bench.wait(.seconds(10))).count == 1)
+        #expect(try requests(bench.wait(.seconds(29))) == [])
+    }
+
+    @Test func `no more when nobody wanted the mapping during the silence`() throws {
+        let bench = Bench()
+        _ = bench.miss("10.2.0.1")
+        _ = bench.wait(.seconds(10))
+        #expect(try requests(bench.wait(.seconds(300))) == [])
+        #expect(bench.itr.deadline() == nil)
+    }
+
+    @Test func `the next Map-Resolver after two tries without an answer`() throws {
+        let second = IPAddress("192.0.2.54")!
+        let bench = Bench(resolvers: [Bench.resolver, second])
+        var asked: [IPAddress] = []
+        for action in bench.miss("10.2.0.1") + bench.wait(.seconds(3)) {
+            if case .send(let datagram) = action { asked.append(datagram.destination.address) }
+        }
+        #expect(asked == [Bench.resolver, Bench.resolver, second, second])
+    }
+
+    @Test func `not at all without a Map-Resolver, and counts that`() {
+        let bench = Bench(resolvers: [])
+        #expect(bench.miss("10.2.0.1") == [])
+        #expect(bench.itr.statistics[.noMapResolver] == 1)
+    }
+
+    @Test func `and holds no more than the limits allow`() {
+        let bench = Bench()
+        for _ in 0..<100 { _ = bench.miss("10.2.0.1") }
+        #expect(bench.itr.statistics[.packetsHeld] == 16)
+        #expect(bench.itr.statistics[.holdLimit] == 84)
+    }
+}
+
+@Suite struct `The ITR believes a Map-Reply` {
+    @Test func `only with a nonce that is outstanding`() throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        let forged = Nonce(rawValue: request.nonce.rawValue &+ 1)
+        #expect(bench.reply(forged, [Bench.record("10.2.0.0/16")]) == [])
+        #expect(bench.itr.statistics[.mapReplyUnsolicited] == 1)
+        #expect(bench.itr.cache.count == 0)
+    }
+
+    @Test func `only once`() throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        _ = bench.reply(request.nonce, [Bench.record("10.2.0.0/16")])
+        #expect(bench.reply(request.nonce, [Bench.record("10.2.0.0/16", rlocs: ["203.0.113.66"])]) == [])
+        #expect(bench.itr.cache.first(after: nil)?.locators[0].address == Bench.etr)
+    }
+
+    @Test func `only at an ITR-RLOC`() throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        #expect(bench.reply(request.nonce, [Bench.record("10.2.0.0/16")], at: IPAddress("203.0.113.1")!) == [])
+        #expect(bench.itr.statistics[.mapReplyWrongAddress] == 1)
+    }
+
+    @Test func `to an earlier try of the same question`() throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        _ = bench.wait(.milliseconds(2500))
+        #expect(released(bench.reply(request.nonce, [Bench.record("10.2.0.0/16")]), .forward).count == 1)
+    }
+
+    @Test(arguments: [["10.3.0.0/16"], ["10.2.0.0/16", "10.2.0.0/24"], []])
+    func `only if exactly one record covers the EID`(prefixes: [String]) throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        #expect(bench.reply(request.nonce, prefixes.map { Bench.record($0) }) == [])
+        #expect(bench.itr.statistics[.mapReplyWrongRecords] == 1)
+        #expect(bench.itr.cache.count == 0)
+    }
+
+    @Test func `with more-specifics of the covering record, and nothing beside it`() throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        let records = ["10.2.0.0/16", "10.2.7.0/24", "10.9.0.0/16"].map { Bench.record($0) }
+        let answer = bench.reply(request.nonce, records)
+        #expect(Set(entries(answer).keys.map(\.description)) == ["10.2.0.0/16", "10.2.7.0/24"])
+        #expect(bench.itr.statistics[.recordNotMoreSpecific] == 1)
+    }
+
+    @Test func `and answers everybody who waits inside it`() throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        _ = bench.miss("10.2.0.2")
+        _ = bench.miss("10.3.0.2")
+        let answer = bench.reply(request.nonce, [Bench.record("10.2.0.0/16")])
+        #expect(released(answer, .forward).map(\.destination.address.description).sorted() == ["10.2.0.1", "10.2.0.2"])
+    }
+}
+
+@Suite struct `A map-cache entry` {
+    @Test func `puts children before parents and takes them out the other way round`() throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        let record = Bench.record("10.2.0.0/16", rlocs: ["198.51.100.2", "198.51.100.3"])
+        guard case .forwarding(let updates) = bench.reply(request.nonce, [record])[0] else {
+            Issue.record("no forwarding update")
+            return
+        }
+        let eid = EIDPrefix(IPPrefix("10.2.0.0/16")!)
+        let set = LocatorSetID(rawValue: 1)
+        let one = LocatorID(rawValue: 1)
+        let two = LocatorID(rawValue: 2)
+        #expect(
+            updates == [
+                .putLocator(one, address: IPAddress("198.51.100.2")!, source: nil, up: true, mtu: 0),
+                .putLocator(two, address: IPAddress("198.51.100.3")!, source: nil, up: true, mtu: 0),
+                .putLocatorSet(
+                    set,
+                    [
+                        LocatorSlot(locator: one, priority: 1, weight: 100),
+                        LocatorSlot(locator: two, priority: 1, weight: 100),
+                    ]
+                ),
+                .putEntry(eid, mapping: MappingID(rawValue: 1), action: .encapsulate(set)),
+            ]
+        )
+        #expect(
+            bench.itr.clear(nil).actions == [
+                .forwarding([.deleteEntry(eid), .deleteLocatorSet(set), .deleteLocator(one), .deleteLocator(two)]),
+                .remoteEIDForgotten(eid),
+            ]
+        )
+    }
+
+    @Test func `expires with its TTL, to the second`() throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        _ = bench.reply(request.nonce, [Bench.record("10.2.0.0/16", ttl: 1)])
+        _ = bench.wait(.milliseconds(59_999))
+        #expect(bench.itr.cache.count == 1)
+        _ = bench.wait(.milliseconds(1))
+        #expect(bench.itr.cache.count == 0)
+        #expect(bench.itr.statistics[.expirations] == 1)
+    }
+
+    @Test func `that is in use is asked for in the last tenth of its life, by its own prefix and without source EID`() throws {
+        let bench = Bench()
+        let first = try requests(bench.miss("10.2.0.1"))[0]
+        _ = bench.reply(first.nonce, [Bench.record("10.2.0.0/16", ttl: 1)])
+        #expect(try requests(bench.wait(.milliseconds(54_100), packets: 500)) == [])
+        let refresh = try requests(bench.wait(.seconds(1), packets: 501))
+        #expect(refresh.count == 1)
+        #expect(refresh[0].sourceEID == .none)
+        #expect(refresh[0].records[0].eidPrefix == EIDPrefix(IPPrefix("10.2.0.0/16")!))
+        let answer = bench.reply(refresh[0].nonce, [Bench.record("10.2.0.0/16", ttl: 1)])
+        #expect(!entries(answer).isEmpty)
+        #expect(bench.itr.statistics[.refreshes] == 1)
+        _ = bench.wait(.seconds(50))
+        #expect(bench.itr.cache.count == 1)
+    }
+
+    @Test func `with TTL 0 goes at once`() throws {
+        let bench = Bench()
+        let first = try requests(bench.miss("10.2.0.1"))[0]
+        _ = bench.reply(first.nonce, [Bench.record("10.2.0.0/16", ttl: 1)])
+        _ = bench.wait(.milliseconds(54_100), packets: 1)
+        let refresh = try requests(bench.wait(.seconds(1), packets: 2))[0]
+        _ = bench.reply(refresh.nonce, [Bench.record("10.2.0.0/16", ttl: 0)])
+        #expect(bench.itr.cache.count == 0)
+    }
+
+    @Test func `whose TTL is left to us lives a day`() throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        _ = bench.reply(request.nonce, [Bench.record("10.2.0.0/16", ttl: .max)])
+        #expect(bench.itr.cache.first(after: nil)?.expires == bench.now + .seconds(86_400))
+    }
+
+    @Test func `at the limit makes the one that ends first go`() throws {
+        let bench = Bench(limit: 2)
+        for (prefix, ttl) in [("10.2.0.0/16", 20), ("10.3.0.0/16", 10), ("10.4.0.0/16", 30)] {
+            let host = prefix.replacing("0.0/16", with: "0.1")
+            let request = try requests(bench.miss(host))[0]
+            _ = bench.reply(request.nonce, [Bench.record(prefix, ttl: UInt32(ttl))])
+        }
+        #expect(bench.itr.cache.count == 2)
+        #expect(bench.itr.cache[EIDPrefix(IPPrefix("10.3.0.0/16")!)] == nil)
+        #expect(bench.itr.statistics[.evictions] == 1)
+    }
+
+    @Test(arguments: [
+        (MapReplyAction.noAction, ForwardingAction.forwardNatively),
+        (.nativelyForward, .forwardNatively),
+        (.sendMapRequest, .sendMapRequest),
+        (.dropNoReason, .drop(.noReason)),
+        (.dropPolicyDenied, .drop(.policyDenied)),
+        (.dropAuthFailure, .drop(.authenticationFailure)),
+        (MapReplyAction(rawValue: 6)!, .drop(.noReason)),
+    ])
+    func `without locators obeys its action`(action: MapReplyAction, forwarding: ForwardingAction) throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        let answer = bench.reply(request.nonce, [Bench.negative("10.2.0.0/16", action)])
+        #expect(entries(answer)[EIDPrefix(IPPrefix("10.2.0.0/16")!)] == forwarding)
+        #expect(released(answer, .forwardNatively).count == (forwarding == .forwardNatively ? 1 : 0))
+        #expect(released(answer, .forward) == [])
+    }
+
+    @Test func `that says send-map-request asks again for each packet, but not within a second`() throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        _ = bench.reply(request.nonce, [Bench.negative("10.2.0.0/16", .sendMapRequest)])
+        #expect(bench.miss("10.2.0.1") == [])
+        #expect(bench.itr.statistics[.paced] == 1)
+        _ = bench.wait(.seconds(1))
+        #expect(try requests(bench.miss("10.2.0.1")).count == 1)
+    }
+
+    @Test func `uses only locators that are reachable, offered for unicast and of a family we have`() throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        var record = Bench.record("10.2.0.0/16", rlocs: ["198.51.100.2", "198.51.100.3", "198.51.100.4", "2001:db8::2"])
+        record.locators[0].isReachable = false
+        record.locators[1].priority = 255
+        let answer = bench.reply(request.nonce, [record])
+        guard case .forwarding(let updates) = answer[0] else {
+            Issue.record("no forwarding update")
+            return
+        }
+        let slots = updates.compactMap { update -> [LocatorSlot]? in
+            guard case .putLocatorSet(_, let slots) = update else { return nil }
+            return slots
+        }
+        #expect(slots.map(\.count) == [1])
+        #expect(bench.itr.cache.first(after: nil)?.locators.map { $0.id != nil } == [false, false, true, false])
+    }
+}
