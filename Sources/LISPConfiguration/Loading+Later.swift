@@ -1,0 +1,65 @@
+// Keys whose features are not built yet: their types are checked all the same, so that a file with a fault is never
+// taken for one that merely came early; then they are refused, unless they ask for nothing.
+
+import LISPWire
+import Yams
+
+extension Loader {
+    func laterFeatures(_ root: ConfigurationMapping) {
+        if let members = root["site-interfaces"]?.list("a list of interface names", allowsEmpty: true) {
+            for member in members { _ = member.kernelName("an interface name", length: 15) }
+            if !members.isEmpty { root.refuseNotSupported("site-interfaces") }
+        }
+        if let section = root["etr"]?.mapping(["accept-map-data"]) {
+            refuseUnlessOff(section, "accept-map-data", ["off", "verify", "on"])
+        }
+        if let members = root["proxy-etrs"]?.list("a list of Proxy-ETRs", allowsEmpty: true) {
+            for member in members {
+                guard let entry = member.mapping(["address", "priority", "weight"]) else { continue }
+                _ = entry.required("address")?.ipAddress()
+                _ = entry["priority"]?.integer(UInt8.min...UInt8.max)
+                _ = entry["weight"]?.integer(UInt8.min...UInt8.max)
+            }
+            if !members.isEmpty { root.refuseNotSupported("proxy-etrs") }
+        }
+        probing(root)
+        for key in ["echo-nonce", "locator-status-bits"] {
+            guard let section = root[key]?.mapping(["enabled"]) else { continue }
+            if section["enabled"]?.bool() == true { section.refuseNotSupported("enabled", "true") }
+        }
+        prefixes(root, "proxy-itr", "eid-space")
+        prefixes(root, "proxy-etr", "accept-sources")
+        if let section = root["snmp"]?.mapping(["agentx", "draft-mib-base"]) {
+            _ = section["agentx"]?.text("a socket path or tcp:ADDRESS:PORT")
+            _ = section["draft-mib-base"]?.text("an object identifier")
+            root.refuseNotSupported("snmp")
+        }
+        if root["flow-monitors"]?.list("a list of flow monitors", allowsEmpty: true)?.isEmpty == false {
+            root.refuseNotSupported("flow-monitors")
+        }
+        if let node = root["ike-monitor"] {
+            if case .mapping(let mapping) = node.node {
+                if !mapping.isEmpty { root.refuseNotSupported("ike-monitor") }
+            } else {
+                node.report(expected: "a mapping")
+            }
+        }
+    }
+
+    private func probing(_ root: ConfigurationMapping) {
+        let keys = ["enabled", "interval", "retries", "retry-interval"]
+        guard let section = root["rloc-probing"]?.mapping(keys) else { return }
+        _ = section["interval"]?.seconds(1...86400)
+        _ = section["retries"]?.integer(0...100)
+        _ = section["retry-interval"]?.seconds(1...3600)
+        // Probing is on by default, so a section that does not say otherwise asks for it.
+        if section["enabled"] == nil { return root.refuseNotSupported("rloc-probing") }
+        if section["enabled"]?.bool() == true { section.refuseNotSupported("enabled", "true") }
+    }
+
+    private func prefixes(_ root: ConfigurationMapping, _ key: String, _ list: String) {
+        guard let section = root[key]?.mapping([list]) else { return }
+        for member in section.required(list)?.list("a list of prefixes") ?? [] { _ = member.ipPrefix() }
+        root.refuseNotSupported(key)
+    }
+}

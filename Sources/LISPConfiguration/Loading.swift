@@ -1,0 +1,197 @@
+// From the text of a file to a checked RouterConfiguration: the top level, the order of the checks, and the keys whose
+// features are not built yet. The sections have files of their own (Loading+...).
+
+import LISPWire
+import Yams
+
+extension RouterConfiguration {
+    /// The longest configuration file that is read, in octets.
+    static let fileLimit = 16 * 1024 * 1024
+
+    /// Reads the file at `path` and the key files it names.
+    package static func load(path: String) throws(ConfigurationError) -> RouterConfiguration {
+        func refusal(_ found: String, _ expected: String) -> ConfigurationError {
+            ConfigurationError([
+                ConfigurationIssue(file: path, line: 1, column: 1, message: "found \(found), expected \(expected)")
+            ])
+        }
+        let text: FileText
+        do {
+            text = try readFile(path, limit: fileLimit)
+        } catch {
+            throw refusal("a file that cannot be read (\(error.text))", "a readable configuration file")
+        }
+        guard let yaml = String(validating: text.bytes, as: UTF8.self) else {
+            throw refusal("octets that are not UTF-8", "a text in UTF-8")
+        }
+        return try RouterConfiguration(yaml: yaml, file: path, isWorldReadable: text.isWorldReadable)
+    }
+
+    /// Checks `yaml` and reads the key files it names; those with a relative path are looked for beside `file`.
+    ///
+    /// - Throws: every fault that was found. Faults of the YAML syntax itself come alone.
+    package init(yaml: String, file: String) throws(ConfigurationError) {
+        try self.init(yaml: yaml, file: file, isWorldReadable: false)
+    }
+
+    private init(yaml: String, file: String, isWorldReadable: Bool) throws(ConfigurationError) {
+        let findings = Findings(file: file)
+        let loader = Loader(findings: findings, file: file, isWorldReadable: isWorldReadable)
+        var result = RouterConfiguration()
+        if let root = parse(yaml, findings) {
+            if let mapping = ConfigurationNode(node: root, findings: findings, isSecret: true)
+                .mapping(Loader.keys, "a mapping with `roles` and the keys of these roles")
+            {
+                result = loader.load(mapping.withSecrecy(false))
+            }
+        }
+        guard findings.issues.isEmpty else { throw ConfigurationError(findings.issues) }
+        result.warnings = findings.warnings
+        self = result
+    }
+}
+
+/// The tree of a YAML text of one document; `nil` with its fault reported.
+private func parse(_ yaml: String, _ findings: Findings) -> Node? {
+    do {
+        if let node = try Yams.compose(yaml: yaml) { return node }
+        findings.report(nil, found: "an empty file", expected: "a mapping with `roles`")
+    } catch let error as YamlError {
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            findings.report(
+                FilePosition(mark),
+                found: "a fault in the YAML syntax (\(problem))",
+                expected: "well-formed YAML"
+            )
+        case .reader(let problem, let offset, _, let yaml):
+            let mark = offset.map { position(of: $0, in: yaml) }
+            findings.report(mark, found: "a character that YAML forbids (\(problem))", expected: "well-formed YAML")
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            let names = duplicates.sorted().map(quoted).joined(separator: ", ")
+            findings.report(FilePosition(context.mark), found: "\(names) more than once", expected: "each key once")
+        case .no, .memory, .writer, .emitter, .representer, .dataCouldNotBeDecoded:
+            findings.report(nil, found: "a text that cannot be parsed", expected: "well-formed YAML")
+        }
+    } catch {
+        findings.report(nil, found: "a text that cannot be parsed", expected: "well-formed YAML")
+    }
+    return nil
+}
+
+private func position(of offset: Int, in text: String) -> FilePosition {
+    let before = text.prefix(offset)
+    let line = before.split(separator: "\n", omittingEmptySubsequences: false)
+    return FilePosition(line: max(1, line.count), column: (line.last?.unicodeScalars.count ?? 0) + 1)
+}
+
+/// One run over one file.
+struct Loader {
+    static let keys = [
+        "roles", "xtr-id", "site-id", "instances", "site-interfaces", "when-down", "locators", "locator-sets",
+        "database", "map-resolvers", "map-servers", "etr", "proxy-etrs", "map-cache", "rloc-probing", "echo-nonce",
+        "locator-status-bits", "proxy-itr", "proxy-etr", "map-server", "map-resolver", "data-plane", "management",
+        "snmp", "flow-monitors", "ike-monitor",
+    ]
+
+    let findings: Findings
+    let file: String
+    let isWorldReadable: Bool
+
+    /// Reads every section, then checks what must hold between them.
+    func load(_ root: ConfigurationMapping) -> RouterConfiguration {
+        var result = RouterConfiguration()
+        if let roles = self.roles(root) { result.roles = roles }
+        identity(root, &result)
+        result.instances = instances(root)
+        result.locatorSets = locatorSets(root)
+        database(root, &result)
+        result.mapResolvers = mapResolvers(root)
+        result.mapServers = mapServers(root)
+        mapCache(root, &result)
+        mapServerRole(root, &result)
+        mapResolverRole(root, &result)
+        dataPlane(root, &result)
+        management(root, &result)
+        laterFeatures(root)
+        requiredByRoles(root, result)
+        return result
+    }
+
+    private func roles(_ root: ConfigurationMapping) -> Set<RouterRole>? {
+        let expected = "a list of roles, any of " + RouterRole.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let members = root.required("roles", "at the top of the file")?.list(expected) else { return nil }
+        var roles: Set<RouterRole> = []
+        for member in members {
+            guard let role = member.choice(RouterRole.self) else { continue }
+            if role == .proxyITR || role == .proxyETR {
+                member.report(
+                    found: "role \(role.rawValue), which is not supported yet",
+                    expected: "one of itr, etr, map-resolver, map-server"
+                )
+            } else if !roles.insert(role).inserted {
+                member.report(found: "role \(role.rawValue) a second time", expected: "each role once")
+            }
+        }
+        return roles
+    }
+
+    private func identity(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
+        let expected = "auto or 32 hexadecimal digits"
+        if let node = root["xtr-id"], let text = node.text(expected), text != "auto" {
+            let digits = text.hasPrefix("0x") ? text.dropFirst(2) : text[...]
+            if digits.utf8.count == 32, digits.first != "+", let value = UInt128(digits, radix: 16) {
+                result.xtrID = .fixed(XTRID(rawValue: value))
+            } else {
+                node.report(expected: expected)
+            }
+        }
+        if let value = root["site-id"]?.integer(0...UInt64.max) { result.siteID = SiteID(rawValue: value) }
+        if let value = root["when-down"]?.choice(WhenDown.self) { result.whenDown = value }
+    }
+
+    private func mapCache(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
+        guard let section = root["map-cache"]?.mapping(["limit", "static"]) else { return }
+        if let limit = section["limit"]?.integer(1...10_000_000) { result.mapCache.limit = limit }
+        if section["static"]?.list("a list of static mappings", allowsEmpty: true)?.isEmpty == false {
+            section.refuseNotSupported("static")
+        }
+    }
+
+    private func dataPlane(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
+        let keys = ["workers", "offload", "udp-checksum", "source-rloc-check"]
+        guard let section = root["data-plane"]?.mapping(keys) else { return }
+        if let node = section["workers"] {
+            if case .scalar(let scalar) = node.node, scalar.string == "auto" {
+                result.dataPlane.workers = .automatic
+            } else if let count = node.integer(1...64, or: "auto") {
+                result.dataPlane.workers = .count(count)
+            }
+        }
+        if let value = section["offload"]?.choice(DataPlaneConfiguration.Offload.self) {
+            result.dataPlane.offload = value
+        }
+        if let value = section["udp-checksum"]?.choice(DataPlaneConfiguration.UDPChecksum.self) {
+            result.dataPlane.udpChecksum = value
+        }
+        refuseUnlessOff(section, "source-rloc-check", ["off", "on"])
+    }
+
+    private func management(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
+        guard let section = root["management"]?.mapping(["socket", "http"]) else { return }
+        // sockaddr_un holds 107 octets and a NUL.
+        if let path = section["socket"]?.path("the path of a UNIX socket", length: 107) {
+            result.management.socket = path
+        }
+        if section["http"]?.text("an address and a port such as 127.0.0.1:9341") != nil {
+            section.refuseNotSupported("http")
+        }
+    }
+
+    /// Refuses a switch of the form `off | ...` that is anything but off.
+    func refuseUnlessOff(_ section: ConfigurationMapping, _ key: String, _ choices: [String]) {
+        guard let value = section[key]?.choice(choices.map { (name: $0, value: $0) }), value != "off" else { return }
+        section.refuseNotSupported(key, value)
+    }
+}

@@ -1,0 +1,190 @@
+// The configuration in effect, written out in full: every default spelled, keys in the order of the documentation,
+// secrets hidden. What `lispctl config show` prints.
+
+import LISPWire
+
+/// A value of a YAML or JSON document whose keys keep their order.
+package indirect enum ConfigurationValue: Hashable, Sendable {
+    case text(String)
+    case number(UInt64)
+    case bool(Bool)
+    case list([ConfigurationValue])
+    case mapping([Pair])
+
+    package struct Pair: Hashable, Sendable {
+        package var key: String
+        package var value: ConfigurationValue
+    }
+}
+
+extension RouterConfiguration {
+    /// What stands in place of a secret.
+    package static let hiddenSecret = "<hidden>"
+
+    /// The whole configuration, secrets hidden. Reading it back as a file gives the same router, but for the secrets.
+    package var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("roles", .list(roles.sorted().map { .text($0.rawValue) }))
+        switch xtrID {
+        case .automatic: result.add("xtr-id", .text("auto"))
+        case .fixed(let id): result.add("xtr-id", .text(hex(id.rawValue)))
+        }
+        result.add("site-id", .number(siteID.rawValue))
+        result.add("instances", .list(instances.map(\.document)))
+        result.add("when-down", .text(whenDown.rawValue))
+        let defaultSet = locatorSet(named: Self.defaultLocatorSetName)
+        if let defaultSet { result.add("locators", .list(defaultSet.locators.map(\.document))) }
+        let others = locatorSets.filter { $0.name != Self.defaultLocatorSetName }
+        result.addList("locator-sets", others.map(\.document))
+        result.addList("database", database.map(\.document))
+        result.addList("map-resolvers", mapResolvers.map { .text($0.description) })
+        result.addList("map-servers", mapServers.map(\.document))
+        result.add("map-cache", .mapping([.init(key: "limit", value: .number(UInt64(mapCache.limit)))]))
+        if let mapServer { result.add("map-server", mapServer.document) }
+        if mapResolver != nil { result.add("map-resolver", .mapping([])) }
+        result.add("data-plane", dataPlane.document)
+        result.add("management", .mapping([.init(key: "socket", value: .text(management.socket))]))
+        return .mapping(result.pairs)
+    }
+
+    /// `document` as YAML, ending with a line end.
+    package var yaml: String { document.yaml }
+
+    /// `document` as JSON, two spaces a level, ending with a line end.
+    package var json: String { document.json }
+}
+
+private struct Pairs {
+    var pairs: [ConfigurationValue.Pair] = []
+
+    mutating func add(_ key: String, _ value: ConfigurationValue) {
+        pairs.append(.init(key: key, value: value))
+    }
+
+    /// Leaves an empty list out.
+    mutating func addList(_ key: String, _ members: [ConfigurationValue]) {
+        if !members.isEmpty { add(key, .list(members)) }
+    }
+}
+
+private func hex(_ value: UInt128) -> String {
+    let digits = String(value, radix: 16)
+    return String(repeating: "0", count: 32 - digits.count) + digits
+}
+
+extension InstanceConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("id", .number(UInt64(id.rawValue)))
+        if let namespace { result.add("namespace", .text(namespace)) }
+        return .mapping(result.pairs)
+    }
+}
+
+extension LocatorSetConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("name", .text(name))
+        result.add("locators", .list(locators.map(\.document)))
+        return .mapping(result.pairs)
+    }
+}
+
+extension LocatorConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        switch place {
+        case .interface(let name): result.add("interface", .text(name))
+        case .address(let address): result.add("address", .text(address.description))
+        }
+        result.add("priority", .number(UInt64(priority)))
+        result.add("weight", .number(UInt64(weight)))
+        return .mapping(result.pairs)
+    }
+}
+
+extension DatabaseEntryConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("eid", .text(eidPrefix.prefix.description))
+        result.add("instance-id", .number(UInt64(eidPrefix.instanceID.rawValue)))
+        result.add("locator-set", .text(locatorSet))
+        result.add("ttl", .text(durationText(UInt64(ttlMinutes) * 60)))
+        return .mapping(result.pairs)
+    }
+}
+
+extension KeyConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("id", .number(UInt64(key.id)))
+        result.add("algorithm", .text(key.algorithm.configurationName))
+        if let file {
+            result.add("key-file", .text(file))
+        } else {
+            result.add("key", .text(RouterConfiguration.hiddenSecret))
+        }
+        return .mapping(result.pairs)
+    }
+}
+
+extension MapServerPeerConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("address", .text(address.description))
+        result.add("keys", .list(keys.map(\.document)))
+        result.add("proxy-reply", .bool(proxyReply))
+        result.add("merge", .bool(merge))
+        result.add("want-map-notify", .bool(wantMapNotify))
+        return .mapping(result.pairs)
+    }
+}
+
+extension MapServerConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.addList("eid-space", eidSpace.map { .text($0.description) })
+        result.add("sites", .list(sites.map(\.document)))
+        return .mapping(result.pairs)
+    }
+}
+
+extension SiteConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("name", .text(name))
+        if let description { result.add("description", .text(description)) }
+        result.add("keys", .list(keys.map(\.document)))
+        result.add("nonce-check", .text(nonceCheck.rawValue))
+        result.add("eids", .list(eids.map(\.document)))
+        if let allowedLocators {
+            result.add("allowed-locators", .list(allowedLocators.sorted().map { .text($0.description) }))
+        }
+        return .mapping(result.pairs)
+    }
+}
+
+extension SiteEIDConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("prefix", .text(eidPrefix.prefix.description))
+        result.add("instance-id", .number(UInt64(eidPrefix.instanceID.rawValue)))
+        result.add("accept-more-specifics", .bool(acceptMoreSpecifics))
+        result.add("proxy-reply", .bool(proxyReply))
+        result.add("action", .text(action.rawValue))
+        return .mapping(result.pairs)
+    }
+}
+
+extension DataPlaneConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        switch workers {
+        case .automatic: result.add("workers", .text("auto"))
+        case .count(let count): result.add("workers", .number(UInt64(count)))
+        }
+        result.add("offload", .text(offload.rawValue))
+        result.add("udp-checksum", .text(udpChecksum.rawValue))
+        return .mapping(result.pairs)
+    }
+}

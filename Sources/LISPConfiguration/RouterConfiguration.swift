@@ -1,0 +1,318 @@
+// What the operator wants of this router: the configuration file as values. Everything here has been checked; what the
+// file may say, and how it says it, is documented key by key in configs/ and in the operator's guide.
+
+import LISPWire
+
+/// One configuration file, read and checked.
+///
+/// Two are equal when they ask for the same router; secrets are compared, never printed.
+package struct RouterConfiguration: Hashable, Sendable {
+    /// The parts this router plays; never empty.
+    package var roles: Set<RouterRole> = []
+    package var xtrID: XTRIDChoice = .automatic
+    package var siteID = SiteID(rawValue: 0)
+    /// The virtual networks; at least one. Without `instances` in the file: instance 0 in the main table.
+    package var instances: [InstanceConfiguration] = [InstanceConfiguration(id: .default)]
+    package var whenDown: WhenDown = .unreachable
+    /// In the order of the file; what stands under `locators` comes first, under the name "default". Names are unique.
+    package var locatorSets: [LocatorSetConfiguration] = []
+    /// The EID-prefixes this site is authoritative for; unique, each with an existing locator set and instance.
+    package var database: [DatabaseEntryConfiguration] = []
+    package var mapResolvers: [IPAddress] = []
+    /// Where the ETR registers.
+    package var mapServers: [MapServerPeerConfiguration] = []
+    package var mapCache = MapCacheConfiguration()
+    /// Present exactly with the role `map-server`.
+    package var mapServer: MapServerConfiguration?
+    /// Present exactly with the role `map-resolver`.
+    package var mapResolver: MapResolverConfiguration?
+    package var dataPlane = DataPlaneConfiguration()
+    package var management = ManagementConfiguration()
+    /// What is allowed and yet worth a line in the log and in `show status`; one line each.
+    package var warnings: [String] = []
+
+    package init() {}
+
+    /// The set that database entries without `locator-set` use.
+    package static let defaultLocatorSetName = "default"
+
+    package func locatorSet(named name: String) -> LocatorSetConfiguration? {
+        locatorSets.first { $0.name == name }
+    }
+}
+
+/// A part that a LISP router can play (RFC 9300 section 3, RFC 9301 section 3, RFC 6832).
+package enum RouterRole: String, Hashable, Sendable, CaseIterable, Comparable {
+    case itr
+    case etr
+    case proxyITR = "proxy-itr"
+    case proxyETR = "proxy-etr"
+    case mapResolver = "map-resolver"
+    case mapServer = "map-server"
+
+    /// In the order that files and `show status` list them.
+    package static func < (a: Self, b: Self) -> Bool {
+        (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
+    }
+}
+
+/// Where the 128 bits that name this xTR come from (RFC 9301 section 5.6).
+package enum XTRIDChoice: Hashable, Sendable {
+    /// Made once and kept in the state directory.
+    case automatic
+    case fixed(XTRID)
+}
+
+/// A virtual network and where its TUN stands.
+package struct InstanceConfiguration: Hashable, Sendable {
+    package var id: InstanceID
+    /// The network namespace (as `ip netns` names it) that the TUN is moved into; `nil`: the daemon's own.
+    package var namespace: String?
+
+    package init(id: InstanceID, namespace: String? = nil) {
+        self.id = id
+        self.namespace = namespace
+    }
+}
+
+/// What the site's traffic gets while the daemon is not running.
+package enum WhenDown: String, Hashable, Sendable, CaseIterable {
+    case unreachable
+    case native
+}
+
+/// A named set of RLOCs.
+package struct LocatorSetConfiguration: Hashable, Sendable {
+    package var name: String
+    /// Never empty.
+    package var locators: [LocatorConfiguration]
+
+    package init(name: String, locators: [LocatorConfiguration]) {
+        self.name = name
+        self.locators = locators
+    }
+}
+
+/// One RLOC of this site.
+package struct LocatorConfiguration: Hashable, Sendable {
+    package enum Place: Hashable, Sendable {
+        /// This router's, following the addresses of an interface.
+        case interface(String)
+        /// A fixed address: of this router, or of another ETR of the site.
+        case address(IPAddress)
+    }
+
+    package var place: Place
+    /// Lower is preferred; 255 is never used for unicast.
+    package var priority: UInt8
+    /// Share among locators of equal priority, relative to their sum.
+    package var weight: UInt8
+
+    package init(place: Place, priority: UInt8, weight: UInt8) {
+        self.place = place
+        self.priority = priority
+        self.weight = weight
+    }
+}
+
+/// An EID-prefix of this site.
+package struct DatabaseEntryConfiguration: Hashable, Sendable {
+    package var eidPrefix: EIDPrefix
+    package var locatorSet: String
+    /// How long others may keep the mapping, in minutes; at least 1.
+    package var ttlMinutes: UInt32
+
+    package init(eidPrefix: EIDPrefix, locatorSet: String, ttlMinutes: UInt32) {
+        self.eidPrefix = eidPrefix
+        self.locatorSet = locatorSet
+        self.ttlMinutes = ttlMinutes
+    }
+}
+
+/// A shared key together with the file it came from.
+package struct KeyConfiguration: Hashable, Sendable {
+    package var key: AuthenticationKey
+    /// The path as the file has it; `nil` when the secret itself stands in the configuration file.
+    package var file: String?
+
+    package init(key: AuthenticationKey, file: String? = nil) {
+        self.key = key
+        self.file = file
+    }
+}
+
+extension KeyConfiguration: CustomStringConvertible, CustomReflectable {
+    package var description: String { "key \(key.id), \(key.algorithm.configurationName)" }
+
+    /// Without the secret, so that `dump` cannot show it either.
+    package var customMirror: Mirror { Mirror(self, children: ["id": key.id]) }
+}
+
+/// A Map-Server that this router's ETR registers with.
+package struct MapServerPeerConfiguration: Hashable, Sendable {
+    package var address: IPAddress
+    /// The first signs; all verify. Never empty, key IDs unique.
+    package var keys: [KeyConfiguration]
+    package var proxyReply: Bool
+    package var merge: Bool
+    package var wantMapNotify: Bool
+
+    package init(
+        address: IPAddress,
+        keys: [KeyConfiguration],
+        proxyReply: Bool = false,
+        merge: Bool = false,
+        wantMapNotify: Bool = true
+    ) {
+        self.address = address
+        self.keys = keys
+        self.proxyReply = proxyReply
+        self.merge = merge
+        self.wantMapNotify = wantMapNotify
+    }
+
+    /// `keys` without the paths.
+    package var authenticationKeys: [AuthenticationKey] { keys.map(\.key) }
+}
+
+package struct MapCacheConfiguration: Hashable, Sendable {
+    /// How many entries are kept at most; 1...10,000,000.
+    package var limit: Int = 100_000
+
+    package init() {}
+}
+
+/// The role `map-server`.
+package struct MapServerConfiguration: Hashable, Sendable {
+    /// The aggregates that this Map-Server speaks for, in every instance; may be empty.
+    package var eidSpace: [IPPrefix]
+    /// Never empty; names are unique, and so are their EID-prefixes among all sites.
+    package var sites: [SiteConfiguration]
+
+    package init(eidSpace: [IPPrefix], sites: [SiteConfiguration]) {
+        self.eidSpace = eidSpace
+        self.sites = sites
+    }
+}
+
+/// A site that may register.
+package struct SiteConfiguration: Hashable, Sendable {
+    /// How a Map-Register's nonce is judged.
+    package enum NonceCheck: String, Hashable, Sendable, CaseIterable {
+        case strict
+        case auto
+        case off
+    }
+
+    package var name: String
+    package var description: String?
+    /// Each is accepted. Never empty, key IDs unique.
+    package var keys: [KeyConfiguration]
+    package var nonceCheck: NonceCheck
+    /// Never empty.
+    package var eids: [SiteEIDConfiguration]
+    /// `nil`: any.
+    package var allowedLocators: Set<IPAddress>?
+
+    package init(
+        name: String,
+        description: String? = nil,
+        keys: [KeyConfiguration],
+        nonceCheck: NonceCheck = .auto,
+        eids: [SiteEIDConfiguration],
+        allowedLocators: Set<IPAddress>? = nil
+    ) {
+        self.name = name
+        self.description = description
+        self.keys = keys
+        self.nonceCheck = nonceCheck
+        self.eids = eids
+        self.allowedLocators = allowedLocators
+    }
+
+    /// `keys` without the paths.
+    package var authenticationKeys: [AuthenticationKey] { keys.map(\.key) }
+}
+
+/// An EID-prefix that a site may register.
+package struct SiteEIDConfiguration: Hashable, Sendable {
+    /// What a requester is told while nobody has registered the prefix.
+    package enum UnregisteredAction: String, Hashable, Sendable, CaseIterable {
+        case nativelyForward = "natively-forward"
+        /// Drop, policy denied.
+        case drop
+    }
+
+    package var eidPrefix: EIDPrefix
+    package var acceptMoreSpecifics: Bool
+    /// The Map-Server answers for this prefix even if the ETR did not ask for it.
+    package var proxyReply: Bool
+    package var action: UnregisteredAction
+
+    package init(
+        eidPrefix: EIDPrefix,
+        acceptMoreSpecifics: Bool = false,
+        proxyReply: Bool = false,
+        action: UnregisteredAction = .nativelyForward
+    ) {
+        self.eidPrefix = eidPrefix
+        self.acceptMoreSpecifics = acceptMoreSpecifics
+        self.proxyReply = proxyReply
+        self.action = action
+    }
+}
+
+/// The role `map-resolver`.
+package struct MapResolverConfiguration: Hashable, Sendable {
+    /// Which Map-Server is asked for which EIDs, by longest match; empty: the one in this process.
+    package var mapServers: [MapServerReferenceConfiguration]
+
+    package init(mapServers: [MapServerReferenceConfiguration] = []) {
+        self.mapServers = mapServers
+    }
+}
+
+/// A Map-Server and the EIDs it is asked for.
+package struct MapServerReferenceConfiguration: Hashable, Sendable {
+    package var address: IPAddress
+    package var eids: [EIDPrefix]
+
+    package init(address: IPAddress, eids: [EIDPrefix]) {
+        self.address = address
+        self.eids = eids
+    }
+}
+
+package struct DataPlaneConfiguration: Hashable, Sendable {
+    package enum Workers: Hashable, Sendable {
+        /// One less than there are cores, at least one.
+        case automatic
+        /// 1...64
+        case count(Int)
+    }
+
+    package enum Offload: String, Hashable, Sendable, CaseIterable {
+        case auto
+        case off
+    }
+
+    package enum UDPChecksum: String, Hashable, Sendable, CaseIterable {
+        case compute
+        case zero
+    }
+
+    package var workers: Workers = .automatic
+    package var offload: Offload = .auto
+    package var udpChecksum: UDPChecksum = .compute
+
+    package init() {}
+}
+
+package struct ManagementConfiguration: Hashable, Sendable {
+    package static let defaultSocket = "/run/lispd/lispd.sock"
+
+    /// Path of the UNIX socket that lispctl speaks to.
+    package var socket = ManagementConfiguration.defaultSocket
+
+    package init() {}
+}
