@@ -64,14 +64,14 @@ package struct IPv6Address: Hashable, Sendable, Comparable {
         var tail: [UInt16] = []
         if let gap = text.firstRange(of: "::") {
             guard
-                let before = Self.groups(text[..<gap.lowerBound]),
-                let after = Self.groups(text[gap.upperBound...])
+                let before = Self.groups(text[..<gap.lowerBound], endsAddress: false),
+                let after = Self.groups(text[gap.upperBound...], endsAddress: true)
             else { return nil }
             head = before
             tail = after
             guard head.count + tail.count <= 7 else { return nil }
         } else {
-            guard let all = Self.groups(text[...]), all.count == 8 else { return nil }
+            guard let all = Self.groups(text[...], endsAddress: true), all.count == 8 else { return nil }
             head = all
         }
         var value: UInt128 = 0
@@ -81,12 +81,13 @@ package struct IPv6Address: Hashable, Sendable, Comparable {
         self.init(value)
     }
 
-    private static func groups(_ text: Substring) -> [UInt16]? {
+    /// A dotted IPv4 address may stand only where the whole address ends.
+    private static func groups(_ text: Substring, endsAddress: Bool) -> [UInt16]? {
         guard !text.isEmpty else { return [] }
         var groups: [UInt16] = []
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         for (index, part) in parts.enumerated() {
-            if index == parts.count - 1, part.contains(".") {
+            if endsAddress, index == parts.count - 1, part.contains(".") {
                 guard let v4 = IPv4Address(part) else { return nil }
                 groups.append(UInt16(v4.rawValue >> 16))
                 groups.append(UInt16(v4.rawValue & 0xffff))
