@@ -1,0 +1,224 @@
+// Mappings: those of others (the map-cache) and our own (the database).
+
+/// `lispctl show map-cache`: one page.
+package struct MapCacheReport: Codable, Sendable, Equatable {
+    /// The tables that the query touches, whatever the page; ordered by instance, then family.
+    package var tables: [EIDTable]
+    /// In the order of the tables, then by prefix.
+    package var entries: [MapCacheEntry]
+    /// Present if there is more: the `after` of the next page.
+    package var next: String?
+
+    package init(tables: [EIDTable], entries: [MapCacheEntry], next: String? = nil) {
+        self.tables = tables
+        self.entries = entries
+        self.next = next
+    }
+}
+
+/// One family of one instance.
+package struct EIDTable: Codable, Sendable, Equatable {
+    package var instanceID: UInt32
+    package var family: EIDFamily
+    /// Where its TUN stands: a network namespace; absent: the daemon's own.
+    package var namespace: String?
+    /// How many entries there are, before `eid` selects among them.
+    package var entryCount: Int
+
+    package init(instanceID: UInt32, family: EIDFamily, namespace: String? = nil, entryCount: Int) {
+        self.instanceID = instanceID
+        self.family = family
+        self.namespace = namespace
+        self.entryCount = entryCount
+    }
+}
+
+package struct MapCacheEntry: Codable, Sendable, Equatable {
+    package var instanceID: UInt32
+    package var eidPrefix: String
+    package var created: Moment
+    /// Seconds until it goes; absent: never.
+    package var expiresIn: Int64?
+    /// Where it comes from: `map-reply`, `static`, `self`, `away`.
+    package var source: String
+    package var state: State
+    /// What a negative mapping says to do; absent for a positive one: `no-action`, `natively-forward`,
+    /// `send-map-request`, `drop`, `drop-policy-denied`, `drop-auth-failure`.
+    package var action: String?
+    /// Whether an ETR answered, not a Map-Server for it.
+    package var isAuthoritative: Bool
+    /// Who answered.
+    package var answeredBy: String?
+    /// In the order of the record; empty for a negative mapping.
+    package var locators: [MapCacheLocator]
+    /// What was sent to this prefix.
+    package var encapsulated: Traffic
+    /// What came from sources in this prefix.
+    package var decapsulated: Traffic
+    /// When a packet last used it.
+    package var lastUsed: Moment?
+
+    package init(
+        instanceID: UInt32,
+        eidPrefix: String,
+        created: Moment,
+        expiresIn: Int64? = nil,
+        source: String,
+        state: State,
+        action: String? = nil,
+        isAuthoritative: Bool = false,
+        answeredBy: String? = nil,
+        locators: [MapCacheLocator] = [],
+        encapsulated: Traffic = Traffic(),
+        decapsulated: Traffic = Traffic(),
+        lastUsed: Moment? = nil
+    ) {
+        self.instanceID = instanceID
+        self.eidPrefix = eidPrefix
+        self.created = created
+        self.expiresIn = expiresIn
+        self.source = source
+        self.state = state
+        self.action = action
+        self.isAuthoritative = isAuthoritative
+        self.answeredBy = answeredBy
+        self.locators = locators
+        self.encapsulated = encapsulated
+        self.decapsulated = decapsulated
+        self.lastUsed = lastUsed
+    }
+
+    package enum State: String, Codable, Sendable {
+        case complete
+        /// Asked for, not answered yet.
+        case incomplete
+        /// Complete and being asked for again before it expires.
+        case refreshing
+    }
+}
+
+/// Whether packets may be sent to a locator.
+package enum LocatorState: String, Codable, Sendable {
+    case up
+    case down
+    /// There is no route to it.
+    case unreachable
+    /// Priority 255, or an address of a kind that cannot be used here.
+    case unusable
+}
+
+package struct MapCacheLocator: Codable, Sendable, Equatable {
+    package var address: String
+    package var state: LocatorState
+    /// Since it has been in this state.
+    package var since: Moment
+    package var priority: UInt8
+    package var weight: UInt8
+    package var multicastPriority: UInt8
+    package var multicastWeight: UInt8
+    /// Whether it is an address of this router.
+    package var isSelf: Bool
+    package var encapsulated: Traffic
+    /// How often the state changed.
+    package var stateChanges: UInt64
+
+    package init(
+        address: String,
+        state: LocatorState,
+        since: Moment,
+        priority: UInt8,
+        weight: UInt8,
+        multicastPriority: UInt8 = 255,
+        multicastWeight: UInt8 = 0,
+        isSelf: Bool = false,
+        encapsulated: Traffic = Traffic(),
+        stateChanges: UInt64 = 0
+    ) {
+        self.address = address
+        self.state = state
+        self.since = since
+        self.priority = priority
+        self.weight = weight
+        self.multicastPriority = multicastPriority
+        self.multicastWeight = multicastWeight
+        self.isSelf = isSelf
+        self.encapsulated = encapsulated
+        self.stateChanges = stateChanges
+    }
+}
+
+/// `lispctl show database`
+package struct DatabaseReport: Codable, Sendable, Equatable {
+    /// One for each instance and family with an entry; ordered so.
+    package var tables: [EIDTable]
+    /// In the order of the tables, then by prefix.
+    package var entries: [DatabaseEntry]
+
+    package init(tables: [EIDTable], entries: [DatabaseEntry]) {
+        self.tables = tables
+        self.entries = entries
+    }
+}
+
+package struct DatabaseEntry: Codable, Sendable, Equatable {
+    package var instanceID: UInt32
+    package var eidPrefix: String
+    package var locatorSet: String
+    /// Seconds that others may keep it.
+    package var ttl: Int64
+    /// Whether this host has a route to the prefix other than ours.
+    package var hasRoute: Bool
+    /// An address of this host in the prefix, used as source of its own packets to other sites.
+    package var sourceAddress: String?
+    package var locators: [DatabaseLocator]
+    /// How many Map-Requests were answered with it.
+    package var answers: UInt64
+
+    package init(
+        instanceID: UInt32,
+        eidPrefix: String,
+        locatorSet: String,
+        ttl: Int64,
+        hasRoute: Bool = true,
+        sourceAddress: String? = nil,
+        locators: [DatabaseLocator] = [],
+        answers: UInt64 = 0
+    ) {
+        self.instanceID = instanceID
+        self.eidPrefix = eidPrefix
+        self.locatorSet = locatorSet
+        self.ttl = ttl
+        self.hasRoute = hasRoute
+        self.sourceAddress = sourceAddress
+        self.locators = locators
+        self.answers = answers
+    }
+}
+
+package struct DatabaseLocator: Codable, Sendable, Equatable {
+    package var address: String
+    package var priority: UInt8
+    package var weight: UInt8
+    /// The interface it follows; absent for one configured by address.
+    package var interface: String?
+    /// Whether it is an address of this router.
+    package var isSelf: Bool
+    /// The R-bit: whether it can be reached from here.
+    package var isReachable: Bool
+
+    package init(
+        address: String,
+        priority: UInt8,
+        weight: UInt8,
+        interface: String? = nil,
+        isSelf: Bool,
+        isReachable: Bool
+    ) {
+        self.address = address
+        self.priority = priority
+        self.weight = weight
+        self.interface = interface
+        self.isSelf = isSelf
+        self.isReachable = isReachable
+    }
+}

@@ -1,0 +1,247 @@
+// Those this router speaks to, and the interfaces it speaks through.
+
+/// `lispctl show map-servers`
+package struct MapServersReport: Codable, Sendable, Equatable {
+    package var mapServers: [MapServerStatus]
+
+    package init(mapServers: [MapServerStatus]) {
+        self.mapServers = mapServers
+    }
+}
+
+package struct MapServerStatus: Codable, Sendable, Equatable {
+    package enum State: String, Codable, Sendable {
+        /// The last Map-Register was acknowledged (or none is wanted, and none was refused).
+        case registered
+        /// Sent, not acknowledged yet.
+        case registering
+        /// Not acknowledged for longer than a registration lasts.
+        case unanswered
+    }
+
+    package var address: String
+    package var state: State
+    package var keyID: UInt8
+    /// As in the configuration: `hmac-sha-256-128`.
+    package var algorithm: String
+    package var proxyReply: Bool
+    package var merge: Bool
+    package var wantMapNotify: Bool
+    /// EID-prefixes that are registered there.
+    package var eidPrefixes: [String]
+    package var lastSent: Moment?
+    package var lastAcknowledged: Moment?
+    package var registersSent: UInt64
+    package var acknowledgements: UInt64
+    package var authenticationFailures: UInt64
+    /// What is wrong, if the router can tell.
+    package var problem: String?
+
+    package init(
+        address: String,
+        state: State,
+        keyID: UInt8,
+        algorithm: String,
+        proxyReply: Bool = false,
+        merge: Bool = false,
+        wantMapNotify: Bool = true,
+        eidPrefixes: [String] = [],
+        lastSent: Moment? = nil,
+        lastAcknowledged: Moment? = nil,
+        registersSent: UInt64 = 0,
+        acknowledgements: UInt64 = 0,
+        authenticationFailures: UInt64 = 0,
+        problem: String? = nil
+    ) {
+        self.address = address
+        self.state = state
+        self.keyID = keyID
+        self.algorithm = algorithm
+        self.proxyReply = proxyReply
+        self.merge = merge
+        self.wantMapNotify = wantMapNotify
+        self.eidPrefixes = eidPrefixes
+        self.lastSent = lastSent
+        self.lastAcknowledged = lastAcknowledged
+        self.registersSent = registersSent
+        self.acknowledgements = acknowledgements
+        self.authenticationFailures = authenticationFailures
+        self.problem = problem
+    }
+}
+
+/// `lispctl show map-resolvers`
+package struct MapResolversReport: Codable, Sendable, Equatable {
+    package var mapResolvers: [MapResolverStatus]
+
+    package init(mapResolvers: [MapResolverStatus]) {
+        self.mapResolvers = mapResolvers
+    }
+}
+
+package struct MapResolverStatus: Codable, Sendable, Equatable {
+    package enum State: String, Codable, Sendable {
+        /// Answered within the last three requests.
+        case up
+        case down
+        /// Never asked.
+        case unknown
+    }
+
+    package var address: String
+    package var state: State
+    package var sent: UInt64
+    package var answered: UInt64
+    package var lastSent: Moment?
+    package var lastAnswered: Moment?
+    /// Of the last answer, in microseconds.
+    package var roundTripMicroseconds: UInt64?
+
+    package init(
+        address: String,
+        state: State,
+        sent: UInt64 = 0,
+        answered: UInt64 = 0,
+        lastSent: Moment? = nil,
+        lastAnswered: Moment? = nil,
+        roundTripMicroseconds: UInt64? = nil
+    ) {
+        self.address = address
+        self.state = state
+        self.sent = sent
+        self.answered = answered
+        self.lastSent = lastSent
+        self.lastAnswered = lastAnswered
+        self.roundTripMicroseconds = roundTripMicroseconds
+    }
+}
+
+/// `lispctl show locators`
+package struct LocatorsReport: Codable, Sendable, Equatable {
+    package var local: [LocalLocator]
+    package var remote: [RemoteLocator]
+
+    package init(local: [LocalLocator], remote: [RemoteLocator]) {
+        self.local = local
+        self.remote = remote
+    }
+}
+
+package struct LocalLocator: Codable, Sendable, Equatable {
+    /// The interface it follows; absent for one configured by address.
+    package var interface: String?
+    /// Absent while the interface has no address.
+    package var address: String?
+    package var state: LocatorState
+    package var locatorSets: [String]
+    package var priority: UInt8
+    package var weight: UInt8
+    /// Whether it is an address of this router.
+    package var isSelf: Bool
+
+    package init(
+        interface: String? = nil,
+        address: String? = nil,
+        state: LocatorState,
+        locatorSets: [String],
+        priority: UInt8,
+        weight: UInt8,
+        isSelf: Bool = true
+    ) {
+        self.interface = interface
+        self.address = address
+        self.state = state
+        self.locatorSets = locatorSets
+        self.priority = priority
+        self.weight = weight
+        self.isSelf = isSelf
+    }
+}
+
+package struct RemoteLocator: Codable, Sendable, Equatable {
+    package var address: String
+    package var state: LocatorState
+    /// Since it has been in this state.
+    package var since: Moment?
+    /// How many map-cache entries use it.
+    package var mappings: Int
+    package var encapsulated: Traffic
+    /// The source address of packets to it.
+    package var source: String?
+    /// The path MTU, if it is known to be smaller than the interface's.
+    package var mtu: Int?
+
+    package init(
+        address: String,
+        state: LocatorState,
+        since: Moment? = nil,
+        mappings: Int,
+        encapsulated: Traffic = Traffic(),
+        source: String? = nil,
+        mtu: Int? = nil
+    ) {
+        self.address = address
+        self.state = state
+        self.since = since
+        self.mappings = mappings
+        self.encapsulated = encapsulated
+        self.source = source
+        self.mtu = mtu
+    }
+}
+
+/// `lispctl show interfaces`
+package struct InterfacesReport: Codable, Sendable, Equatable {
+    package var tunnels: [TunnelInterface]
+    package var rlocInterfaces: [RLOCInterface]
+
+    package init(tunnels: [TunnelInterface], rlocInterfaces: [RLOCInterface]) {
+        self.tunnels = tunnels
+        self.rlocInterfaces = rlocInterfaces
+    }
+}
+
+package struct TunnelInterface: Codable, Sendable, Equatable {
+    package var name: String
+    package var instanceID: UInt32
+    package var namespace: String?
+    package var isUp: Bool
+    package var mtu: Int
+    package var queues: Int
+    package var encapsulated: Traffic
+    package var decapsulated: Traffic
+
+    package init(
+        name: String,
+        instanceID: UInt32,
+        namespace: String? = nil,
+        isUp: Bool,
+        mtu: Int,
+        queues: Int = 1,
+        encapsulated: Traffic = Traffic(),
+        decapsulated: Traffic = Traffic()
+    ) {
+        self.name = name
+        self.instanceID = instanceID
+        self.namespace = namespace
+        self.isUp = isUp
+        self.mtu = mtu
+        self.queues = queues
+        self.encapsulated = encapsulated
+        self.decapsulated = decapsulated
+    }
+}
+
+package struct RLOCInterface: Codable, Sendable, Equatable {
+    package var name: String
+    package var isUp: Bool
+    package var mtu: Int
+    package var addresses: [String]
+
+    package init(name: String, isUp: Bool, mtu: Int, addresses: [String]) {
+        self.name = name
+        self.isUp = isUp
+        self.mtu = mtu
+        self.addresses = addresses
+    }
+}

@@ -1,0 +1,164 @@
+// What can be asked, and under which path.
+
+/// The paths of the service, all below the version of the schema.
+package enum ManagementRoute: String, Sendable, CaseIterable {
+    /// GET: `StatusReport`
+    case status = "/v1/status"
+    /// GET with `family`, `instance`: `ServiceReport`
+    case service = "/v1/service"
+    /// GET with `family`, `instance`, `eid`, `after`, `limit`: `MapCacheReport`
+    case mapCache = "/v1/map-cache"
+    /// POST with `ClearMapCacheRequest`: `ClearReport`
+    case clearMapCache = "/v1/map-cache/clear"
+    /// GET with `family`, `instance`, `eid`: `DatabaseReport`
+    case database = "/v1/database"
+    /// GET with `family`, `instance`, `name`, `eid`, `after`, `limit`: `SiteReport`
+    case sites = "/v1/sites"
+    /// GET with `family`, `instance`: `StatisticsReport`
+    case statistics = "/v1/statistics"
+    /// GET: `MapServersReport`
+    case mapServers = "/v1/map-servers"
+    /// GET: `MapResolversReport`
+    case mapResolvers = "/v1/map-resolvers"
+    /// GET: `LocatorsReport`
+    case locators = "/v1/locators"
+    /// GET: `InterfacesReport`
+    case interfaces = "/v1/interfaces"
+    /// GET: `ConfigurationReport`
+    case configuration = "/v1/configuration"
+    /// POST without a body: `ReloadReport`
+    case reload = "/v1/configuration/reload"
+}
+
+/// Which part of a table is asked for. Fields left out stand for all.
+package struct TableQuery: Codable, Sendable, Equatable {
+    package var family: EIDFamily?
+    package var instanceID: UInt32?
+    /// An address: the entry of longest match. A prefix: this very entry and its more-specifics.
+    package var eid: String?
+    /// The name of a site; of `sites` only.
+    package var name: String?
+    /// The `next` of the page before; opaque.
+    package var after: String?
+    /// How many entries at most; 1...`maximumLimit`.
+    package var limit: Int
+
+    package init(
+        family: EIDFamily? = nil,
+        instanceID: UInt32? = nil,
+        eid: String? = nil,
+        name: String? = nil,
+        after: String? = nil,
+        limit: Int = TableQuery.defaultLimit
+    ) {
+        self.family = family
+        self.instanceID = instanceID
+        self.eid = eid
+        self.name = name
+        self.after = after
+        self.limit = limit
+    }
+
+    package static let defaultLimit = 500
+    package static let maximumLimit = 5000
+}
+
+extension TableQuery {
+    /// The query part of a URL, by name and value, unescaped; defaults are left out.
+    package var parameters: [(name: String, value: String)] {
+        var result: [(name: String, value: String)] = []
+        if let family { result.append(("family", family.rawValue)) }
+        if let instanceID { result.append(("instance", String(instanceID))) }
+        if let eid { result.append(("eid", eid)) }
+        if let name { result.append(("name", name)) }
+        if let after { result.append(("after", after)) }
+        if limit != Self.defaultLimit { result.append(("limit", String(limit))) }
+        return result
+    }
+
+    /// Why query parameters were refused, in one line.
+    package struct Refusal: Error, Equatable {
+        package var reason: String
+    }
+
+    /// Reads the query part of a URL. Unknown names and values that do not parse are refused.
+    package init(parameters: some Sequence<(name: String, value: String)>) throws(Refusal) {
+        self.init()
+        for (name, value) in parameters {
+            switch name {
+            case "family":
+                guard let family = EIDFamily(rawValue: value) else {
+                    throw Refusal(reason: "family is ipv4 or ipv6, not \(value)")
+                }
+                self.family = family
+            case "instance":
+                guard let id = UInt32(value), id <= 0xff_ffff else {
+                    throw Refusal(reason: "instance is a number from 0 to 16777215, not \(value)")
+                }
+                self.instanceID = id
+            case "eid": self.eid = value
+            case "name": self.name = value
+            case "after": self.after = value
+            case "limit":
+                guard let limit = Int(value), (1...Self.maximumLimit).contains(limit) else {
+                    throw Refusal(reason: "limit is a number from 1 to \(Self.maximumLimit), not \(value)")
+                }
+                self.limit = limit
+            default: throw Refusal(reason: "there is no parameter \(name)")
+            }
+        }
+    }
+}
+
+/// Which map-cache entries go; static ones stay.
+package struct ClearMapCacheRequest: Codable, Sendable, Equatable {
+    package var family: EIDFamily?
+    package var instanceID: UInt32?
+    /// An address: the entry of longest match. A prefix: this very entry and its more-specifics.
+    package var eid: String?
+
+    package init(family: EIDFamily? = nil, instanceID: UInt32? = nil, eid: String? = nil) {
+        self.family = family
+        self.instanceID = instanceID
+        self.eid = eid
+    }
+}
+
+package struct ClearReport: Codable, Sendable, Equatable {
+    /// How many entries went.
+    package var cleared: Int
+
+    package init(cleared: Int) {
+        self.cleared = cleared
+    }
+}
+
+package struct ReloadReport: Codable, Sendable, Equatable {
+    package var file: String
+    /// The top-level keys whose values differ from before; empty if nothing changed.
+    package var changed: [String]
+    /// What is allowed and yet worth a line.
+    package var warnings: [String]
+
+    package init(file: String, changed: [String], warnings: [String] = []) {
+        self.file = file
+        self.changed = changed
+        self.warnings = warnings
+    }
+}
+
+package struct ConfigurationReport: Codable, Sendable, Equatable {
+    package var file: String
+    package var loaded: Moment
+    /// The configuration in effect with every default, as YAML; secrets are hidden.
+    package var yaml: String
+    /// The same as one JSON text.
+    package var json: String
+
+    package init(file: String, loaded: Moment, yaml: String, json: String) {
+        self.file = file
+        self.loaded = loaded
+        self.yaml = yaml
+        self.json = json
+    }
+}

@@ -1,0 +1,235 @@
+// The daemon itself, and which LISP services it provides.
+
+/// `lispctl show status`
+package struct StatusReport: Codable, Sendable, Equatable {
+    package var version: String
+    package var processID: Int32
+    package var started: Moment
+    /// `itr`, `etr`, `map-resolver`, `map-server`, with their health.
+    package var roles: [RoleStatus]
+    /// 32 hexadecimal digits.
+    package var xtrID: String?
+    package var siteID: UInt64
+    package var configurationFile: String
+    package var configurationLoaded: Moment
+    /// Why the last reload was refused, if it was.
+    package var reloadFailure: String?
+    package var instances: [InstanceStatus]
+    package var workers: [WorkerStatus]
+    package var sockets: [SocketStatus]
+    package var mapCacheEntries: Int
+    package var mapCacheLimit: Int
+    package var databaseEntries: Int
+    package var registeredPrefixes: Int
+    /// What the operator should know, one line each.
+    package var warnings: [String]
+
+    package init(
+        version: String,
+        processID: Int32,
+        started: Moment,
+        roles: [RoleStatus],
+        xtrID: String? = nil,
+        siteID: UInt64 = 0,
+        configurationFile: String,
+        configurationLoaded: Moment,
+        reloadFailure: String? = nil,
+        instances: [InstanceStatus] = [],
+        workers: [WorkerStatus] = [],
+        sockets: [SocketStatus] = [],
+        mapCacheEntries: Int = 0,
+        mapCacheLimit: Int = 0,
+        databaseEntries: Int = 0,
+        registeredPrefixes: Int = 0,
+        warnings: [String] = []
+    ) {
+        self.version = version
+        self.processID = processID
+        self.started = started
+        self.roles = roles
+        self.xtrID = xtrID
+        self.siteID = siteID
+        self.configurationFile = configurationFile
+        self.configurationLoaded = configurationLoaded
+        self.reloadFailure = reloadFailure
+        self.instances = instances
+        self.workers = workers
+        self.sockets = sockets
+        self.mapCacheEntries = mapCacheEntries
+        self.mapCacheLimit = mapCacheLimit
+        self.databaseEntries = databaseEntries
+        self.registeredPrefixes = registeredPrefixes
+        self.warnings = warnings
+    }
+}
+
+package struct RoleStatus: Codable, Sendable, Equatable {
+    package enum Health: String, Codable, Sendable {
+        case up
+        /// Works in part.
+        case degraded
+        case down
+    }
+
+    package var role: String
+    package var health: Health
+    /// Why it is not up, or a word about how it is.
+    package var reason: String?
+
+    package init(role: String, health: Health, reason: String? = nil) {
+        self.role = role
+        self.health = health
+        self.reason = reason
+    }
+}
+
+package struct InstanceStatus: Codable, Sendable, Equatable {
+    package var instanceID: UInt32
+    /// The TUN's name.
+    package var interface: String?
+    package var namespace: String?
+
+    package init(instanceID: UInt32, interface: String? = nil, namespace: String? = nil) {
+        self.instanceID = instanceID
+        self.interface = interface
+        self.namespace = namespace
+    }
+}
+
+package struct WorkerStatus: Codable, Sendable, Equatable {
+    package var index: Int
+    /// Packets taken from the TUNs and sent.
+    package var encapsulated: Traffic
+    /// Packets received and written to the TUNs.
+    package var decapsulated: Traffic
+
+    package init(index: Int, encapsulated: Traffic = Traffic(), decapsulated: Traffic = Traffic()) {
+        self.index = index
+        self.encapsulated = encapsulated
+        self.decapsulated = decapsulated
+    }
+}
+
+package struct SocketStatus: Codable, Sendable, Equatable {
+    /// `control`, `data`, `source`
+    package var purpose: String
+    package var family: EIDFamily
+    /// The local port; for the pool of source ports, the first.
+    package var port: UInt16
+    /// How many sockets of this kind there are.
+    package var count: Int
+    /// Octets, as the kernel granted them.
+    package var receiveBuffer: Int
+    package var sendBuffer: Int
+    /// Datagrams that the kernel dropped because the buffer was full.
+    package var overflows: UInt64?
+
+    package init(
+        purpose: String,
+        family: EIDFamily,
+        port: UInt16,
+        count: Int = 1,
+        receiveBuffer: Int = 0,
+        sendBuffer: Int = 0,
+        overflows: UInt64? = nil
+    ) {
+        self.purpose = purpose
+        self.family = family
+        self.port = port
+        self.count = count
+        self.receiveBuffer = receiveBuffer
+        self.sendBuffer = sendBuffer
+        self.overflows = overflows
+    }
+}
+
+/// `lispctl show service`: one member for each instance and family.
+package struct ServiceReport: Codable, Sendable, Equatable {
+    package var services: [ServiceStatus]
+
+    package init(services: [ServiceStatus]) {
+        self.services = services
+    }
+}
+
+package struct ServiceStatus: Codable, Sendable, Equatable {
+    package var instanceID: UInt32
+    package var family: EIDFamily
+    package var itr: Bool
+    package var etr: Bool
+    package var proxyITR: Bool
+    package var proxyETR: Bool
+    package var mapServer: Bool
+    package var mapResolver: Bool
+    package var mapResolvers: [String]
+    package var mapServers: [ServiceMapServer]
+    /// 32 hexadecimal digits.
+    package var xtrID: String?
+    package var siteID: UInt64
+    /// `off`, `verify` or `on`
+    package var acceptMapData: String
+    /// What this ETR puts into its records, in seconds.
+    package var ttl: Int64
+    package var mapCacheEntries: Int
+    package var mapCacheLimit: Int
+    package var databaseEntries: Int
+    package var rlocProbing: Bool
+    package var locatorStatusBits: Bool
+    /// Whether Solicit-Map-Requests are acted on.
+    package var solicitMapRequests: Bool
+
+    package init(
+        instanceID: UInt32,
+        family: EIDFamily,
+        itr: Bool,
+        etr: Bool,
+        proxyITR: Bool = false,
+        proxyETR: Bool = false,
+        mapServer: Bool,
+        mapResolver: Bool,
+        mapResolvers: [String] = [],
+        mapServers: [ServiceMapServer] = [],
+        xtrID: String? = nil,
+        siteID: UInt64 = 0,
+        acceptMapData: String = "off",
+        ttl: Int64 = 86400,
+        mapCacheEntries: Int = 0,
+        mapCacheLimit: Int = 0,
+        databaseEntries: Int = 0,
+        rlocProbing: Bool = false,
+        locatorStatusBits: Bool = false,
+        solicitMapRequests: Bool = false
+    ) {
+        self.instanceID = instanceID
+        self.family = family
+        self.itr = itr
+        self.etr = etr
+        self.proxyITR = proxyITR
+        self.proxyETR = proxyETR
+        self.mapServer = mapServer
+        self.mapResolver = mapResolver
+        self.mapResolvers = mapResolvers
+        self.mapServers = mapServers
+        self.xtrID = xtrID
+        self.siteID = siteID
+        self.acceptMapData = acceptMapData
+        self.ttl = ttl
+        self.mapCacheEntries = mapCacheEntries
+        self.mapCacheLimit = mapCacheLimit
+        self.databaseEntries = databaseEntries
+        self.rlocProbing = rlocProbing
+        self.locatorStatusBits = locatorStatusBits
+        self.solicitMapRequests = solicitMapRequests
+    }
+}
+
+package struct ServiceMapServer: Codable, Sendable, Equatable {
+    package var address: String
+    /// When it last acknowledged a registration.
+    package var acknowledged: Moment?
+
+    package init(address: String, acknowledged: Moment? = nil) {
+        self.address = address
+        self.acknowledged = acknowledged
+    }
+}
