@@ -39,6 +39,10 @@ package struct Capabilities: OptionSet, Hashable, Sendable {
 package struct MissingCapabilities: Error, Hashable, CustomStringConvertible {
     package var missing: Capabilities
 
+    package init(missing: Capabilities) {
+        self.missing = missing
+    }
+
     package var description: String {
         "lispd needs \(missing.names.joined(separator: ", ")) to change this host's network: "
             + "start it as root, or by a service manager that grants them"

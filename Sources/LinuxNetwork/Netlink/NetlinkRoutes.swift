@@ -181,7 +181,8 @@ extension NetlinkSocket {
         var header = rtmsg()
         header.rtm_family = family.netlinkValue
         header.rtm_dst_len = family.bitWidth
-        header.rtm_flags = UInt32(RTM_F_LOOKUP_TABLE)
+        // Without it, IPv4 says 254 whatever the table. IPv6 says the table in any case and refuses the flag.
+        if family == .ipv4 { header.rtm_flags = UInt32(RTM_F_LOOKUP_TABLE) }
         if source != nil { header.rtm_src_len = family.bitWidth }
         message.body(header)
         message.attribute(Attribute.destination, destination)
