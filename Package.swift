@@ -48,7 +48,11 @@ let package = Package(
             providers: [.apt(["libnl-3-dev", "libnl-route-3-dev"])]
         ),
         .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
-        .target(name: "LinuxNetwork", dependencies: ["CLinux", "CNetlink", "LISPWire"], swiftSettings: settings),
+        .target(
+            name: "LinuxNetwork",
+            dependencies: ["CLinux", "CNetlink", "HostRouting", "LISPWire"],
+            swiftSettings: settings
+        ),
         .target(name: "HostRouting", dependencies: ["LISPWire"], swiftSettings: settings),
 
         // Tables, roles, packets.

@@ -1,0 +1,315 @@
+// The roles of one process behind one door: messages, misses and time go in, actions come out. This is what the daemon runs
+// on its control loop, and what a simulation runs on a virtual clock.
+
+import ForwardingInterface
+import LISPTables
+import LISPWire
+
+/// Decodes control messages and gives each to the role that it is for.
+///
+/// Does no I/O and reads no clock. The owner carries out actions in order and calls `timeout` at `deadline()`.
+package struct Router: Sendable {
+    package private(set) var itr: ITR?
+    package private(set) var etr: ETR?
+    package private(set) var mapServer: MapServer?
+    package private(set) var mapResolver: MapResolver?
+    /// Control messages by type, those inside an Encapsulated Control Message included.
+    package private(set) var received = Tally<ControlMessageKind>()
+    package private(set) var sent = Tally<ControlMessageKind>()
+    package private(set) var refusals = Tally<RouterRefusal>()
+
+    /// - Parameter nextNonce: where the ETR's nonces go on: the larger of what was saved and the wall clock in nanoseconds.
+    /// - Parameter nonces: what the Map-Server remembered when it last ran.
+    package init(_ settings: RouterSettings, nextNonce: UInt64, nonces: [NonceHistory] = [], now: Instant) {
+        itr = settings.itr.map { ITR(settings: $0) }
+        etr = settings.etr.map { ETR(settings: $0, nextNonce: nextNonce, now: now) }
+        mapServer = settings.mapServer.map { MapServer(settings: $0, nonceState: nonces) }
+        mapResolver = settings.mapResolver.map { MapResolver(settings: $0) }
+    }
+
+    // MARK: Messages
+
+    /// A datagram reached port 4342.
+    package mutating func received(
+        _ message: ReceivedControlMessage,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [RouterAction] {
+        received.add(ControlMessageKind(payload: message.payload))
+        guard message.source.port != 0 else { return refuse(.zeroSourcePort, message) }
+        let decoded: ControlMessage
+        do throws(WireError) {
+            decoded = try ControlMessage(decoding: message.payload)
+        } catch {
+            return refuse(error, message)
+        }
+        let actions: [RouterAction]
+        switch decoded {
+        case .mapRequest(let request):
+            actions = receivedMapRequest(request, message, now: now)
+        case .mapReply(let reply):
+            guard itr != nil else { return refuse(.notOurRole, message) }
+            actions = Self.carry(itr?.receivedMapReply(reply, from: message.source, at: message.destination, now: now))
+        case .mapRegister(let register):
+            guard mapServer != nil else { return refuse(.notOurRole, message) }
+            actions = Self.carry(
+                mapServer?.receivedMapRegister(
+                    register,
+                    raw: message.payload,
+                    from: message.source,
+                    at: message.destination,
+                    now: now,
+                    using: &random
+                )
+            )
+        case .mapNotify(let notify) where notify.isAcknowledgement:
+            guard mapServer != nil else { return refuse(.notOurRole, message) }
+            mapServer?.receivedMapNotifyAck(notify, raw: message.payload)
+            actions = []
+        case .mapNotify(let notify):
+            guard etr != nil else { return refuse(.notOurRole, message) }
+            actions = Self.carry(
+                etr?.receivedMapNotify(
+                    notify,
+                    raw: message.payload,
+                    from: message.source,
+                    at: message.destination,
+                    now: now
+                )
+            )
+        case .encapsulated(let ecm):
+            actions = receivedEncapsulated(ecm, message, now: now, using: &random)
+        case .other:
+            return refuse(.unknownType, message)
+        }
+        return counted(actions)
+    }
+
+    /// A Map-Request on its own: an RLOC-probe, or one that found its way without the mapping system.
+    private mutating func receivedMapRequest(
+        _ request: MapRequest,
+        _ message: ReceivedControlMessage,
+        now: Instant
+    ) -> [RouterAction] {
+        guard !request.isSMR else { return refuse(.solicitMapRequest, message) }
+        guard etr != nil else { return refuse(request.isProbe ? .probeToMappingSystem : .notOurRole, message) }
+        return Self.carry(
+            etr?.receivedMapRequest(request, replyPort: message.source.port, at: message.destination, now: now)
+        )
+    }
+
+    private mutating func receivedEncapsulated(
+        _ ecm: EncapsulatedControlMessage,
+        _ message: ReceivedControlMessage,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [RouterAction] {
+        received.add(ControlMessageKind(payload: ecm.payload))
+        if let request = ownETRRequest(in: ecm) {
+            guard ecm.source.port != 0 else { return refuse(.zeroSourcePort, message) }
+            return Self.carry(
+                etr?.receivedMapRequest(request, replyPort: ecm.source.port, at: message.destination, now: now)
+            )
+        }
+        guard mapResolver != nil else { return askMapServer(ecm, message, now: now, using: &random) }
+        var actions: [RouterAction] = []
+        let resolved = mapResolver?.receivedEncapsulated(
+            ecm,
+            raw: message.payload,
+            at: message.destination,
+            now: now
+        )
+        for action in resolved ?? [] {
+            switch action {
+            case .send(let datagram): actions.append(.send(datagram))
+            case .resolveLocally(let request):
+                actions += askMapServer(request, ecm, message, now: now, using: &random)
+            }
+        }
+        return actions
+    }
+
+    /// An Encapsulated Control Message for a Map-Server without a Map-Resolver beside it.
+    private mutating func askMapServer(
+        _ ecm: EncapsulatedControlMessage,
+        _ message: ReceivedControlMessage,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [RouterAction] {
+        guard mapServer != nil || etr != nil else { return refuse(.notOurRole, message) }
+        do throws(WireError) {
+            guard case .mapRequest(let request) = try ControlMessage(decoding: ecm.payload) else {
+                return refuse(.encapsulatedOther, message)
+            }
+            guard !request.isProbe else { return refuse(.probeToMappingSystem, message) }
+            return askMapServer(request, ecm, message, now: now, using: &random)
+        } catch {
+            return refuse(error, message)
+        }
+    }
+
+    private mutating func askMapServer(
+        _ request: MapRequest,
+        _ ecm: EncapsulatedControlMessage,
+        _ message: ReceivedControlMessage,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [RouterAction] {
+        guard mapServer != nil else { return refuse(.notOurRole, message) }
+        return Self.carry(
+            mapServer?.receivedMapRequest(
+                request,
+                in: ecm,
+                raw: message.payload,
+                at: message.destination,
+                now: now,
+                using: &random
+            )
+        )
+    }
+
+    /// The Map-Request inside, if our own ETR is the one to answer it: the only role here, or the owner of the EID, and no other
+    /// site has registered a more-specific of that with us.
+    private func ownETRRequest(in ecm: EncapsulatedControlMessage) -> MapRequest? {
+        guard let etr, case .mapRequest(let request) = try? ControlMessage(decoding: ecm.payload), !request.isProbe
+        else { return nil }
+        guard mapServer != nil || mapResolver != nil else { return request }
+        guard let eid = request.records.first?.eidPrefix, let own = etr.database.longestMatch(eid) else { return nil }
+        guard let registered = mapServer?.registry.registered.longestMatch(eid)?.key else { return request }
+        return registered.prefix.length <= own.eid.prefix.length ? request : nil
+    }
+
+    private mutating func refuse(_ reason: RouterRefusal, _ message: ReceivedControlMessage) -> [RouterAction] {
+        refusals.add(reason)
+        return [.note(.refused(reason: reason.rawValue, source: message.source))]
+    }
+
+    private mutating func refuse(_ error: WireError, _ message: ReceivedControlMessage) -> [RouterAction] {
+        let reason: RouterRefusal =
+            switch error {
+            case .unknownAFI: .unknownAFI
+            case .unknownType: .unknownType
+            case .truncated, .invalid, .trailingBytes, .badChecksum: .malformed
+            }
+        refusals.add(reason)
+        return [.note(.refused(reason: "\(reason.rawValue): \(error)", source: message.source))]
+    }
+
+    // MARK: Packets and time
+
+    /// A packet found no entry in the forwarding state.
+    package mutating func missed(
+        _ miss: ForwardingMiss,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [RouterAction] {
+        counted(Self.carry(itr?.missed(miss, now: now, using: &random)))
+    }
+
+    /// When `timeout` has work to do.
+    package mutating func deadline() -> Instant? {
+        [itr?.deadline(), etr?.deadline(), mapServer?.deadline()].compactMap { $0 }.min()
+    }
+
+    /// Does what is due.
+    ///
+    /// - Parameter packetsSent: how many packets the forwarding state has encapsulated for a mapping so far.
+    package mutating func timeout(
+        now: Instant,
+        using random: inout some RandomNumberGenerator,
+        packetsSent: (MappingID) -> UInt64
+    ) -> [RouterAction] {
+        let actions =
+            Self.carry(itr?.timeout(now: now, using: &random, packetsSent: packetsSent))
+            + Self.carry(etr?.timeout(now: now))
+            + Self.carry(mapServer?.timeout(now: now, using: &random))
+        return counted(actions)
+    }
+
+    // MARK: The operator
+
+    /// Takes entries out of the map-cache: `eid` with its more-specifics, or all.
+    package mutating func clearMapCache(_ eid: EIDPrefix?) -> (count: Int, actions: [RouterAction]) {
+        guard let cleared = itr?.clear(eid) else { return (0, []) }
+        return (cleared.count, Self.carry(cleared.actions))
+    }
+
+    /// Withdraws all registrations, at exit.
+    package mutating func deregister() -> [RouterAction] {
+        counted(Self.carry(etr?.deregister()))
+    }
+
+    /// Takes over changed settings. A role that stays keeps what it knows; one that goes takes its entries with it.
+    package mutating func reconfigure(
+        _ settings: RouterSettings,
+        nextNonce: UInt64,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [RouterAction] {
+        var actions: [RouterAction] = []
+        if let new = settings.itr {
+            if itr == nil { itr = ITR(settings: new) }
+            actions += Self.carry(itr?.reconfigure(new))
+        } else {
+            actions += Self.carry(itr?.clear(nil).actions)
+            itr = nil
+        }
+        if let new = settings.etr {
+            if etr == nil { etr = ETR(settings: new, nextNonce: nextNonce, now: now) }
+            actions += Self.carry(etr?.reconfigure(new, now: now))
+        } else {
+            actions += Self.carry(etr?.deregister())
+            etr = nil
+        }
+        if let new = settings.mapServer {
+            if mapServer == nil { mapServer = MapServer(settings: new) }
+            actions += Self.carry(mapServer?.reconfigure(new, now: now, using: &random))
+        } else {
+            mapServer = nil
+        }
+        if let new = settings.mapResolver {
+            if mapResolver == nil { mapResolver = MapResolver(settings: new) }
+            mapResolver?.reconfigure(new)
+        } else {
+            mapResolver = nil
+        }
+        return counted(actions)
+    }
+
+    // MARK: Actions
+
+    private static func carry(_ actions: [ITRAction]?) -> [RouterAction] {
+        (actions ?? []).map { action in
+            switch action {
+            case .send(let datagram): .send(datagram)
+            case .forwarding(let updates): .forwarding(updates)
+            case .release(let packets, let verdict): .release(packets, verdict)
+            case .remoteEIDKnown(let eid): .remoteEIDKnown(eid)
+            case .remoteEIDForgotten(let eid): .remoteEIDForgotten(eid)
+            }
+        }
+    }
+
+    private static func carry(_ actions: [ETRAction]?) -> [RouterAction] {
+        (actions ?? []).map { action in
+            switch action {
+            case .send(let datagram): .send(datagram)
+            case .registration(let change): .note(.registration(change))
+            }
+        }
+    }
+
+    private static func carry(_ actions: [MapServerAction]?) -> [RouterAction] {
+        (actions ?? []).map { action in
+            switch action {
+            case .send(let datagram): .send(datagram)
+            case .event(let event): .note(.mapServer(event))
+            }
+        }
+    }
+
+    private mutating func counted(_ actions: [RouterAction]) -> [RouterAction] {
+        for case .send(let datagram) in actions { sent.add(ControlMessageKind(payload: datagram.payload)) }
+        return actions
+    }
+}

@@ -1,0 +1,354 @@
+// The control loop: one NIO event loop that owns every protocol table. Only it changes them, so there is no lock.
+//
+//     control socket thread ──batches──┐
+//     miss thread ─────────────────────┤
+//     netlink thread ──────────────────┼──> ControlLoop ──> Router (decides) ──> actions
+//     timer ───────────────────────────┤        │
+//     management requests ─────────────┘        ├── control socket: messages
+//                                               ├── data plane: forwarding updates, held packets
+//                                               └── host integration: rules and routes
+
+import DataPlane
+import FoundationEssentials
+import ForwardingInterface
+import HostRouting
+import LISPConfiguration
+import LISPControl
+import LISPTables
+import LISPWire
+import LinuxNetwork
+import Logging
+import NIOCore
+
+/// Carries out what the router decides. Isolated to its event loop.
+actor ControlLoop {
+    nonisolated let eventLoop: any EventLoop
+    nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+    /// Address changes come in bursts; look at the host once after each.
+    private static let hostSettleTime = TimeAmount.milliseconds(100)
+    /// How often nonces are written down.
+    private static let saveInterval = TimeAmount.seconds(10)
+    /// How far ahead the saved nonce is of the one in use, so that a crash cannot make it go back.
+    private static let nonceReserve: UInt64 = 1 << 20
+
+    private(set) var configuration: RouterConfiguration
+    private(set) var router: Router
+    private(set) var resolvedHost: ResolvedHost
+    let plane: DataPlane?
+    let socket: ControlSocket
+    let host: HostIntegration
+    let started: Instant
+    let xtrID: XTRID
+    private let state: StateDirectory
+    private let logger: Logger
+    private var random = SystemRandomNumberGenerator()
+    private var timer: (at: Instant, scheduled: Scheduled<Void>)?
+    private var isHostLookDue = false
+    private var isRoutingStale = false
+    private var isStopped = false
+    private var refusalLog = RateLimitedLog(perSecond: 1, burst: 20)
+    private(set) var sendErrors: UInt64 = 0
+    private(set) var lastSendError: String?
+    private(set) var lastHostError: String?
+    private var savedNonce: UInt64 = 0
+    private var savedNonceState: UInt64 = 0
+
+    init(
+        eventLoop: any EventLoop,
+        configuration: RouterConfiguration,
+        resolvedHost: ResolvedHost,
+        plane: DataPlane?,
+        socket: ControlSocket,
+        host: sending HostIntegration,
+        state: StateDirectory,
+        xtrID: XTRID,
+        logger: Logger
+    ) {
+        self.eventLoop = eventLoop
+        self.configuration = configuration
+        self.resolvedHost = resolvedHost
+        self.plane = plane
+        self.socket = socket
+        self.host = host
+        self.state = state
+        self.xtrID = xtrID
+        self.logger = logger
+        self.started = SystemClock.now
+        let settings = RouterSettings(configuration, host: resolvedHost, xtrID: xtrID)
+        self.router = Router(
+            settings,
+            nextNonce: Self.firstNonce(state),
+            nonces: Self.savedNonces(state),
+            now: started
+        )
+    }
+
+    /// Larger than any nonce used before: what was saved, or the wall clock.
+    private static func firstNonce(_ state: StateDirectory) -> UInt64 {
+        max(state.read("nonce").flatMap { UInt64($0) } ?? 0, UInt64(max(0, SystemClock.wallClock)))
+    }
+
+    /// What the Map-Server knew of nonces when it was last saved. A file that does not parse is as good as none: then old
+    /// messages may be replayed once, which the log says.
+    private static func savedNonces(_ state: StateDirectory) -> [NonceHistory] {
+        guard let data = state.readData(nonceFile) else { return [] }
+        return (try? JSONDecoder().decode([NonceHistory].self, from: data)) ?? []
+    }
+
+    private static let nonceFile = "map-server-nonces.json"
+
+    // MARK: Life
+
+    /// Begins to register and to answer.
+    func start() {
+        if let plane { plane.apply(ownPrefixes(configuration)) }
+        saveState()
+        eventLoop.assumeIsolated().scheduleRepeatedTask(initialDelay: Self.saveInterval, delay: Self.saveInterval) {
+            [weak self] _ in
+            self?.assumeIsolated { $0.saveState() }
+        }
+        schedule()
+    }
+
+    /// Withdraws registrations and takes everything of ours out of the host.
+    func stop() {
+        guard !isStopped else { return }
+        carryOut(router.deregister())
+        saveState()
+        isStopped = true
+        timer?.scheduled.cancel()
+        do {
+            _ = try host.removeAll()
+        } catch {
+            logger.error("cannot remove our rules and routes: \(error)")
+        }
+    }
+
+    /// The EID-prefixes of the site, for the forwarding state.
+    private func ownPrefixes(_ configuration: RouterConfiguration) -> [ForwardingUpdate] {
+        configuration.database.map { .putOwnPrefix($0.eidPrefix) }
+    }
+
+    // MARK: Events
+
+    func received(_ datagrams: [ReceivedDatagram]) {
+        guard !isStopped else { return }
+        let now = SystemClock.now
+        for datagram in datagrams {
+            let message = ReceivedControlMessage(
+                payload: datagram.payload,
+                source: datagram.source,
+                destination: datagram.destination
+            )
+            carryOut(router.received(message, now: now, using: &random))
+        }
+        schedule()
+    }
+
+    /// The data plane has packets without a mapping.
+    func drainMisses() {
+        guard !isStopped, let plane else { return }
+        let now = SystemClock.now
+        plane.drainMisses { miss in
+            carryOut(router.missed(miss, now: now, using: &random))
+        }
+        schedule()
+    }
+
+    private func timeout() {
+        guard !isStopped else { return }
+        timer = nil
+        let actions = router.timeout(now: SystemClock.now, using: &random) { [plane] mapping in
+            plane?.counters(of: mapping).encapsulated.packets ?? 0
+        }
+        carryOut(actions)
+        schedule()
+    }
+
+    /// Keeps one timer, for the earliest deadline.
+    private func schedule() {
+        guard !isStopped, let deadline = router.deadline() else { return }
+        if let timer {
+            guard deadline < timer.at else { return }
+            timer.scheduled.cancel()
+        }
+        let delay = max(0, SystemClock.now.duration(to: deadline).nanoseconds)
+        // NIO counts in nanoseconds and keeps far deadlines; a day is as good as never.
+        let scheduled = eventLoop.scheduleTask(in: .nanoseconds(min(delay, 86_400_000_000_000))) { [weak self] () -> Void in
+            self?.assumeIsolated { $0.timeout() }
+        }
+        timer = (deadline, scheduled)
+    }
+
+    // MARK: Actions
+
+    private func carryOut(_ actions: [RouterAction]) {
+        for action in actions {
+            switch action {
+            case .send(let datagram): send(datagram)
+            case .forwarding(let updates): plane?.apply(updates)
+            case .release(let packets, let verdict): plane?.release(packets, verdict: verdict)
+            case .remoteEIDKnown(let eid):
+                host.remoteEIDKnown(eid)
+                routingIsStale()
+            case .remoteEIDForgotten(let eid):
+                host.remoteEIDForgotten(eid)
+                routingIsStale()
+            case .note(let note): log(note)
+            }
+        }
+    }
+
+    private func send(_ datagram: ControlDatagram) {
+        do throws(LinuxError) {
+            try socket.send(datagram.payload, to: datagram.destination, from: datagram.source)
+        } catch {
+            sendErrors += 1
+            lastSendError = "\(error)"
+            if refusalLog.allows() { logger.warning("\(error)") }
+        }
+    }
+
+    private func log(_ note: RouterNote) {
+        switch note {
+        case .refused(let reason, let source):
+            if refusalLog.allows() { logger.notice("\(reason)", metadata: ["from": "\(source)"]) }
+        case .registration(let change): logger.info("\(change.text)")
+        case .mapServer(let event):
+            if event.isRefusal {
+                if refusalLog.allows() { logger.warning("\(event.text)") }
+            } else {
+                logger.info("\(event.text)")
+            }
+        }
+    }
+
+    // MARK: The host
+
+    /// Interfaces or addresses have changed.
+    func hostChanged() {
+        guard !isStopped, !isHostLookDue else { return }
+        isHostLookDue = true
+        eventLoop.scheduleTask(in: Self.hostSettleTime) { [weak self] in
+            self?.assumeIsolated { $0.lookAtHost() }
+        }
+    }
+
+    private func lookAtHost() {
+        isHostLookDue = false
+        guard !isStopped else { return }
+        do {
+            let new = try host.resolve(configuration)
+            if new != resolvedHost {
+                logger.info("locators are now \(new.rlocs.map(\.description).joined(separator: ", "))")
+                resolvedHost = new
+                reconfigureRouter()
+            }
+            try host.apply(configuration, resolvedHost, rereading: true)
+            lastHostError = nil
+        } catch {
+            hostFailed(error)
+        }
+    }
+
+    private func routingIsStale() {
+        guard !isRoutingStale else { return }
+        isRoutingStale = true
+        eventLoop.scheduleTask(in: .milliseconds(10)) { [weak self] in
+            self?.assumeIsolated { $0.applyRouting() }
+        }
+    }
+
+    private func applyRouting() {
+        isRoutingStale = false
+        guard !isStopped else { return }
+        do {
+            try host.apply(configuration, resolvedHost, rereading: false)
+            lastHostError = nil
+        } catch {
+            hostFailed(error)
+        }
+    }
+
+    private func hostFailed(_ error: any Error) {
+        lastHostError = "\(error)"
+        if refusalLog.allows() { logger.error("cannot keep up rules and routes: \(error)") }
+    }
+
+    private func reconfigureRouter() {
+        let settings = RouterSettings(configuration, host: resolvedHost, xtrID: xtrID)
+        carryOut(router.reconfigure(settings, nextNonce: Self.firstNonce(state), now: SystemClock.now, using: &random))
+        schedule()
+    }
+
+    // MARK: The operator
+
+    func clearMapCache(_ eid: EIDPrefix?) -> Int {
+        let cleared = router.clearMapCache(eid)
+        carryOut(cleared.actions)
+        return cleared.count
+    }
+
+    /// Takes over a configuration that has been checked. What needs a restart is refused as a whole.
+    func reload(_ new: RouterConfiguration) throws {
+        let needsRestart = configuration.changesThatNeedRestart(new)
+        guard needsRestart.isEmpty else { throw ReloadFailure.needsRestart(needsRestart) }
+        let resolved = try host.resolve(new)
+        let gone = Set(configuration.database.map(\.eidPrefix)).subtracting(new.database.map(\.eidPrefix))
+        configuration = new
+        resolvedHost = resolved
+        if let plane {
+            plane.apply(gone.sorted().map { .deleteOwnPrefix($0) } + ownPrefixes(new))
+        }
+        reconfigureRouter()
+        try host.apply(configuration, resolvedHost, rereading: true)
+        for warning in new.warnings + host.warnings(new, resolved) { logger.warning("\(warning)") }
+    }
+
+    // MARK: State
+
+    private func saveState() {
+        guard !isStopped else { return }
+        do throws(StateDirectory.Failure) {
+            if let next = router.etr?.nextNonce, next > savedNonce {
+                savedNonce = next &+ Self.nonceReserve
+                try state.write("nonce", String(savedNonce))
+            }
+            if let server = router.mapServer, server.nonceStateVersion != savedNonceState,
+                let data = try? JSONEncoder().encode(server.nonceState)
+            {
+                try state.write(Self.nonceFile, data)
+                savedNonceState = server.nonceStateVersion
+            }
+        } catch {
+            if refusalLog.allows() { logger.error("cannot save state: \(error)") }
+        }
+    }
+}
+
+/// Why a reload was refused.
+enum ReloadFailure: Error, CustomStringConvertible {
+    case needsRestart([String])
+
+    var description: String {
+        switch self {
+        case .needsRestart(let keys):
+            "a change of \(keys.joined(separator: ", ")) needs a restart; the running configuration stays"
+        }
+    }
+}
+
+extension RouterConfiguration {
+    /// The keys that differ and that only a restart can change: they decide about sockets, threads and interfaces.
+    func changesThatNeedRestart(_ new: RouterConfiguration) -> [String] {
+        var keys: [String] = []
+        let hasPlane = !roles.isDisjoint(with: [.itr, .etr])
+        if hasPlane == new.roles.isDisjoint(with: [.itr, .etr]) { keys.append("roles (to or from a tunnel router)") }
+        if instances != new.instances { keys.append("instances") }
+        if dataPlane != new.dataPlane { keys.append("data-plane") }
+        if management != new.management { keys.append("management") }
+        if xtrID != new.xtrID { keys.append("xtr-id") }
+        return keys
+    }
+}
