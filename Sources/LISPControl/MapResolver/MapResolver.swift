@@ -1,0 +1,199 @@
+// The Map-Resolver: takes Map-Requests out of Encapsulated Control Messages, finds the Map-Server that knows of the EID, and
+// passes them on unaltered (RFC 9301 section 8.4).
+
+import LISPTables
+import LISPWire
+
+/// A Map-Server elsewhere and the EID-prefixes that it is asked for.
+package struct MapServerRoute: Hashable, Sendable {
+    package var address: IPAddress
+    package var eids: [EIDPrefix]
+
+    package init(address: IPAddress, eids: [EIDPrefix]) {
+        self.address = address
+        self.eids = eids
+    }
+}
+
+package struct MapResolverSettings: Hashable, Sendable {
+    package var mapServers: [MapServerRoute]
+    /// Whether this router is a Map-Server too: it gets what no route matches.
+    package var hasLocalMapServer: Bool
+    /// The families of our own RLOCs.
+    package var families: Set<AddressFamily>
+
+    package init(
+        mapServers: [MapServerRoute] = [],
+        hasLocalMapServer: Bool = true,
+        families: Set<AddressFamily> = Set(AddressFamily.allCases)
+    ) {
+        self.mapServers = mapServers
+        self.hasLocalMapServer = hasLocalMapServer
+        self.families = families
+    }
+}
+
+/// What the Map-Resolver counts.
+package enum MapResolverCount: String, Hashable, Sendable, CaseIterable {
+    case requestsReceived = "Encapsulated Control Messages received"
+    case passedToLocalMapServer = "Map-Requests passed to the local Map-Server"
+    case forwarded = "Map-Requests forwarded to a Map-Server"
+    case negativeReplies = "negative Map-Replies sent: no Map-Server for the EID"
+    case probes = "dropped: RLOC-probe in an Encapsulated Control Message"
+    case nested = "dropped: Encapsulated Control Message inside another"
+    case otherMessages = "dropped: neither Map-Request nor anything else that belongs there"
+    case malformed = "dropped: malformed Map-Request inside"
+    case noEID = "dropped: no EID, or neither IPv4 nor IPv6"
+    case repeated = "dropped: forwarded less than a second ago"
+    case noRLOC = "negative Map-Reply not sent: no ITR-RLOC of a family we have"
+    case repliesLimited = "negative Map-Reply not sent: rate limit, or none wanted"
+}
+
+package enum MapResolverAction: Hashable, Sendable {
+    case send(ControlDatagram)
+    /// For the Map-Server of this router: `MapServer.receivedMapRequest`.
+    case resolveLocally(MapRequest)
+}
+
+/// Does no I/O, reads no clock and has no deadlines.
+package struct MapResolver: Sendable {
+    /// As a Map-Server's for an EID that it does not know (RFC 9301 section 8.4).
+    static let negativeTTLMinutes: UInt32 = 15
+
+    package private(set) var settings: MapResolverSettings
+    package private(set) var statistics = Tally<MapResolverCount>()
+    private var routes = PrefixTable<[IPAddress]>()
+    private var limiter: MapReplyLimiter
+    private var memory = ForwardingMemory()
+
+    package init(settings: MapResolverSettings, limiter: MapReplyLimiter = .init()) {
+        self.settings = settings
+        self.limiter = limiter
+        reconfigure(settings)
+    }
+
+    package mutating func reconfigure(_ new: MapResolverSettings) {
+        settings = new
+        routes = PrefixTable()
+        for server in new.mapServers where new.families.contains(server.address.family) {
+            for eid in server.eids where !(routes[eid]?.contains(server.address) ?? false) {
+                routes[eid] = (routes[eid] ?? []) + [server.address]
+            }
+        }
+    }
+
+    /// An Encapsulated Control Message arrived.
+    ///
+    /// Several records in one Map-Request: the whole goes once to each Map-Server that knows of one of them. What no
+    /// Map-Server is known for is answered negatively, as largely as the routes allow.
+    ///
+    /// - Parameters:
+    ///   - raw: the UDP payload that `message` was decoded from; it is what is forwarded.
+    ///   - local: the address that was asked.
+    package mutating func receivedEncapsulated(
+        _ message: EncapsulatedControlMessage,
+        raw: [UInt8],
+        at local: IPAddress,
+        now: Instant
+    ) -> [MapResolverAction] {
+        statistics.add(.requestsReceived)
+        guard let request = mapRequest(in: message) else { return [] }
+        let questions = request.records.compactMap(\.eidPrefix)
+        guard !questions.isEmpty else {
+            statistics.add(.noEID)
+            return []
+        }
+        var isLocal = false
+        var targets: [IPAddress] = []
+        var answer: [EIDRecord] = []
+        for question in questions {
+            let eid = EID(instanceID: question.instanceID, question.prefix.address)
+            if let route = routes.longestMatch(question) ?? routes.longestMatch(eid) {
+                if let target = memory.next(of: route.value, for: route.key, asked: request, now: now),
+                    !targets.contains(target)
+                {
+                    targets.append(target)
+                }
+            } else if settings.hasLocalMapServer {
+                isLocal = true
+            } else if let prefix = routes.gap(around: eid, within: nil) {
+                answer.append(
+                    .negative(
+                        EIDPrefix(instanceID: eid.instanceID, prefix),
+                        ttlMinutes: Self.negativeTTLMinutes,
+                        .nativelyForward
+                    )
+                )
+            }
+        }
+        var actions: [MapResolverAction] = []
+        if isLocal {
+            statistics.add(.passedToLocalMapServer)
+            actions.append(.resolveLocally(request))
+        }
+        if !targets.isEmpty {
+            if memory.isRepeated(request, now: now) {
+                statistics.add(.repeated)
+            } else {
+                statistics.add(.forwarded, targets.count)
+                actions += targets.map { .send(ControlDatagram(payload: raw, destination: .control($0))) }
+            }
+        }
+        if !answer.isEmpty, let datagram = reply(answer, to: request, in: message, at: local, now: now) {
+            actions.append(.send(datagram))
+        }
+        return actions
+    }
+
+    /// The Map-Request inside. An RLOC-probe does not belong there (RFC 9301 section 5.8), nor does anything else.
+    private mutating func mapRequest(in message: EncapsulatedControlMessage) -> MapRequest? {
+        switch message.payload.first.flatMap({ MessageType(rawValue: $0 >> 4) }) {
+        case .mapRequest:
+            break
+        case .encapsulatedControlMessage:
+            statistics.add(.nested)
+            return nil
+        case .mapReply, .mapRegister, .mapNotify, .mapNotifyAck, .mapReferral, .info, .sharedExtension, nil:
+            statistics.add(.otherMessages)
+            return nil
+        }
+        guard let request = try? MapRequest(decoding: message.payload) else {
+            statistics.add(.malformed)
+            return nil
+        }
+        guard !request.isProbe else {
+            statistics.add(.probes)
+            return nil
+        }
+        return request
+    }
+
+    private mutating func reply(
+        _ records: [EIDRecord],
+        to request: MapRequest,
+        in message: EncapsulatedControlMessage,
+        at local: IPAddress,
+        now: Instant
+    ) -> ControlDatagram? {
+        let rlocs = request.itrRLOCs.compactMap(\.ipAddress).filter { settings.families.contains($0.family) }
+        guard let rloc = rlocs.first(where: { $0.family == local.family }) ?? rlocs.first,
+            message.source.port != 0, message.source.port != LISPPort.data
+        else {
+            statistics.add(.noRLOC)
+            return nil
+        }
+        let question = request.records.first?.eidPrefix
+        guard !request.dontMapReply,
+            limiter.allows(to: rloc, nonce: request.nonce, eid: question, isProbe: false, now: now)
+        else {
+            statistics.add(.repliesLimited)
+            return nil
+        }
+        statistics.add(.negativeReplies)
+        return ControlDatagram(
+            payload: MapReply(nonce: request.nonce, records: Array(records.prefix(255))).encoded(),
+            destination: Endpoint(rloc, message.source.port),
+            source: rloc.family == local.family ? local : nil
+        )
+    }
+}

@@ -1,0 +1,446 @@
+// The Map-Server: registers the EID-prefixes of its sites' ETRs and sees to it that Map-Requests for them are answered
+// (RFC 9301 sections 5.6, 5.7, 8.2 and 8.3).
+//
+// Rules, in the order in which a record of a Map-Register meets them:
+// - Its site is that of the longest configured EID-prefix that covers it; a part is accepted only where that says so.
+// - The whole message verifies under a key of *that* site with the message's key ID and algorithm. Each record stands
+//   by its own site: another's valid key opens nothing. Algorithm 0 is never accepted.
+// - The nonce is not a replay (`NonceGuard`).
+// - All its locators are among the site's allowed locators, if it has such a list.
+// A record that fails is counted at its site and left out of the Map-Notify; the others go on.
+//
+// Registrations are kept for each ETR apart (by xTR-ID and Site-ID, else by source RLOC), each with its own timer: three
+// minutes, or the record's TTL if the message says so. TTL 0 withdraws. When the locators that ETRs ask to merge change, each
+// of those that want Map-Notifies is told, until it acknowledges.
+//
+// Map-Requests: see MapServerRequests.swift.
+
+import LISPTables
+import LISPWire
+
+/// Does no I/O and reads no clock. The owner carries out the actions in order and calls `timeout` at `deadline()`.
+package struct MapServer: Sendable {
+    /// How long a registration lasts without a T-bit (RFC 9301 section 8.2).
+    static let registrationLife = Duration.seconds(180)
+
+    package private(set) var settings: MapServerSettings
+    package private(set) var registry: SiteRegistry
+    package internal(set) var statistics = Tally<MapServerCount>()
+    /// The last record refused that is of no site.
+    package private(set) var lastUnknown: RegistrationFailure?
+
+    private var statuses: [String: SiteStatus] = [:]
+    private(set) var space = EIDSpace()
+    private var nonces = NonceGuard()
+    private var notifier = MapNotifier()
+    private var refusalEvents = TokenBucket(rate: 1, burst: 20, now: .zero)
+    var limiter: MapReplyLimiter
+    var forwarded = ForwardingMemory()
+
+    package init(
+        settings: MapServerSettings,
+        limits: SiteRegistry.Limits = .init(),
+        limiter: MapReplyLimiter = .init(),
+        nonceState: [NonceHistory] = []
+    ) {
+        self.settings = settings
+        self.registry = SiteRegistry(limits: limits)
+        self.limiter = limiter
+        nonces.restore(nonceState)
+        _ = configure(settings)
+    }
+
+    // MARK: What show reads
+
+    /// Every site, in the order of the settings.
+    package var sites: [SiteStatus] { settings.sites.compactMap { statuses[$0.name] } }
+
+    package func site(named name: String) -> SiteStatus? { statuses[name] }
+
+    /// The nonces to save, so that old Map-Registers stay refused after a restart.
+    package var nonceState: [NonceHistory] { nonces.saved }
+
+    /// Differs from its last value when there is something new to save.
+    package var nonceStateVersion: UInt64 { nonces.changes }
+
+    // MARK: Map-Register
+
+    /// What one record of a Map-Register needs to know of the whole.
+    private struct Reception {
+        let register: MapRegister
+        let etr: ETRIdentity
+        let source: Endpoint
+        let local: IPAddress
+        let message: NonceHistory.Message
+        let now: Instant
+        var verifier: RegisterVerifier
+        /// The decision for each site met so far.
+        var admissions: [String: Result<AuthenticationKey, RegistrationRefusal>] = [:]
+        var isRepeated = false
+    }
+
+    /// A Map-Register arrived at `local`; `raw` is its UDP payload.
+    ///
+    /// The Map-Notify, if it wants one, goes to where it came from, port included, since some ETRs wait there.
+    package mutating func receivedMapRegister(
+        _ register: MapRegister,
+        raw: [UInt8],
+        from source: Endpoint,
+        at local: IPAddress,
+        now: Instant,
+        using generator: inout some RandomNumberGenerator
+    ) -> [MapServerAction] {
+        var actions = expireDue(now: now, using: &generator)
+        statistics.add(.mapRegistersReceived)
+        let etr = register.xtrID.map { ETRIdentity.named($0, register.siteID ?? SiteID(rawValue: 0)) }
+        var reception = Reception(
+            register: register,
+            etr: etr ?? .source(source.address),
+            source: source,
+            local: local,
+            message: NonceHistory.Message(nonce: register.nonce, authentication: register.authentication),
+            now: now,
+            verifier: RegisterVerifier(raw, claimed: register.authentication)
+        )
+        var accepted: [(record: EIDRecord, key: AuthenticationKey)] = []
+        var consequences: [MapServerAction] = []
+        for record in register.records {
+            do throws(RegistrationRefusal) {
+                let (key, events) = try receive(record, &reception, using: &generator)
+                accepted.append((record, key))
+                consequences += events
+            } catch {
+                consequences += refuse(record, error, source: source, now: now)
+            }
+        }
+        statistics.add(accepted.isEmpty ? .mapRegistersRefused : .mapRegistersAccepted)
+        if reception.isRepeated { statistics.add(.mapRegistersRepeated) }
+        if register.wantsMapNotify, let key = accepted.first?.key {
+            statistics.add(.mapNotifiesSent)
+            // All accepted records verified under one key ID, and equal MACs come from equal keys.
+            actions.append(.send(acknowledgement(of: register, accepted.map(\.record), key, to: source, from: local)))
+        }
+        return actions + consequences
+    }
+
+    private func acknowledgement(
+        of register: MapRegister,
+        _ records: [EIDRecord],
+        _ key: AuthenticationKey,
+        to destination: Endpoint,
+        from local: IPAddress
+    ) -> ControlDatagram {
+        var payload = MapNotify(
+            nonce: register.nonce,
+            authentication: Authentication(placeholderFor: key),
+            records: records,
+            xtrID: register.xtrID,
+            siteID: register.siteID
+        ).encoded()
+        key.sign(&payload)
+        return ControlDatagram(payload: payload, destination: destination, source: local)
+    }
+
+    private mutating func receive(
+        _ record: EIDRecord,
+        _ reception: inout Reception,
+        using generator: inout some RandomNumberGenerator
+    ) throws(RegistrationRefusal) -> (AuthenticationKey, [MapServerAction]) {
+        guard let prefix = record.eidPrefix else { throw .unsupportedEID }
+        let match: ConfiguredEID
+        switch registry.acceptance(of: prefix) {
+        case .accepted(let configured): match = configured
+        case .moreSpecific: throw .moreSpecificEID
+        case .notConfigured: throw .notConfiguredEID
+        }
+        guard let site = statuses[match.site]?.settings else { throw .notConfiguredEID }
+        let key = try admission(to: site, &reception).get()
+        let registrationKey = SiteRegistry.Key(prefix: prefix, etr: reception.etr)
+        let merged = registry.registered[prefix]?.mergedLocators
+        var actions: [MapServerAction] = []
+        if record.ttlMinutes == 0 {
+            actions = withdraw(registrationKey, site: site.name)
+        } else {
+            guard Self.allows(record, site.allowedLocators) else { throw .locatorNotAllowed }
+            let registration = registration(of: record, key: key, reception)
+            switch registry.register(registration, for: prefix, in: match) {
+            case .full:
+                throw .limitReached
+            case .refreshed:
+                break
+            case .added:
+                actions.append(
+                    .event(
+                        .registered(
+                            site: site.name,
+                            prefix: prefix,
+                            etr: reception.etr,
+                            source: reception.source
+                        )
+                    )
+                )
+            case .changed:
+                actions.append(
+                    .event(
+                        .changed(site: site.name, prefix: prefix, etr: reception.etr, source: reception.source)
+                    )
+                )
+            }
+        }
+        statuses[site.name]?.accepted &+= 1
+        statuses[site.name]?.lastRegistered = reception.now
+        actions += tellMerged(prefix, before: merged, by: reception.etr, now: reception.now, using: &generator)
+        return (key, actions)
+    }
+
+    /// Whether the message may register for the site at all: the key that made it. Decided once for each site.
+    private mutating func admission(
+        to site: SiteSettings,
+        _ reception: inout Reception
+    ) -> Result<AuthenticationKey, RegistrationRefusal> {
+        if let known = reception.admissions[site.name] { return known }
+        let admission: Result<AuthenticationKey, RegistrationRefusal>
+        do throws(RegistrationRefusal) {
+            admission = .success(try admit(to: site, &reception))
+        } catch {
+            admission = .failure(error)
+        }
+        reception.admissions[site.name] = admission
+        return admission
+    }
+
+    private mutating func admit(
+        to site: SiteSettings,
+        _ reception: inout Reception
+    ) throws(RegistrationRefusal) -> AuthenticationKey {
+        let key = try reception.verifier.key(among: site.keys)
+        switch nonces.verdict(
+            on: reception.message,
+            site: site.name,
+            etr: reception.etr,
+            keyID: key.id,
+            check: site.nonceCheck
+        ) {
+        case .new:
+            nonces.accept(reception.message, site: site.name, etr: reception.etr, keyID: key.id)
+        case .repeated:
+            reception.isRepeated = true
+        case .replayed:
+            throw .replayedNonce
+        }
+        return key
+    }
+
+    private func registration(of record: EIDRecord, key: AuthenticationKey, _ reception: Reception) -> ETRRegistration {
+        let life =
+            reception.register.usesTTL ? Duration.seconds(60 * Int64(record.ttlMinutes)) : Self.registrationLife
+        return ETRRegistration(
+            etr: reception.etr,
+            source: reception.source,
+            local: reception.local,
+            record: record,
+            wantsProxyReply: reception.register.wantsProxyReply,
+            wantsMerge: reception.register.wantsMerge,
+            wantsMapNotify: reception.register.wantsMapNotify,
+            key: key,
+            registered: reception.now,
+            expires: reception.now + life
+        )
+    }
+
+    private static func allows(_ record: EIDRecord, _ allowed: [IPAddress]?) -> Bool {
+        guard let allowed else { return true }
+        return record.locators.allSatisfy { locator in locator.address.ipAddress.map(allowed.contains) ?? false }
+    }
+
+    /// Counts a refused record at its site, or as one of no site.
+    private mutating func refuse(
+        _ record: EIDRecord,
+        _ reason: RegistrationRefusal,
+        source: Endpoint,
+        now: Instant
+    ) -> [MapServerAction] {
+        let prefix = record.eidPrefix
+        let failure = RegistrationFailure(reason: reason, prefix: prefix, source: source, time: now)
+        let site = prefix.flatMap { registry.configured.longestMatch($0)?.value.site }
+        if let site {
+            statuses[site]?.refusals.add(reason)
+            statuses[site]?.lastFailure = failure
+        } else {
+            statistics.add(prefix == nil ? .recordsUnsupported : .recordsOfNoSite)
+            lastUnknown = failure
+        }
+        guard refusalEvents.take(now: now) else { return [] }
+        return [.event(.refused(site: site, prefix: prefix, reason: reason, source: source))]
+    }
+
+    // MARK: The end of registrations
+
+    private mutating func withdraw(_ key: SiteRegistry.Key, site: String) -> [MapServerAction] {
+        notifier.cancel(key)
+        guard registry.remove(key) != nil else { return [] }
+        statistics.add(.registrationsWithdrawn)
+        return [.event(.withdrawn(site: site, prefix: key.prefix, etr: key.etr))]
+    }
+
+    mutating func expireDue(
+        now: Instant,
+        using generator: inout some RandomNumberGenerator
+    ) -> [MapServerAction] {
+        var actions: [MapServerAction] = []
+        while let key = registry.popExpired(now) {
+            guard let entry = registry.registered[key.prefix], registry.remove(key) != nil else { continue }
+            notifier.cancel(key)
+            statistics.add(.registrationsExpired)
+            actions.append(.event(.expired(site: entry.site, prefix: key.prefix, etr: key.etr)))
+            actions += tellMerged(key.prefix, before: entry.mergedLocators, by: key.etr, now: now, using: &generator)
+        }
+        return actions
+    }
+
+    /// Forgets what the ETRs of a site registered, and their nonces: they start afresh.
+    package mutating func clear(
+        site name: String,
+        now: Instant,
+        using generator: inout some RandomNumberGenerator
+    ) -> [MapServerAction] {
+        nonces.forget { site, _ in site != name }
+        var actions: [MapServerAction] = []
+        for eid in statuses[name]?.settings.eids ?? [] {
+            for (prefix, entry) in registry.registrations(in: eid) {
+                for registration in entry.registrations {
+                    let key = SiteRegistry.Key(prefix: prefix, etr: registration.etr)
+                    notifier.cancel(key)
+                    if registry.remove(key) != nil {
+                        actions.append(.event(.dropped(prefix: prefix, etr: registration.etr)))
+                    }
+                }
+            }
+        }
+        return actions
+    }
+
+    // MARK: Merged locators
+
+    /// Tells the ETRs that merge of changed locators: all that want Map-Notifies, except the one whose own registration
+    /// says the same.
+    private mutating func tellMerged(
+        _ prefix: EIDPrefix,
+        before: [LocatorRecord]?,
+        by etr: ETRIdentity,
+        now: Instant,
+        using generator: inout some RandomNumberGenerator
+    ) -> [MapServerAction] {
+        guard let entry = registry.registered[prefix], let merged = entry.mergedLocators, merged != before,
+            let record = entry.mapping
+        else { return [] }
+        var actions: [MapServerAction] = []
+        for registration in entry.registrations where registration.wantsMerge && registration.wantsMapNotify {
+            let own = registration.record.locators.sorted(by: LocatorRecord.precedes)
+            if registration.etr == etr, own == merged { continue }
+            statistics.add(.mapNotifiesUnsolicited)
+            let nonce = Nonce.random(using: &generator)
+            actions.append(.send(notifier.notify(registration, for: prefix, of: record, nonce: nonce, now: now)))
+        }
+        return actions
+    }
+
+    /// A Map-Notify-Ack arrived; `raw` is its UDP payload. One that nobody waits for is no fault.
+    package mutating func receivedMapNotifyAck(_ notify: MapNotify, raw: [UInt8]) {
+        switch notifier.acknowledged(notify.nonce, message: raw) {
+        case .accepted: statistics.add(.mapNotifyAcksAccepted)
+        case .unasked: statistics.add(.mapNotifyAcksUnasked)
+        case .refused: statistics.add(.mapNotifyAcksRefused)
+        }
+    }
+
+    // MARK: Time
+
+    /// When `timeout` has work to do.
+    package mutating func deadline() -> Instant? {
+        [registry.nextExpiry(), notifier.deadline()].compactMap(\.self).min()
+    }
+
+    /// Ends registrations and repeats Map-Notifies that are due.
+    package mutating func timeout(
+        now: Instant,
+        using generator: inout some RandomNumberGenerator
+    ) -> [MapServerAction] {
+        var actions = expireDue(now: now, using: &generator)
+        for due in notifier.timeout(now: now) {
+            switch due {
+            case .repeated(let datagram):
+                statistics.add(.mapNotifiesUnsolicited)
+                actions.append(.send(datagram))
+            case .givenUp(let key):
+                statistics.add(.mapNotifiesUnanswered)
+                actions.append(.event(.notifyUnanswered(prefix: key.prefix, etr: key.etr)))
+            }
+        }
+        return actions
+    }
+
+    // MARK: Settings
+
+    /// Takes over changed settings. Registrations stay where their EID-prefix is still the site's, their key one of its
+    /// keys and their locators allowed; counters and nonces stay with the site's name.
+    package mutating func reconfigure(
+        _ new: MapServerSettings,
+        now: Instant,
+        using generator: inout some RandomNumberGenerator
+    ) -> [MapServerAction] {
+        var actions = expireDue(now: now, using: &generator)
+        var merged: [EIDPrefix: [LocatorRecord]] = [:]
+        for (prefix, entry) in registry.registered { merged[prefix] = entry.mergedLocators }
+        let old = settings
+        let dropped = configure(new)
+        forgetNonces(of: old)
+        for key in dropped {
+            notifier.cancel(key)
+            actions.append(.event(.dropped(prefix: key.prefix, etr: key.etr)))
+        }
+        for key in dropped {
+            guard let before = merged.removeValue(forKey: key.prefix) else { continue }
+            actions += tellMerged(key.prefix, before: before, by: key.etr, now: now, using: &generator)
+        }
+        return actions
+    }
+
+    private mutating func configure(_ new: MapServerSettings) -> [SiteRegistry.Key] {
+        settings = new
+        space = EIDSpace(new.eidSpace)
+        let known = statuses
+        statuses = [:]
+        for site in new.sites {
+            statuses[site.name] = known[site.name] ?? SiteStatus(settings: site)
+            statuses[site.name]?.settings = site
+        }
+        let eids = new.sites.flatMap { site in site.eids.map { (site: site.name, eid: $0) } }
+        let sites = statuses
+        return registry.configure(eids) { registration, configured in
+            guard let site = sites[configured.site]?.settings else { return false }
+            return site.keys.contains(registration.key) && Self.allows(registration.record, site.allowedLocators)
+        }
+    }
+
+    /// Nonces go with their key: an ETR that lost its count gets a new secret (RFC 9301 section 5.6).
+    private mutating func forgetNonces(of old: MapServerSettings) {
+        let before = Dictionary(old.sites.map { ($0.name, $0.keys) }, uniquingKeysWith: { first, _ in first })
+        let statuses = statuses
+        nonces.forget { site, keyID in
+            let keys = statuses[site]?.settings.keys.filter { $0.id == keyID } ?? []
+            guard !keys.isEmpty else { return false }
+            let known = before[site]?.filter { $0.id == keyID } ?? keys
+            return known.contains(where: keys.contains)
+        }
+    }
+}
+
+extension NonceHistory.Message {
+    fileprivate init(nonce: Nonce, authentication: Authentication) {
+        self.init(
+            nonce: nonce.rawValue,
+            mac: authentication.data.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+        )
+    }
+}

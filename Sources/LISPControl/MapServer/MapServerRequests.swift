@@ -1,0 +1,211 @@
+// How a Map-Server treats Map-Requests (RFC 9301 section 8.3): forwarded to an ETR of the site, answered for it, or
+// answered negatively.
+//
+// - The longest configured EID-prefix decides, and what is registered inside it.
+// - Proxy replies go out where the site's settings or one of its ETRs ask for them, unless the ITR wants the site itself
+//   (A-bit). They are not authoritative, and no locator in them is local to their sender.
+// - Like any Map-Reply they hold the registered more-specifics too (section 5.5). Where those are too many, or their ETRs
+//   answer for themselves, the reply covers only so much of the EID-prefix as overlaps none of them.
+// - Anything else goes to one ETR, unaltered. The same ITR's next request for the same EID-prefix goes to another.
+// - Negative replies: 15 minutes where nothing is configured, one minute where nothing is registered; both cover as
+//   much as they truthfully can.
+
+import LISPTables
+import LISPWire
+
+extension MapServer {
+    static let unconfiguredTTLMinutes: UInt32 = 15
+    static let unregisteredTTLMinutes: UInt32 = 1
+    /// More-specifics in one proxy reply.
+    static let moreSpecificLimit = 32
+
+    /// A Map-Request came through the mapping system.
+    ///
+    /// - Parameters:
+    ///   - message: what it came in; its inner source port is where a Map-Reply goes.
+    ///   - raw: the UDP payload that `message` was decoded from; it is what is forwarded.
+    ///   - local: the address that was asked, which answers.
+    package mutating func receivedMapRequest(
+        _ request: MapRequest,
+        in message: EncapsulatedControlMessage,
+        raw: [UInt8],
+        at local: IPAddress,
+        now: Instant,
+        using generator: inout some RandomNumberGenerator
+    ) -> [MapServerAction] {
+        // What has expired counts no more, even if nobody has called `timeout` yet.
+        var actions = expireDue(now: now, using: &generator)
+        statistics.add(.mapRequestsReceived)
+        guard !request.isProbe else {
+            statistics.add(.mapRequestProbes)
+            return actions
+        }
+        let questions = request.records.compactMap(\.eidPrefix)
+        guard !questions.isEmpty else {
+            statistics.add(.mapRequestsUnsupported)
+            return actions
+        }
+        var answer: [EIDRecord] = []
+        var isNegative = true
+        var forwardTo: [(prefix: EIDPrefix, entry: RegisteredEID)] = []
+        for question in questions {
+            switch registry.lookup(question, space: space) {
+            case .registered(let prefix, let entry, let configured):
+                if isAnsweredHere(entry, configured), !request.isAuthoritative {
+                    let eid = EID(instanceID: question.instanceID, question.prefix.address)
+                    answer += proxyRecords(prefix, entry, for: eid)
+                    isNegative = false
+                } else {
+                    forwardTo.append((prefix, entry))
+                }
+            case .unregistered(let prefix, let configured):
+                let action: MapReplyAction = configured.eid.action == .drop ? .dropPolicyDenied : .nativelyForward
+                answer.append(.negative(prefix, ttlMinutes: Self.unregisteredTTLMinutes, action))
+            case .unconfigured(let prefix):
+                answer.append(.negative(prefix, ttlMinutes: Self.unconfiguredTTLMinutes, .nativelyForward))
+            }
+        }
+        if !forwardTo.isEmpty {
+            actions += forward(raw, request, to: forwardTo, now: now)
+        }
+        if !answer.isEmpty, let datagram = reply(answer, to: request, in: message, at: local, now: now) {
+            statistics.add(isNegative ? .negativeRepliesSent : .proxyRepliesSent)
+            actions.append(.send(datagram))
+        }
+        return actions
+    }
+
+    // MARK: Forwarding
+
+    /// The whole request to an ETR of each EID-prefix asked for, to none twice.
+    private mutating func forward(
+        _ raw: [UInt8],
+        _ request: MapRequest,
+        to entries: [(prefix: EIDPrefix, entry: RegisteredEID)],
+        now: Instant
+    ) -> [MapServerAction] {
+        guard !forwarded.isRepeated(request, now: now) else {
+            statistics.add(.mapRequestsRepeated)
+            return []
+        }
+        var targets: [IPAddress] = []
+        for (prefix, entry) in entries {
+            let candidates = candidates(of: entry)
+            guard let target = forwarded.next(of: candidates, for: prefix, asked: request, now: now) else {
+                statistics.add(.mapRequestsUnforwardable)
+                continue
+            }
+            if !targets.contains(target) { targets.append(target) }
+        }
+        statistics.add(.mapRequestsForwarded, targets.count)
+        return targets.map { .send(ControlDatagram(payload: raw, destination: .control($0))) }
+    }
+
+    /// RLOCs that a Map-Request may go to: first the best of every ETR, then the second best, and so on.
+    private func candidates(of entry: RegisteredEID) -> [IPAddress] {
+        let lists = entry.registrations.map { controlAddresses(of: $0) }
+        var candidates: [IPAddress] = []
+        for rank in 0..<(lists.map(\.count).max() ?? 0) {
+            for list in lists where rank < list.count && !candidates.contains(list[rank]) {
+                candidates.append(list[rank])
+            }
+        }
+        return candidates
+    }
+
+    /// Where an ETR can be reached: at the reachable locators that it calls its own, by priority; where its Map-Register
+    /// came from; at the other locators.
+    private func controlAddresses(of registration: ETRRegistration) -> [IPAddress] {
+        let locators = registration.record.locators.filter(\.isReachable).sorted { $0.priority < $1.priority }
+        let own = locators.filter(\.isLocal).compactMap(\.address.ipAddress)
+        let others = locators.filter { !$0.isLocal }.compactMap(\.address.ipAddress)
+        return (own + [registration.source.address] + others).filter { settings.families.contains($0.family) }
+    }
+
+    // MARK: Answering
+
+    private func isAnsweredHere(_ entry: RegisteredEID, _ configured: ConfiguredEID?) -> Bool {
+        configured?.eid.proxyReply ?? false || entry.registrations.contains(where: \.wantsProxyReply)
+    }
+
+    /// The mapping of `prefix`, the longest registered one for `eid`, as this Map-Server may tell it.
+    private func proxyRecords(_ prefix: EIDPrefix, _ entry: RegisteredEID, for eid: EID) -> [EIDRecord] {
+        guard let mapping = entry.mapping else { return [] }
+        let parts = registry.registered.moreSpecifics(
+            of: prefix,
+            includingItself: false,
+            limit: Self.moreSpecificLimit + 1
+        )
+        let areTold =
+            parts.count <= Self.moreSpecificLimit
+            && parts.allSatisfy { isAnsweredHere($0.value, registry.configured[$0.value.configured]) }
+        if areTold {
+            let mappings = [mapping] + parts.compactMap(\.value.mapping)
+            let ttl = mappings.map(\.ttlMinutes).min() ?? mapping.ttlMinutes
+            return zip([prefix] + parts.map(\.key), mappings).map { $1.proxied(as: $0, ttlMinutes: ttl) }
+        }
+        if let longer = registry.registered.longestMatch(eid), longer.key != prefix {
+            return proxyRecords(longer.key, longer.value, for: eid)
+        }
+        // One bit longer at least, so that the entry itself is left out of the question.
+        let bound = IPPrefix(eid.address, length: prefix.prefix.length + 1)
+        let rest = registry.registered.gap(around: eid, within: bound) ?? IPPrefix(host: eid.address)
+        return [mapping.proxied(as: EIDPrefix(instanceID: eid.instanceID, rest), ttlMinutes: mapping.ttlMinutes)]
+    }
+
+    /// The Map-Reply, to the first ITR-RLOC of the family that was asked, else of another that we have.
+    private mutating func reply(
+        _ records: [EIDRecord],
+        to request: MapRequest,
+        in message: EncapsulatedControlMessage,
+        at local: IPAddress,
+        now: Instant
+    ) -> ControlDatagram? {
+        guard !request.dontMapReply else {
+            statistics.add(.mapRequestsWantNoReply)
+            return nil
+        }
+        guard message.source.port != 0, message.source.port != LISPPort.data else {
+            statistics.add(.mapRequestsBadPort)
+            return nil
+        }
+        let rlocs = request.itrRLOCs.compactMap(\.ipAddress).filter { settings.families.contains($0.family) }
+        guard let rloc = rlocs.first(where: { $0.family == local.family }) ?? rlocs.first else {
+            statistics.add(.mapRequestsNoRLOC)
+            return nil
+        }
+        let question = request.records.first?.eidPrefix
+        guard limiter.allows(to: rloc, nonce: request.nonce, eid: question, isProbe: false, now: now) else {
+            statistics.add(.mapRepliesLimited)
+            return nil
+        }
+        return ControlDatagram(
+            payload: MapReply(nonce: request.nonce, records: Array(records.prefix(255))).encoded(),
+            destination: Endpoint(rloc, message.source.port),
+            source: rloc.family == local.family ? local : nil
+        )
+    }
+}
+
+extension EIDRecord {
+    /// A record without locators.
+    static func negative(_ prefix: EIDPrefix, ttlMinutes: UInt32, _ action: MapReplyAction) -> EIDRecord {
+        EIDRecord(eidPrefix: prefix, ttlMinutes: ttlMinutes, action: action, locators: [])
+    }
+
+    /// A registered record as somebody else than its ETR tells it: not authoritative, no locator local or probed.
+    fileprivate func proxied(as prefix: EIDPrefix, ttlMinutes: UInt32) -> EIDRecord {
+        EIDRecord(
+            eidPrefix: prefix,
+            ttlMinutes: ttlMinutes,
+            action: action,
+            mapVersion: mapVersion,
+            locators: locators.map { locator in
+                var locator = locator
+                locator.isLocal = false
+                locator.isProbed = false
+                return locator
+            }
+        )
+    }
+}
