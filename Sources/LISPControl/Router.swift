@@ -17,6 +17,7 @@ package struct Router: Sendable {
     package private(set) var received = Tally<ControlMessageKind>()
     package private(set) var sent = Tally<ControlMessageKind>()
     package private(set) var refusals = Tally<RouterRefusal>()
+    package private(set) var messages = Tally<MessageCount>()
 
     /// - Parameter nextNonce: where the ETR's nonces go on: the larger of what was saved and the wall clock in nanoseconds.
     /// - Parameter nonces: what the Map-Server remembered when it last ran.
@@ -43,6 +44,7 @@ package struct Router: Sendable {
         } catch {
             return refuse(error, message)
         }
+        messages.add(decoded, .received)
         let actions: [RouterAction]
         switch decoded {
         case .mapRequest(let request):
@@ -309,7 +311,10 @@ package struct Router: Sendable {
     }
 
     private mutating func counted(_ actions: [RouterAction]) -> [RouterAction] {
-        for case .send(let datagram) in actions { sent.add(ControlMessageKind(payload: datagram.payload)) }
+        for case .send(let datagram) in actions {
+            sent.add(ControlMessageKind(payload: datagram.payload))
+            if let message = try? ControlMessage(decoding: datagram.payload) { messages.add(message, .sent) }
+        }
         return actions
     }
 }

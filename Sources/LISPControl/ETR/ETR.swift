@@ -13,6 +13,9 @@ package struct ETR: Sendable {
     package struct Registrar: Sendable {
         package fileprivate(set) var peer: MapServerPeer
         package fileprivate(set) var registrations: [Registration]
+        package fileprivate(set) var mapRegistersSent: UInt64 = 0
+        package fileprivate(set) var mapNotifiesAccepted: UInt64 = 0
+        package fileprivate(set) var authenticationFailures: UInt64 = 0
 
         /// When the last Map-Notify came for any of our mappings.
         package var lastAcknowledged: Instant? { registrations.compactMap(\.lastAcknowledged).max() }
@@ -28,6 +31,8 @@ package struct ETR: Sendable {
     package private(set) var database: Database
     package private(set) var registrars: [Registrar]
     package private(set) var statistics = Tally<ETREvent>()
+    /// How many Map-Requests were answered with each mapping.
+    package private(set) var answers: [EIDPrefix: UInt64] = [:]
     /// The next nonce of a Map-Register. It only grows, also over restarts: the owner saves it.
     package private(set) var nextNonce: UInt64
     private var limiter: MapReplyLimiter
@@ -110,6 +115,7 @@ package struct ETR: Sendable {
                 }
                 let records = registration.mappings.compactMap { database[$0]?.record() }
                 let (nonce, datagram) = send(records, to: peer)
+                registrars[server].mapRegistersSent += 1
                 registrars[server].registrations[index].sent(nonce, wantsMapNotify: peer.wantsMapNotify, now: now)
                 actions.append(.send(datagram))
             }
@@ -143,19 +149,22 @@ package struct ETR: Sendable {
             let registrations = registrars[server].registrations
             guard let index = registrations.firstIndex(where: { $0.isOutstanding(notify.nonce) }) else { continue }
             guard verify(raw, with: registrars[server].peer.keys) != nil else {
+                registrars[server].authenticationFailures += 1
                 statistics.add(.mapNotifyWrongAuthentication)
                 return []
             }
             statistics.add(.mapNotifiesAccepted)
+            registrars[server].mapNotifiesAccepted += 1
             let before = registrations[index]
             registrars[server].registrations[index].acknowledged(accepted, now: now)
             return changes(from: before, to: registrars[server].registrations[index], server: registrars[server].peer.address)
         }
-        guard let peer = registrars.map(\.peer).first(where: { $0.address == source.address }) else {
+        guard let server = registrars.firstIndex(where: { $0.peer.address == source.address }) else {
             statistics.add(.mapNotifyUnknownServer)
             return []
         }
-        guard let key = verify(raw, with: peer.keys) else {
+        guard let key = verify(raw, with: registrars[server].peer.keys) else {
+            registrars[server].authenticationFailures += 1
             statistics.add(.mapNotifyWrongAuthentication)
             return []
         }
@@ -221,7 +230,7 @@ package struct ETR: Sendable {
         }
         let records = request.isProbe ? probeRecords(request, at: local) : records(for: request)
         guard !records.isEmpty else {
-            statistics.add(.mapRequestNotOurs)
+            statistics.add(.mapRequestNotOurs, request.records.first?.eidPrefix?.prefix.family)
             return []
         }
         guard
@@ -233,10 +242,11 @@ package struct ETR: Sendable {
                 now: now
             )
         else {
-            statistics.add(.mapRepliesLimited)
+            statistics.add(.mapRepliesLimited, request.records.first?.eidPrefix?.prefix.family)
             return []
         }
         statistics.add(request.isProbe ? .probesAnswered : .mapRequestsAnswered)
+        for eid in records.compactMap(\.eidPrefix) { answers[eid, default: 0] += 1 }
         let reply = MapReply(isProbe: request.isProbe, nonce: request.nonce, records: records)
         return [
             .send(
@@ -297,6 +307,7 @@ package struct ETR: Sendable {
         let oldRegistrars = registrars
         settings = new
         database = Database(new.mappings)
+        answers = answers.filter { database[$0.key] != nil }
         var actions: [ETRAction] = []
 
         // Withdraw what is gone, with the settings that registered it.

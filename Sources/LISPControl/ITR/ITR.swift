@@ -59,10 +59,10 @@ package struct ITR: Sendable {
             case .encapsulate: return [.release([miss], .forward)]
             case .forwardNatively: return [.release([miss], .forwardNatively)]
             case .drop:
-                statistics.add(.heldPacketsRefused)
+                statistics.add(.heldPacketsRefused, miss.destination.address.family)
                 return []
             case .sendMapRequest where now < entry.refreshed + Question.interval:
-                statistics.add(.paced)
+                statistics.add(.paced, miss.destination.address.family)
                 return []
             case .sendMapRequest: break
             }
@@ -74,16 +74,16 @@ package struct ITR: Sendable {
             if question.isAsking {
                 hold(miss)
             } else {
-                statistics.add(.resting)
+                statistics.add(.resting, miss.destination.address.family)
             }
             return []
         }
         guard questions.count < Self.questionLimit else {
-            statistics.add(.questionLimit)
+            statistics.add(.questionLimit, miss.destination.address.family)
             return []
         }
         guard !resolvers.isEmpty, !settings.rlocs.isEmpty else {
-            statistics.add(.noMapResolver)
+            statistics.add(.noMapResolver, miss.destination.address.family)
             return []
         }
         hold(miss)
@@ -91,7 +91,7 @@ package struct ITR: Sendable {
     }
 
     private mutating func hold(_ miss: ForwardingMiss) {
-        statistics.add(held.hold(miss) ? .packetsHeld : .holdLimit)
+        statistics.add(held.hold(miss) ? .packetsHeld : .holdLimit, miss.destination.address.family)
     }
 
     // MARK: Questions
@@ -117,7 +117,7 @@ package struct ITR: Sendable {
         resolvers[index].sent += 1
         resolvers[index].unanswered += 1
         resolvers[index].lastSent = now
-        statistics.add(.mapRequestsSent)
+        statistics.add(.mapRequestsSent, question.target.prefix.family)
         let request = MapRequest(
             nonce: nonce,
             sourceEID: question.sourceEID.map(LISPAddress.init(eid:)) ?? .none,
@@ -166,20 +166,20 @@ package struct ITR: Sendable {
             return []
         }
         guard settings.rlocs.contains(local) else {
-            statistics.add(.mapReplyWrongAddress)
+            statistics.add(.mapReplyWrongAddress, target.prefix.family)
             return []
         }
         let asked = EIDPrefix(instanceID: target.instanceID, IPPrefix(host: target.prefix.address))
         let records = reply.records.compactMap { record in record.eidPrefix.map { (eid: $0, record: record) } }
         let covering = records.filter { $0.eid.covers(asked) }
         guard covering.count == 1, let top = covering.first else {
-            statistics.add(.mapReplyWrongRecords)
+            statistics.add(.mapReplyWrongRecords, target.prefix.family)
             return []
         }
-        statistics.add(.mapRepliesAccepted)
+        statistics.add(.mapRepliesAccepted, target.prefix.family)
         noteAnswer(to: question, nonce: reply.nonce, now: now)
         let isRefresh = cache[target] != nil && question.sourceEID == nil
-        if isRefresh { statistics.add(.refreshes) }
+        if isRefresh { statistics.add(.refreshes, target.prefix.family) }
 
         var actions: [ITRAction] = []
         var waiting = close(target)
@@ -189,7 +189,7 @@ package struct ITR: Sendable {
         }
         for (eid, record) in records {
             guard top.eid.covers(eid) else {
-                statistics.add(.recordNotMoreSpecific)
+                statistics.add(.recordNotMoreSpecific, eid.prefix.family)
                 continue
             }
             actions += learn(record, for: eid, from: source.address, now: now)
@@ -225,10 +225,10 @@ package struct ITR: Sendable {
             switch entry.map(Self.forwardingAction) {
             case .encapsulate: forward.append(miss)
             case .forwardNatively: natively.append(miss)
-            case .drop, .sendMapRequest, nil: statistics.add(.heldPacketsRefused)
+            case .drop, .sendMapRequest, nil: statistics.add(.heldPacketsRefused, miss.destination.address.family)
             }
         }
-        statistics.add(.packetsReleased, forward.count + natively.count)
+        for miss in forward + natively { statistics.add(.packetsReleased, miss.destination.address.family) }
         return (forward.isEmpty ? [] : [.release(forward, .forward)])
             + (natively.isEmpty ? [] : [.release(natively, .forwardNatively)])
     }
@@ -248,10 +248,10 @@ package struct ITR: Sendable {
         var actions: [ITRAction] = []
         let old = cache[eid]
         if old == nil, cache.isFull, let victim = cache.oldest(), let evicted = cache.remove(victim) {
-            statistics.add(.evictions)
+            statistics.add(.evictions, victim.prefix.family)
             actions += forgotten(evicted)
         }
-        if record.locators.isEmpty { statistics.add(.negativeMapReplies) }
+        if record.locators.isEmpty { statistics.add(.negativeMapReplies, eid.prefix.family) }
         let mapping = old?.mapping ?? newMapping()
         let life = record.ttlMinutes == .max ? Self.ownChoiceOfTTL : .seconds(60 * Int64(record.ttlMinutes))
         var entry = MapCacheEntry(
@@ -271,6 +271,7 @@ package struct ITR: Sendable {
         )
         actions += install(&entry, replacing: old)
         cache.put(entry)
+        if old == nil { statistics.add(.entriesCreated, eid.prefix.family) }
         if !entry.isNegative { timers.set(.refresh(eid), at: entry.refreshDue) }
         return actions
     }
@@ -322,6 +323,7 @@ package struct ITR: Sendable {
     /// Takes an entry that has left the cache out of the forwarding state, too.
     private mutating func forgotten(_ entry: MapCacheEntry) -> [ITRAction] {
         timers.remove(.refresh(entry.eid))
+        statistics.add(.entriesDeleted, entry.eid.prefix.family)
         var updates: [ForwardingUpdate] = [.deleteEntry(entry.eid)]
         if !entry.isNegative { updates.append(.deleteLocatorSet(entry.locatorSet)) }
         updates += releaseLocators(of: entry)
@@ -378,7 +380,7 @@ package struct ITR: Sendable {
             }
         }
         while let entry = cache.popExpired(now) {
-            statistics.add(.expirations)
+            statistics.add(.expirations, entry.eid.prefix.family)
             actions += forgotten(entry)
         }
         return actions
@@ -394,9 +396,9 @@ package struct ITR: Sendable {
         case .ask:
             return ask(question, now: now, using: &random)
         case .giveUp:
-            statistics.add(.unansweredQuestions)
+            statistics.add(.unansweredQuestions, target.prefix.family)
             let dropped = held.take(EID(instanceID: target.instanceID, target.prefix.address))
-            statistics.add(.heldPacketsUnanswered, dropped.count)
+            statistics.add(.heldPacketsUnanswered, target.prefix.family, count: dropped.count)
         case .forget:
             _ = close(target)
             return []
@@ -447,7 +449,7 @@ package struct ITR: Sendable {
             while let entry = cache.first(after: key) {
                 key = entry.eid
                 if smaller.isFull {
-                    statistics.add(.evictions)
+                    statistics.add(.evictions, entry.eid.prefix.family)
                     actions += forgotten(entry)
                 } else {
                     smaller.put(entry)

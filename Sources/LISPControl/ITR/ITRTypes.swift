@@ -49,6 +49,8 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case paced = "packets dropped: asked for this EID within the last second"
     case questionLimit = "packets dropped: too many EIDs are being asked for"
     case noMapResolver = "packets dropped: no Map-Resolver can be reached"
+    case entriesCreated = "map-cache entries created"
+    case entriesDeleted = "map-cache entries deleted"
     case evictions = "map-cache entries evicted at the limit"
     case expirations = "map-cache entries expired"
     case refreshes = "map-cache entries refreshed before expiry"
