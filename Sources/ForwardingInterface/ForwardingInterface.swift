@@ -83,11 +83,14 @@ package struct ForwardingMiss: Hashable, Sendable {
     package var destination: EID
     /// The whole inner packet, from its IP header on.
     package var packet: [UInt8]
+    /// The data plane's own mark of where the packet came from; given back with it, so that a flow stays in order.
+    package var queue: UInt16
 
-    package init(source: EID, destination: EID, packet: [UInt8]) {
+    package init(source: EID, destination: EID, packet: [UInt8], queue: UInt16 = 0) {
         self.source = source
         self.destination = destination
         self.packet = packet
+        self.queue = queue
     }
 }
 

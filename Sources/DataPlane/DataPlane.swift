@@ -1,0 +1,301 @@
+// The data plane: carries packets between the TUN interfaces of the instances and UDP port 4341.
+//
+//    control loop                                  workers (lispd-w0, lispd-w1, ...)
+//    ------------                                  ---------------------------------
+//    apply(updates) --> ForwardingState ========>  lookups, without a lock
+//                         (Reclaimer    <--------  quiet points)
+//    drainMisses    <-- misses, one ring each <--  packets without a mapping
+//    release        --> held, one ring each ---->  packets whose mapping came
+//    statistics     <-- counters <---------------  additions
+//
+// The control loop is the only caller of everything here. Each worker has its own queue of every TUN, its own sockets in the
+// group of port 4341, and its own source ports; it waits in epoll and declares itself offline while it does.
+//
+// Standards: RFC 9300 sections 5 (encapsulation) and 9 (locator choice), RFC 6040 (ECN), RFC 6935 (zero UDP checksums).
+
+import CLinux
+import ForwardingInterface
+import Glibc
+import LISPWire
+import LinuxNetwork
+import Synchronization
+
+/// See the top of this file. Not Sendable: one thread, or one actor, owns it.
+package final class DataPlane {
+    private let options: DataPlaneOptions
+    let shared: PlaneShared
+    let workers: [WorkerShared]
+    private let state: ForwardingState
+    private let families: Set<AddressFamily>
+    private var backlog = UpdateBacklog()
+    private var instanceNumbers: [InstanceID: Int] = [:]
+    private var runtimes: [WorkerRuntime] = []
+    private var undelivered: UInt64 = 0
+    private var receiveBuffer = 0
+
+    /// - Throws: when the system refuses descriptors.
+    package init(options: DataPlaneOptions = DataPlaneOptions()) throws(LinuxError) {
+        self.options = options
+        let count = max(1, options.workers ?? SystemThread.processorCount - 1)
+        families = options.families ?? WorkerRuntime.availableFamilies()
+        shared = try PlaneShared(hashSeed: options.hashSeed ?? UInt64.random(in: .min ... .max))
+        let state = ForwardingState(readers: count, families: families)
+        self.state = state
+        workers = (0..<count).map { WorkerShared(index: $0, reader: state.reclaimer.reader($0), options: options) }
+    }
+
+    deinit { stop() }
+
+    /// How many TUN queues an instance needs.
+    package var workerCount: Int { workers.count }
+
+    // MARK: Instances
+
+    /// Serves an instance, now or, before `start`, from then on. The descriptors stay the caller's to close, after
+    /// `removeInstance` or `stop`.
+    ///
+    /// - Parameter queues: one non-blocking TUN descriptor for each worker, as `TUNDevice.open` makes them.
+    /// - Throws: what epoll answers; `ENOSPC` when there are too many instances.
+    package func addInstance(_ id: InstanceID, queues: [Int32]) throws(LinuxError) {
+        precondition(queues.count == workers.count, "one TUN queue for each worker")
+        precondition(instanceNumbers[id] == nil, "an instance is added once")
+        let taken = Set(instanceNumbers.values)
+        guard let number = (0..<DataPlaneConstants.maximumInstances).first(where: { !taken.contains($0) }) else {
+            throw .system(operation: "add instance \(id)", errno: ENOSPC)
+        }
+        let object = state.addInstance(id, index: number)
+        instanceNumbers[id] = number
+        for (worker, descriptor) in zip(workers, queues) {
+            worker.tunnels[number].store(descriptor, ordering: .releasing)
+        }
+        shared.instances[number].store(UInt(bitPattern: object), ordering: .releasing)
+        publishInstances()
+        for runtime in runtimes { try runtime.watchTunnel(number) }
+    }
+
+    /// Stops serving an instance and forgets its entries. Waits for the workers to finish their batch; the descriptors can be
+    /// closed afterwards.
+    package func removeInstance(_ id: InstanceID) {
+        guard let number = instanceNumbers.removeValue(forKey: id) else { return }
+        for runtime in runtimes { runtime.unwatchTunnel(number) }
+        shared.instances[number].store(0, ordering: .releasing)
+        publishInstances()
+        state.reclaimer.startGracePeriod()
+        for _ in 0..<1_000 where !state.reclaimer.isQuiescent { usleep(1_000) }
+        for worker in workers { worker.tunnels[number].store(-1, ordering: .releasing) }
+        state.removeInstance(id)
+        state.reclaimer.advance()
+    }
+
+    private func publishInstances() {
+        let table = InstanceTable.make(
+            state.instances.map { id, tables in (id.rawValue, tables.object) }.filter {
+                instanceNumbers[InstanceID(uncheckedRawValue: $0.0)] != nil
+            }
+        )
+        let old = shared.instanceTable.pointee.exchange(table, ordering: .acquiringAndReleasing)
+        if let old = UnsafeMutableRawPointer(bitPattern: old) { state.reclaimer.retireMalloc(old) }
+        state.reclaimer.advance()
+    }
+
+    // MARK: Life
+
+    /// Opens the sockets and starts the workers. Needs CAP_NET_ADMIN.
+    ///
+    /// - Throws: `portInUse` when another process has UDP port 4341.
+    package func start() throws(LinuxError) {
+        precondition(runtimes.isEmpty, "the data plane is started once")
+        let sockets = try WorkerRuntime.openSockets(workers: workers.count, families: families, options)
+        receiveBuffer = sockets.first?.receiving.values.first?.receiveBufferSize ?? 0
+        do throws(LinuxError) {
+            for (worker, sockets) in zip(workers, sockets) {
+                let runtime = try WorkerRuntime(plane: shared, worker: worker, sockets: sockets)
+                runtimes.append(runtime)
+                for number in instanceNumbers.values { try runtime.watchTunnel(number) }
+                try runtime.start()
+            }
+        } catch {
+            stop()
+            throw error
+        }
+    }
+
+    /// Stops the workers and closes the sockets. Returns when the last worker has ended.
+    package func stop() {
+        guard !runtimes.isEmpty else { return }
+        shared.stopRequested.pointee.store(1, ordering: .releasing)
+        for runtime in runtimes { runtime.wake() }
+        for runtime in runtimes { runtime.join() }
+        runtimes = []
+        shared.stopRequested.pointee.store(0, ordering: .releasing)
+        state.reclaimer.advance()
+    }
+
+    // MARK: Forwarding state
+
+    /// Carries out changes, in order. Each costs in proportion to itself. Workers see each at once, not all at the same time.
+    ///
+    /// If a worker does not come to a quiet point for so long that too much replaced memory waits for it, changes wait as
+    /// well (the newest for each object) until it does: they are taken up by any later call of `apply`, `drainMisses`,
+    /// `maintain` or `statistics`.
+    package func apply(_ updates: [ForwardingUpdate]) {
+        maintain()
+        var sinceAdvance = 0
+        for update in updates {
+            if !backlog.isEmpty || state.reclaimer.waitingBytes > options.retiredLimit {
+                state.reclaimer.advance()
+                drainBacklog()
+                if !backlog.isEmpty || state.reclaimer.waitingBytes > options.retiredLimit {
+                    backlog.append(update)
+                    continue
+                }
+            }
+            state.apply(update)
+            sinceAdvance += 1
+            if sinceAdvance == 64 {
+                sinceAdvance = 0
+                state.reclaimer.advance()
+            }
+        }
+        state.reclaimer.advance()
+    }
+
+    private func drainBacklog() {
+        while state.reclaimer.waitingBytes <= options.retiredLimit, let update = backlog.popFirst() {
+            state.apply(update)
+        }
+    }
+
+    /// Frees what workers have let go of, and takes up waiting changes. Cheap; worth calling a few times a second.
+    package func maintain() {
+        state.reclaimer.advance()
+        guard !backlog.isEmpty else { return }
+        drainBacklog()
+        state.reclaimer.advance()
+    }
+
+    // MARK: Packets without a mapping
+
+    /// Readable when there are misses to drain.
+    package var missEventDescriptor: Int32 { shared.missEvent.descriptor }
+
+    /// Hands over the packets that wait, oldest first for each worker, at most `limit` of them (more make the descriptor
+    /// readable again at once).
+    package func drainMisses(limit: Int = 1_024, _ body: (ForwardingMiss) -> Void) {
+        shared.missEvent.clear()
+        shared.isMissSignalled.pointee.store(0, ordering: .sequentiallyConsistent)
+        var left = limit
+        for worker in workers {
+            while left > 0 {
+                let found = worker.misses.pop { packet, _, word in
+                    guard let miss = Self.miss(packet, InstanceID(uncheckedRawValue: UInt32(word)), worker.index)
+                    else { return }
+                    body(miss)
+                }
+                guard found else { break }
+                left -= 1
+            }
+        }
+        if left == 0 { shared.signalMiss() }
+        maintain()
+    }
+
+    private static func miss(_ packet: UnsafeRawBufferPointer, _ id: InstanceID, _ queue: Int) -> ForwardingMiss? {
+        guard let inner = InnerPacket(packet) else { return nil }
+        func eid(_ key: TrieKey) -> EID { EID(instanceID: id, IPAddress(family: inner.family, leftAligned: key.value)) }
+        return ForwardingMiss(
+            source: eid(inner.source),
+            destination: eid(inner.destination),
+            packet: Array(packet),
+            queue: UInt16(truncatingIfNeeded: queue)
+        )
+    }
+
+    /// Gives held packets back to the workers they came from, in this order. Install the mapping first. What finds no room is
+    /// dropped and counted (`heldQueueFull`).
+    package func release(_ packets: [ForwardingMiss], verdict: HeldPacketVerdict) {
+        var woken: Set<Int> = []
+        for packet in packets {
+            let worker = workers[Int(packet.queue) < workers.count ? Int(packet.queue) : 0]
+            let tag = verdict == .forward ? HeldTag.forward : HeldTag.forwardNatively
+            let isQueued = packet.packet.withUnsafeBytes {
+                worker.held.push($0, tag: tag, word: UInt64(packet.destination.instanceID.rawValue))
+            }
+            if isQueued { woken.insert(worker.index) } else { undelivered += 1 }
+        }
+        for runtime in runtimes where woken.contains(runtime.index) { runtime.wake() }
+    }
+
+    // MARK: Counters
+
+    /// A mapping's traffic since its first entry; zero once it has none.
+    package func counters(of mapping: MappingID) -> MappingCounters {
+        state.counters(of: mapping)
+    }
+
+    /// The part of it that went to, or came from, one locator.
+    package func counters(of mapping: MappingID, locator: LocatorID) -> MappingCounters {
+        state.counters(of: mapping, locator: locator)
+    }
+
+    /// A locator's traffic over all mappings; zero when it is unknown.
+    package func counters(of locator: LocatorID) -> MappingCounters {
+        state.traffic(of: locator)
+    }
+
+    /// An instance's traffic since it was added first; its number may have served another before.
+    package func counters(of instance: InstanceID) -> MappingCounters {
+        guard let number = instanceNumbers[instance] else { return MappingCounters() }
+        return totals(number)
+    }
+
+    private func totals(_ number: Int) -> MappingCounters {
+        var sum = MappingCounters()
+        for worker in workers {
+            let encapsulated = worker.totals[number].encapsulated.value
+            let decapsulated = worker.totals[number].decapsulated.value
+            sum.encapsulated.packets += encapsulated.packets
+            sum.encapsulated.octets += encapsulated.octets
+            sum.decapsulated.packets += decapsulated.packets
+            sum.decapsulated.octets += decapsulated.octets
+        }
+        return sum
+    }
+
+    /// Everything at once, for `show` and for metrics.
+    package func statistics() -> DataPlaneStatistics {
+        maintain()
+        var statistics = DataPlaneStatistics()
+        for number in 0..<DataPlaneConstants.maximumInstances {
+            let sum = totals(number)
+            statistics.encapsulated.packets += sum.encapsulated.packets
+            statistics.encapsulated.octets += sum.encapsulated.octets
+            statistics.decapsulated.packets += sum.decapsulated.packets
+            statistics.decapsulated.octets += sum.decapsulated.octets
+        }
+        for reason in DataPlaneDropReason.allCases {
+            statistics.drops[reason] = workers.reduce(0) { $0 + $1.dropped(reason) }
+        }
+        statistics.drops[.heldQueueFull, default: 0] += undelivered
+        statistics.missesReported = workers.reduce(0) { $0 + $1.value(.missesReported) }
+        statistics.forwardedNatively = workers.reduce(0) { $0 + $1.value(.forwardedNatively) }
+        statistics.heldReleased = workers.reduce(0) { $0 + $1.value(.heldReleased) }
+        statistics.entries = state.entryCount
+        statistics.locators = state.locatorCount
+        statistics.locatorSets = state.locatorSetCount
+        statistics.tableBytes = state.arena.usedBytes
+        statistics.tableReservedBytes = state.arena.reservedBytes
+        statistics.retiredBytes = state.reclaimer.waitingBytes
+        statistics.waitingUpdates = backlog.count
+        statistics.danglingReferences = state.danglingReferences + state.unknownInstances
+        statistics.workers = workers.count
+        for runtime in runtimes {
+            for family in AddressFamily.allCases {
+                statistics.sourcePorts[family, default: 0] += runtime.sourcePortCount(family)
+                if runtime.isReceiving(family) { statistics.receivingFamilies.insert(family) }
+            }
+        }
+        statistics.receiveBuffer = receiveBuffer
+        return statistics
+    }
+}

@@ -1,0 +1,22 @@
+// Numbers of the standards and our own, apart.
+
+/// Values that the standards fix, and those that we chose.
+enum DataPlaneConstants {
+    // RFC 9300.
+    /// The UDP port that encapsulated packets are sent to.
+    static let dataPort: UInt16 = 4341
+    static let lispHeaderSize = 8
+    /// Octets around an inner packet: IP, UDP and LISP headers.
+    static let overheadIPv4 = 36
+    static let overheadIPv6 = 56
+
+    // Ours.
+    /// Packets that are handled together.
+    static let batchSize = 64
+    /// As many locators as a record can carry.
+    static let maximumLocators = 255
+    /// Instances that one daemon serves.
+    static let maximumInstances = 1_024
+    /// Where source ports are chosen from (RFC 6335: the dynamic ones).
+    static let sourcePorts: ClosedRange<UInt16> = 49_152...65_535
+}

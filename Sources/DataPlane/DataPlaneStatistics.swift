@@ -1,0 +1,42 @@
+// Snapshots for the operator.
+
+import ForwardingInterface
+import LISPWire
+
+/// Totals over all workers since the start. Taken while they run, so numbers that belong together may differ by the packets
+/// of a moment.
+package struct DataPlaneStatistics: Sendable, Hashable {
+    /// Octets of inner packets, without the outer headers.
+    package var encapsulated = TrafficCounters()
+    package var decapsulated = TrafficCounters()
+    /// One element for every reason, also those that never happened.
+    package var drops: [DataPlaneDropReason: UInt64] = [:]
+    /// Packets handed to the control plane for want of a mapping.
+    package var missesReported: UInt64 = 0
+    /// Packets written back to the TUN, to be forwarded without LISP.
+    package var forwardedNatively: UInt64 = 0
+    /// Packets that the control plane had held and released.
+    package var heldReleased: UInt64 = 0
+
+    /// The forwarding table.
+    package var entries = 0
+    package var locators = 0
+    package var locatorSets = 0
+    /// Octets that the table uses, and that it has from the system.
+    package var tableBytes = 0
+    package var tableReservedBytes = 0
+    /// Octets that were replaced and wait until no worker can read them.
+    package var retiredBytes = 0
+    /// Changes that wait since too much was retired; 0 unless a worker is stuck.
+    package var waitingUpdates = 0
+    /// Updates that referred to an unknown locator, set or instance.
+    package var danglingReferences: UInt64 = 0
+
+    package var workers = 0
+    /// Source ports of all workers.
+    package var sourcePorts: [AddressFamily: Int] = [:]
+    /// Octets of receive buffer that the kernel granted each socket of port 4341; 0 before `start`.
+    package var receiveBuffer = 0
+    /// Whether port 4341 is open for the family.
+    package var receivingFamilies: Set<AddressFamily> = []
+}

@@ -1,0 +1,347 @@
+// The writer's side of the forwarding table: turns updates by id into what workers read. Used by the control loop alone.
+//
+// Updates are idempotent. One that refers to what does not exist is carried out as far as it goes and counted
+// (`danglingReferences`): a member without its locator is left out, an entry without its set drops for want of a locator.
+// What is deleted while something refers to it goes on working until nothing does.
+
+import ForwardingInterface
+import Glibc
+import LISPWire
+import LinuxNetwork
+import Synchronization
+
+final class ForwardingState {
+    typealias Cell = UnsafeMutablePointer<LocatorCell>
+    typealias SetCell = UnsafeMutablePointer<LocatorSetCell>
+    typealias Mapping = UnsafeMutablePointer<MappingObject>
+    typealias Instance = UnsafeMutablePointer<InstanceObject>
+
+    /// One instance and its four tries.
+    final class InstanceTables {
+        let object: Instance
+        let entriesIPv4: TrieWriter
+        let entriesIPv6: TrieWriter
+        let ownIPv4: TrieWriter
+        let ownIPv6: TrieWriter
+
+        init(object: Instance, arena: Arena, reclaimer: Reclaimer) {
+            self.object = object
+            let reader = InstanceReader(object: object)
+            func writer(_ reader: TrieReader) -> TrieWriter {
+                TrieWriter(root: reader.root, arena: arena, reclaimer: reclaimer)
+            }
+            entriesIPv4 = writer(reader.entries(.ipv4))
+            entriesIPv6 = writer(reader.entries(.ipv6))
+            ownIPv4 = writer(reader.own(.ipv4))
+            ownIPv6 = writer(reader.own(.ipv6))
+        }
+
+        func entries(_ family: AddressFamily) -> TrieWriter { family == .ipv4 ? entriesIPv4 : entriesIPv6 }
+        func own(_ family: AddressFamily) -> TrieWriter { family == .ipv4 ? ownIPv4 : ownIPv6 }
+    }
+
+    let arena = Arena()
+    let reclaimer: Reclaimer
+    private(set) var instances: [InstanceID: InstanceTables] = [:]
+    /// Families that we can send over; locators of others are never usable.
+    private let families: Set<AddressFamily>
+
+    private var locators: [LocatorID: Cell] = [:]
+    private var sets: [LocatorSetID: SetCell] = [:]
+    private var mappings: [MappingID: Mapping] = [:]
+
+    /// Updates that referred to something unknown.
+    private(set) var danglingReferences: UInt64 = 0
+    /// Updates for an instance that was not added.
+    private(set) var unknownInstances: UInt64 = 0
+
+    init(readers: Int, families: Set<AddressFamily> = [.ipv4, .ipv6]) {
+        reclaimer = Reclaimer(arena: arena, readers: readers)
+        self.families = families
+    }
+
+    deinit {
+        // No worker is left: counter blocks are the only memory outside the arena.
+        for mapping in mappings.values { Self.freeCounters(mapping, free) }
+    }
+
+    var entryCount: Int {
+        instances.values.reduce(0) { $0 + $1.entriesIPv4.count + $1.entriesIPv6.count }
+    }
+    var locatorCount: Int { locators.count }
+    var locatorSetCount: Int { sets.count }
+
+    // MARK: Instances
+
+    func addInstance(_ id: InstanceID, index: Int) -> Instance {
+        precondition(instances[id] == nil, "an instance is added once")
+        let object = arena.allocate(MemoryLayout<InstanceObject>.size).bindMemory(to: InstanceObject.self, capacity: 1)
+        object.initialize(
+            to: InstanceObject(
+                id: id.rawValue,
+                index: index,
+                entriesIPv4: Atomic(0),
+                entriesIPv6: Atomic(0),
+                ownIPv4: Atomic(0),
+                ownIPv6: Atomic(0)
+            )
+        )
+        instances[id] = InstanceTables(object: object, arena: arena, reclaimer: reclaimer)
+        return object
+    }
+
+    /// Drops the instance's tables; the caller has made it unreachable for workers.
+    func removeInstance(_ id: InstanceID) {
+        guard let tables = instances.removeValue(forKey: id) else { return }
+        for trie in [tables.entriesIPv4, tables.entriesIPv6] {
+            trie.removeAll { release($0) }
+        }
+        tables.ownIPv4.removeAll { _ in }
+        tables.ownIPv6.removeAll { _ in }
+        reclaimer.retire(tables.object, MemoryLayout<InstanceObject>.size)
+    }
+
+    // MARK: Updates
+
+    func apply(_ update: ForwardingUpdate) {
+        switch update {
+        case .putLocator(let id, let address, let source, let up, let mtu):
+            putLocator(id, address: address, source: source, up: up, mtu: mtu)
+        case .deleteLocator(let id):
+            guard let cell = locators.removeValue(forKey: id) else { return }
+            release(cell)
+        case .putLocatorSet(let id, let slots):
+            putLocatorSet(id, slots)
+        case .deleteLocatorSet(let id):
+            guard let cell = sets.removeValue(forKey: id) else { return }
+            release(cell)
+        case .putEntry(let prefix, let mapping, let action):
+            putEntry(prefix, mapping, action)
+        case .deleteEntry(let prefix):
+            guard let trie = instances[prefix.instanceID]?.entries(prefix.prefix.family) else { return }
+            guard let words = trie.remove(Self.key(prefix), length: Int(prefix.prefix.length)) else { return }
+            release(words)
+        case .putOwnPrefix(let prefix):
+            guard let trie = instances[prefix.instanceID]?.own(prefix.prefix.family) else {
+                unknownInstances += 1
+                return
+            }
+            let words = TrieWriter.Words(target: EntryTarget.own, mapping: 0)
+            trie.put(Self.key(prefix), length: Int(prefix.prefix.length), words)
+        case .deleteOwnPrefix(let prefix):
+            guard let trie = instances[prefix.instanceID]?.own(prefix.prefix.family) else { return }
+            trie.remove(Self.key(prefix), length: Int(prefix.prefix.length))
+        }
+    }
+
+    private static func key(_ prefix: EIDPrefix) -> TrieKey { TrieKey(prefix.prefix.address.leftAligned) }
+
+    // MARK: Locators
+
+    private func putLocator(_ id: LocatorID, address: IPAddress, source: IPAddress?, up: Bool, mtu: UInt16) {
+        let body = arena.allocate(MemoryLayout<LocatorBody>.size).bindMemory(to: LocatorBody.self, capacity: 1)
+        let name = SocketAddress(Endpoint(address, DataPlaneConstants.dataPort))
+        body.initialize(to: LocatorBody(address: address, source: source, name: name))
+        let usable: UInt32 = up && families.contains(address.family) ? 1 : 0
+        if let cell = locators[id] {
+            let old = cell.pointee.body.exchange(UInt(bitPattern: body), ordering: .acquiringAndReleasing)
+            retireBody(old, MemoryLayout<LocatorBody>.size)
+            cell.pointee.mtu.store(UInt32(mtu), ordering: .relaxed)
+            cell.pointee.usable.store(usable, ordering: .releasing)
+            return
+        }
+        let cell = arena.allocate(MemoryLayout<LocatorCell>.size).bindMemory(to: LocatorCell.self, capacity: 1)
+        cell.initialize(
+            to: LocatorCell(
+                body: Atomic(UInt(bitPattern: body)),
+                usable: Atomic(usable),
+                mtu: Atomic(UInt32(mtu)),
+                id: id.rawValue,
+                references: 1,
+                encapsulated: AtomicTraffic(),
+                decapsulated: AtomicTraffic()
+            )
+        )
+        locators[id] = cell
+    }
+
+    private func retireBody(_ word: UInt, _ size: Int) {
+        if let body = UnsafeMutableRawPointer(bitPattern: word) { reclaimer.retire(body, size) }
+    }
+
+    private func release(_ cell: Cell) {
+        cell.pointee.references -= 1
+        guard cell.pointee.references == 0 else { return }
+        retireBody(cell.pointee.body.load(ordering: .relaxed), MemoryLayout<LocatorBody>.size)
+        reclaimer.retire(cell, MemoryLayout<LocatorCell>.size)
+    }
+
+    /// Traffic with a locator, summed over all mappings; zero if it is unknown.
+    func traffic(of id: LocatorID) -> MappingCounters {
+        guard let cell = locators[id] else { return MappingCounters() }
+        return MappingCounters(
+            encapsulated: cell.pointee.encapsulated.value,
+            decapsulated: cell.pointee.decapsulated.value
+        )
+    }
+
+    // MARK: Sets
+
+    private func putLocatorSet(_ id: LocatorSetID, _ slots: [LocatorSlot]) {
+        var members: [LocatorMember] = []
+        for slot in slots where slot.priority != 255 {
+            guard let cell = locators[slot.locator] else {
+                danglingReferences += 1
+                continue
+            }
+            cell.pointee.references += 1
+            members.append(
+                LocatorMember(
+                    cell: cell,
+                    id: slot.locator.rawValue,
+                    priority: slot.priority,
+                    weight: slot.weight
+                )
+            )
+        }
+        // Stable, so that the order of equal priorities, and with it the choice for a flow, is the control plane's.
+        let sorted = members.enumerated().sorted {
+            ($0.element.priority, $0.offset) < ($1.element.priority, $1.offset)
+        }
+        let count = min(sorted.count, DataPlaneConstants.maximumLocators)
+        let body = arena.allocate(LocatorSetBody.size(count))
+        body.storeBytes(of: count, as: Int.self)
+        let room = (body + LocatorSetBody.headerSize).bindMemory(to: LocatorMember.self, capacity: max(count, 1))
+        for (index, member) in sorted.prefix(count).enumerated() { (room + index).initialize(to: member.element) }
+        for member in sorted.dropFirst(count) { release(member.element.cell) }
+        if let cell = sets[id] {
+            releaseMembers(cell.pointee.body.exchange(UInt(bitPattern: body), ordering: .acquiringAndReleasing))
+            return
+        }
+        let cell = arena.allocate(MemoryLayout<LocatorSetCell>.size).bindMemory(to: LocatorSetCell.self, capacity: 1)
+        cell.initialize(to: LocatorSetCell(body: Atomic(UInt(bitPattern: body)), id: id.rawValue, references: 1))
+        sets[id] = cell
+    }
+
+    private func releaseMembers(_ word: UInt) {
+        guard let body = UnsafeMutableRawPointer(bitPattern: word) else { return }
+        let set = LocatorSetBody(body)
+        for index in 0..<set.count { release(set.members[index].cell) }
+        reclaimer.retire(body, LocatorSetBody.size(set.count))
+    }
+
+    private func release(_ cell: SetCell) {
+        cell.pointee.references -= 1
+        guard cell.pointee.references == 0 else { return }
+        releaseMembers(cell.pointee.body.load(ordering: .relaxed))
+        reclaimer.retire(cell, MemoryLayout<LocatorSetCell>.size)
+    }
+
+    // MARK: Entries
+
+    private func putEntry(_ prefix: EIDPrefix, _ id: MappingID, _ action: ForwardingAction) {
+        guard let trie = instances[prefix.instanceID]?.entries(prefix.prefix.family) else {
+            unknownInstances += 1
+            return
+        }
+        let target: UInt
+        switch action {
+        case .encapsulate(let set):
+            if let cell = sets[set] {
+                cell.pointee.references += 1
+                target = EntryTarget.encapsulate(cell)
+            } else {
+                danglingReferences += 1
+                target = EntryTarget.encapsulate(nil)
+            }
+        case .forwardNatively:
+            target = EntryTarget.forwardNatively
+        case .sendMapRequest:
+            target = EntryTarget.sendMapRequest
+        case .drop(let reason):
+            target = EntryTarget.drop(reason.rawValue)
+        }
+        let mapping = mappingObject(id)
+        mapping.pointee.references += 1
+        pruneCounters(mapping)
+        let words = TrieWriter.Words(target: target, mapping: UInt(bitPattern: mapping))
+        if let old = trie.put(Self.key(prefix), length: Int(prefix.prefix.length), words) { release(old) }
+    }
+
+    private func mappingObject(_ id: MappingID) -> Mapping {
+        if let mapping = mappings[id] { return mapping }
+        let mapping = arena.allocate(MemoryLayout<MappingObject>.size).bindMemory(to: MappingObject.self, capacity: 1)
+        mapping.initialize(to: MappingObject(counters: Atomic(0), id: id.rawValue, references: 0))
+        mappings[id] = mapping
+        return mapping
+    }
+
+    /// Lets go of what an entry referred to.
+    private func release(_ words: TrieWriter.Words) {
+        if case .encapsulate(let cell?) = EntryTarget.decode(words.target) { release(cell) }
+        guard let mapping = Mapping(bitPattern: words.mapping) else { return }
+        mapping.pointee.references -= 1
+        guard mapping.pointee.references == 0 else { return }
+        mappings[MappingID(rawValue: mapping.pointee.id)] = nil
+        Self.freeCounters(mapping, reclaimer.retireMalloc)
+        reclaimer.retire(mapping, MemoryLayout<MappingObject>.size)
+    }
+
+    // MARK: Counters
+
+    /// Traffic of a mapping since its first entry came; zero if there is none.
+    func counters(of id: MappingID) -> MappingCounters {
+        guard let block = mappings[id].flatMap(Self.counterBlock) else { return MappingCounters() }
+        return MappingCounters(
+            encapsulated: block.pointee.encapsulated.value,
+            decapsulated: block.pointee.decapsulated.value
+        )
+    }
+
+    /// The part of a mapping's traffic that went to, or came from, one locator.
+    func counters(of id: MappingID, locator: LocatorID) -> MappingCounters {
+        guard let mapping = mappings[id].flatMap(Self.counterBlock),
+            let block = CounterBlocks.find(locator.rawValue, in: mapping)
+        else { return MappingCounters() }
+        return MappingCounters(
+            encapsulated: block.pointee.encapsulated.value,
+            decapsulated: block.pointee.decapsulated.value
+        )
+    }
+
+    private static func counterBlock(_ mapping: Mapping) -> UnsafeMutablePointer<MappingCounterBlock>? {
+        UnsafeMutablePointer(bitPattern: mapping.pointee.counters.load(ordering: .acquiring))
+    }
+
+    private static func freeCounters(_ mapping: Mapping, _ free: (UnsafeMutableRawPointer) -> Void) {
+        guard let block = counterBlock(mapping) else { return }
+        var word = block.pointee.locators.load(ordering: .acquiring)
+        while let locator = UnsafeMutablePointer<LocatorCounterBlock>(bitPattern: word) {
+            word = locator.pointee.next.load(ordering: .acquiring)
+            free(locator)
+        }
+        free(block)
+    }
+
+    /// Forgets the counters of locators that are gone, once a mapping has collected many.
+    private func pruneCounters(_ mapping: Mapping) {
+        guard let block = Self.counterBlock(mapping) else { return }
+        var blocks: [UnsafeMutablePointer<LocatorCounterBlock>] = []
+        var word = block.pointee.locators.load(ordering: .acquiring)
+        while let locator = UnsafeMutablePointer<LocatorCounterBlock>(bitPattern: word) {
+            blocks.append(locator)
+            word = locator.pointee.next.load(ordering: .acquiring)
+        }
+        guard blocks.count > CounterBlocks.maximumLocators / 2 else { return }
+        // Workers only prepend, so every block but the first can be unlinked by its predecessor.
+        var previous = blocks[0]
+        for locator in blocks.dropFirst() {
+            if locators[LocatorID(rawValue: locator.pointee.id)] == nil {
+                previous.pointee.next.store(locator.pointee.next.load(ordering: .relaxed), ordering: .releasing)
+                reclaimer.retireMalloc(locator)
+            } else {
+                previous = locator
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+// Hot path. Runs once per packet, so: no allocation, no existential, no lock, no log line, no `throws`.
+//
+// Out of the site: checks, lookup, locator, LISP header, source port (RFC 9300 sections 5 and 9). The outer headers are the
+// kernel's; TOS and TTL go along with each datagram.
+
+import ForwardingInterface
+import LISPWire
+import PacketView
+import Synchronization
+
+extension Worker where Device: ~Copyable {
+    /// Reads one batch from the TUN of instance number `queue` and sends what is to be sent.
+    ///
+    /// - Returns: how many packets were read; a full batch means that there may be more.
+    mutating func stepTunnel(_ queue: Int) -> Int {
+        guard let instance = plane.instance(number: queue) else { return 0 }
+        let count = device.readTunnel(queue, into: batch)
+        var lookup = LastLookup()
+        for index in 0..<count {
+            let entry = batch.entries + index
+            guard !entry.pointee.isIncomplete else {
+                drop(.unfinishedOffload)
+                continue
+            }
+            let bytes = UnsafeRawBufferPointer(start: batch.packet(index), count: entry.pointee.length)
+            guard let inner = InnerPacket(bytes) else {
+                drop(.malformedPacket)
+                continue
+            }
+            entry.pointee.length = inner.length
+            decide(index, inner, instance, isHeld: false, &lookup)
+        }
+        finishSending()
+        return count
+    }
+
+    /// What becomes of one packet of the site. If it is to be sent, it is queued at its source port.
+    @inline(__always)
+    mutating func decide(
+        _ index: Int,
+        _ inner: InnerPacket,
+        _ instance: InstanceReader,
+        isHeld: Bool,
+        _ lookup: inout LastLookup
+    ) {
+        switch inner.destinationKind {
+        case .unicast: break
+        case .multicast: return drop(.multicastDestination)
+        case .linkLocal: return drop(.linkLocalDestination)
+        case .invalid: return drop(.invalidDestination)
+        }
+        guard inner.sourceKind == .unicast else { return drop(.invalidSource) }
+        guard inner.ttl > 0 else { return drop(.timeToLiveExceeded) }
+        if lookup.family != inner.family || lookup.key != inner.destination {
+            lookup.family = inner.family
+            lookup.key = inner.destination
+            lookup.isOwn = instance.own(inner.family).longestMatch(inner.destination) != nil
+            lookup.value = lookup.isOwn ? nil : instance.entries(inner.family).longestMatch(inner.destination)
+        }
+        guard !lookup.isOwn else { return drop(.destinationIsOwn) }
+        guard let value = lookup.value else { return miss(index, inner, instance, isHeld: isHeld) }
+        switch EntryTarget.decode(value.pointee.target.load(ordering: .acquiring)) {
+        case .encapsulate(let set):
+            encapsulate(index, inner, instance, set, value.pointee.mapping.load(ordering: .acquiring))
+        case .forwardNatively:
+            forwardNatively(index, inner, queue: instance.object.pointee.index)
+        case .sendMapRequest:
+            miss(index, inner, instance, isHeld: isHeld)
+        case .drop(let reason):
+            switch reason {
+            case ForwardingDropReason.policyDenied.rawValue: drop(.policyDenied)
+            case ForwardingDropReason.authenticationFailure.rawValue: drop(.policyAuthenticationFailure)
+            default: drop(.policyNoReason)
+            }
+        }
+    }
+
+    @inline(__always)
+    private mutating func encapsulate(
+        _ index: Int,
+        _ inner: InnerPacket,
+        _ instance: InstanceReader,
+        _ set: UnsafeMutablePointer<LocatorSetCell>?,
+        _ mapping: UInt
+    ) {
+        guard let set, let setBody = UnsafeMutableRawPointer(bitPattern: set.pointee.body.load(ordering: .acquiring))
+        else {
+            return drop(.noUsableLocator)
+        }
+        let hash = FlowHash.hash(
+            seed: hashSeed,
+            source: inner.source,
+            destination: inner.destination,
+            protocol: inner.protocol,
+            ports: inner.ports
+        )
+        // Locator and source port are chosen by different halves of the hash, so that one says nothing about the other.
+        guard
+            let member = LocatorChoice.choose(LocatorSetBody(setBody), hash: UInt32(truncatingIfNeeded: hash >> 32)),
+            let locator = UnsafeMutablePointer<LocatorBody>(
+                bitPattern: member.pointee.cell.pointee.body.load(ordering: .acquiring)
+            )
+        else { return drop(.noUsableLocator) }
+        let family = locator.pointee.family
+        let mtu = Int(member.pointee.cell.pointee.mtu.load(ordering: .relaxed))
+        let overhead = family == .ipv4 ? DataPlaneConstants.overheadIPv4 : DataPlaneConstants.overheadIPv6
+        guard mtu == 0 || inner.length &+ overhead <= mtu else { return drop(.exceedsPathMTU) }
+        let portCount = family == .ipv4 ? portCountIPv4 : portCountIPv6
+        guard portCount > 0 else { return drop(.noUsableLocator) }
+
+        let header = LISPHeaderWords.header(instance: instance.object.pointee.id)
+        // Safe: the headroom of a slot is larger than the LISP header.
+        (batch.packet(index) - DataPlaneConstants.lispHeaderSize).storeBytes(of: header.bigEndian, as: UInt64.self)
+        let entry = batch.entries + index
+        entry.pointee.length = inner.length
+        entry.pointee.tos = TrafficClass.outer(inner: inner.tos)
+        entry.pointee.ttl = inner.ttl
+        entry.pointee.locator = locator
+        entry.pointee.member = member
+        entry.pointee.mapping = UnsafeMutablePointer(bitPattern: mapping)
+        entry.pointee.instance = instance.object
+        entry.pointee.next = -1
+
+        // Safe: the product of two numbers below 2^32 and 2^7; the quotient is below `portCount`.
+        let port = Int((hash & 0xffff_ffff) &* UInt64(portCount) &>> 32) &+ (family == .ipv4 ? 0 : Self.maximumPorts)
+        let list = ports + port
+        if list.pointee.first < 0 {
+            list.pointee.first = index
+            usedPorts[usedPortCount] = port
+            usedPortCount &+= 1
+        } else {
+            batch.entries[list.pointee.last].next = index
+        }
+        list.pointee.last = index
+    }
+
+    /// Sends what `decide` has queued and counts it.
+    mutating func finishSending() {
+        var run = Run()
+        for used in 0..<usedPortCount {
+            let port = usedPorts[used]
+            let isIPv4 = port < Self.maximumPorts
+            let first = ports[port].first
+            ports[port] = PortList()
+            device.send(isIPv4 ? .ipv4 : .ipv6, port: isIPv4 ? port : port &- Self.maximumPorts, batch, first: first)
+            var index = first
+            while index >= 0 {
+                let entry = batch.entries + index
+                index = entry.pointee.next
+                guard entry.pointee.sendError == 0 else {
+                    dropUnsent(entry.pointee.sendError)
+                    continue
+                }
+                countSent(entry, &run)
+            }
+        }
+        usedPortCount = 0
+        flushSent(&run)
+        if hasReportedMiss {
+            hasReportedMiss = false
+            plane.signalMiss()
+        }
+    }
+
+    @inline(__always)
+    private func countSent(_ entry: UnsafeMutablePointer<BatchEntry>, _ run: inout Run) {
+        let octets = UInt64(truncatingIfNeeded: entry.pointee.length)
+        if run.mapping != entry.pointee.mapping || run.member != entry.pointee.member {
+            flushSent(&run)
+            run.mapping = entry.pointee.mapping
+            run.member = entry.pointee.member
+        }
+        run.packets &+= 1
+        run.octets &+= octets
+        if let instance = entry.pointee.instance {
+            totals[instance.pointee.index].encapsulated.addAlone(packets: 1, octets: octets)
+        }
+    }
+
+    private func flushSent(_ run: inout Run) {
+        guard run.packets > 0 else { return }
+        if let member = run.member {
+            member.pointee.cell.pointee.encapsulated.add(packets: run.packets, octets: run.octets)
+            if let mapping = run.mapping, let block = CounterBlocks.block(of: mapping) {
+                block.pointee.encapsulated.add(packets: run.packets, octets: run.octets)
+                if let locator = CounterBlocks.block(of: member.pointee.id, in: block) {
+                    locator.pointee.encapsulated.add(packets: run.packets, octets: run.octets)
+                }
+            }
+        }
+        run = Run()
+    }
+
+    /// Hands a packet without a mapping to the control loop, as far as filter and queue allow.
+    @inline(never)
+    private mutating func miss(_ index: Int, _ inner: InnerPacket, _ instance: InstanceReader, isHeld: Bool) {
+        guard !isHeld else { return drop(.stillNoMapping) }
+        let id = instance.object.pointee.id
+        guard filter.passes(instance: id, destination: inner.destination, now: device.now()) else {
+            return drop(.missRecentlyReported)
+        }
+        let packet = UnsafeRawBufferPointer(start: batch.packet(index), count: inner.length)
+        guard shared.misses.push(packet, tag: 0, word: UInt64(id)) else { return drop(.missQueueFull) }
+        hasReportedMiss = true
+        count(.missesReported)
+    }
+
+    /// Writes a packet back to the TUN it came from, whose policy rule forwards it natively. The kernel lowers the TTL a
+    /// second time then, so it is raised by one first.
+    @inline(never)
+    mutating func forwardNatively(_ index: Int, _ inner: InnerPacket, queue: Int) {
+        let packet = batch.packet(index)
+        let ttl = inner.ttl == 255 ? 255 : inner.ttl &+ 1
+        if inner.family == .ipv4 {
+            HeaderEditing.setIPv4(packet, tos: inner.tos, ttl: ttl)
+        } else {
+            HeaderEditing.setIPv6(packet, trafficClass: inner.tos, hopLimit: ttl)
+        }
+        if writeTunnel(queue, packet, inner.length) {
+            count(.forwardedNatively)
+        } else {
+            drop(.tunnelWriteFailed)
+        }
+    }
+
+    /// Writes the packet with an empty virtio header before it.
+    @inline(__always)
+    mutating func writeTunnel(_ queue: Int, _ packet: UnsafeMutableRawPointer, _ length: Int) -> Bool {
+        // Safe: the headroom of a slot is larger than the virtio header.
+        let frame = packet - TunnelHeader.size
+        frame.storeBytes(of: 0, as: UInt64.self)
+        frame.storeBytes(of: 0, toByteOffset: 8, as: UInt16.self)
+        return device.writeTunnel(queue, UnsafeRawBufferPointer(start: frame, count: length &+ TunnelHeader.size))
+    }
+
+    @inline(never)
+    private func dropUnsent(_ error: Int32) {
+        drop(SendError.reason(error))
+    }
+}

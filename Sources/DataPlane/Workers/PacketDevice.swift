@@ -1,0 +1,27 @@
+// What a worker reads packets from and writes them to: the kernel, or memory in tests.
+
+import LISPWire
+
+/// A worker's TUN queues and sockets. Nothing here waits, and nothing throws: what cannot be done is reported per packet.
+protocol PacketDevice: ~Copyable {
+    /// Reads packets from the TUN queue of instance number `queue` until the batch is full or none is left. Puts each at
+    /// `batch.packet(_:)` and sets its entry's `length`, `segmentSize` and `isIncomplete`.
+    mutating func readTunnel(_ queue: Int, into batch: borrowing PacketBatch) -> Int
+
+    /// Writes a packet to the TUN queue of instance number `queue`. Ten octets of virtio header come first.
+    mutating func writeTunnel(_ queue: Int, _ frame: UnsafeRawBufferPointer) -> Bool
+
+    /// Receives datagrams for port 4341: the LISP header at 8 octets before `batch.packet(_:)`. Sets `length` (of the inner
+    /// packet; negative when not even the header is whole), `isIncomplete`, `tos`, `ttl` and `source`.
+    mutating func receive(_ family: AddressFamily, into batch: borrowing PacketBatch) -> Int
+
+    /// How many source ports there are to spread flows over.
+    func sourcePortCount(_ family: AddressFamily) -> Int
+
+    /// Sends entry `first` and those linked to it by `next`, each with its LISP header, from source port number `port`.
+    /// Sets `sendError` of each.
+    mutating func send(_ family: AddressFamily, port: Int, _ batch: borrowing PacketBatch, first: Int)
+
+    /// Nanoseconds of a monotonic clock.
+    func now() -> UInt64
+}

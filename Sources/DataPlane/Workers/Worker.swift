@@ -1,0 +1,141 @@
+// Hot path. Runs once per packet, so: no allocation, no existential, no lock, no log line, no `throws`.
+//
+// One worker: takes a batch from its device, decides on each packet by the forwarding table, hands the batch on. It reads
+// the table and adds to counters, nothing else. `Encapsulation` and `Decapsulation` hold the two directions.
+
+import ForwardingInterface
+import LISPWire
+import LinuxNetwork
+import PacketView
+import Synchronization
+
+/// Not a class, so that no exclusivity check and no reference count stand in the way; lives on its thread's stack.
+struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
+    /// Entries that go out by one source port.
+    struct PortList {
+        var first = -1
+        var last = -1
+    }
+
+    /// Counts of a run of packets that go to the same counters, not yet added to them.
+    struct Run {
+        var mapping: UnsafeMutablePointer<MappingObject>?
+        var member: UnsafeMutablePointer<LocatorMember>?
+        var packets: UInt64 = 0
+        var octets: UInt64 = 0
+    }
+
+    static var maximumPorts: Int { 64 }
+
+    var device: Device
+    let plane: PlaneShared
+    let shared: WorkerShared
+    let batch: PacketBatch
+    var filter: MissFilter
+    // Safe: `2 * maximumPorts` lists and as many places in `usedPorts`, freed by `deinit`. IPv4 first.
+    let ports: UnsafeMutablePointer<PortList>
+    let usedPorts: UnsafeMutablePointer<Int>
+    var usedPortCount = 0
+    let portCountIPv4: Int
+    let portCountIPv6: Int
+    // Copies of what `plane` and `shared` hold, so that the hot path follows one pointer less.
+    let hashSeed: UInt64
+    let counters: UnsafeMutablePointer<Atomic<UInt64>>
+    let totals: UnsafeMutablePointer<InstanceTotals>
+    var hasReportedMiss = false
+
+    init(plane: PlaneShared, shared: WorkerShared, device: consuming Device) {
+        self.plane = plane
+        self.shared = shared
+        portCountIPv4 = min(device.sourcePortCount(.ipv4), Self.maximumPorts)
+        portCountIPv6 = min(device.sourcePortCount(.ipv6), Self.maximumPorts)
+        self.device = device
+        batch = PacketBatch(capacity: DataPlaneConstants.batchSize)
+        filter = MissFilter(seed: plane.hashSeed)
+        ports = .allocate(capacity: 2 * Self.maximumPorts)
+        ports.initialize(repeating: PortList(), count: 2 * Self.maximumPorts)
+        usedPorts = .allocate(capacity: 2 * Self.maximumPorts)
+        usedPorts.initialize(repeating: 0, count: 2 * Self.maximumPorts)
+        hashSeed = plane.hashSeed
+        counters = shared.counters
+        totals = shared.totals
+    }
+
+    deinit {
+        ports.deallocate()
+        usedPorts.deallocate()
+    }
+
+    // MARK: Counting
+
+    @inline(__always)
+    func drop(_ reason: DataPlaneDropReason) {
+        count(Int(reason.rawValue))
+    }
+
+    @inline(__always)
+    func count(_ counter: WorkerCounter) {
+        count(counter.index)
+    }
+
+    @inline(__always)
+    private func count(_ index: Int) {
+        // Safe: this worker is the only writer, so load and store lose nothing.
+        let word = counters + index
+        word.pointee.store(word.pointee.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+    }
+
+    // MARK: Released packets
+
+    /// Takes packets that the control loop released, at most one batch.
+    ///
+    /// - Returns: how many there were.
+    mutating func stepHeld() -> Int {
+        var taken = 0
+        while taken < batch.capacity {
+            var verdict = HeldTag.forward
+            var instanceID: UInt32 = 0
+            let index = taken
+            let room = batch.packet(index)
+            let entry = batch.entries + index
+            let found = shared.held.pop { packet, tag, word in
+                if let base = packet.baseAddress { room.copyMemory(from: base, byteCount: packet.count) }
+                entry.pointee.length = packet.count
+                verdict = tag
+                instanceID = UInt32(truncatingIfNeeded: word)
+            }
+            guard found else { break }
+            taken &+= 1
+            entry.pointee.segmentSize = 0
+            entry.pointee.isIncomplete = false
+            count(.heldReleased)
+            guard let instance = plane.instance(id: instanceID) else {
+                drop(.unknownInstance)
+                continue
+            }
+            guard let inner = InnerPacket(UnsafeRawBufferPointer(start: room, count: entry.pointee.length)) else {
+                drop(.malformedPacket)
+                continue
+            }
+            if verdict == HeldTag.forwardNatively {
+                forwardNatively(index, inner, queue: instance.object.pointee.index)
+            } else {
+                var lookup = LastLookup()
+                decide(index, inner, instance, isHeld: true, &lookup)
+            }
+        }
+        finishSending()
+        return taken
+    }
+}
+
+extension Worker where Device: ~Copyable {
+    /// The answer to the last lookup of this batch: packets often come in runs to one destination.
+    struct LastLookup {
+        var key = TrieKey(high: 0, low: 0)
+        /// `nil`: nothing was looked up yet.
+        var family: AddressFamily?
+        var value: UnsafeMutablePointer<EntryValue>?
+        var isOwn = false
+    }
+}
