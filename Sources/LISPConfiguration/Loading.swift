@@ -180,8 +180,8 @@ struct Loader {
 
     private func management(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
         guard let section = root["management"]?.mapping(["socket", "http"]) else { return }
-        // sockaddr_un holds 107 octets and a NUL.
-        if let path = section["socket"]?.path("the path of a UNIX socket", length: 107) {
+        // sockaddr_un holds 107 octets and a NUL; the daemon needs room for a suffix.
+        if let path = section["socket"]?.path("the path of a UNIX socket", length: 100) {
             result.management.socket = path
         }
         if section["http"]?.text("an address and a port such as 127.0.0.1:9341") != nil {

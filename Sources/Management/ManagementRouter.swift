@@ -1,0 +1,136 @@
+// From requests to calls of the provider, and from its models to JSON.
+
+import FoundationEssentials
+import Glibc
+import Hummingbird
+import Logging
+import ManagementAPI
+import NIOCore
+
+struct ManagementRouter {
+    let provider: any ManagementProvider
+
+    var router: Router<BasicRequestContext> {
+        let router = Router()
+        router.add(middleware: FailuresAsJSON())
+        let provider = provider
+        get(router, .status) { _ async throws(ManagementError) in try await provider.status() }
+        get(router, .service) { query async throws(ManagementError) in try await provider.services(query) }
+        get(router, .mapCache) { query async throws(ManagementError) in try await provider.mapCache(query) }
+        get(router, .database) { query async throws(ManagementError) in try await provider.database(query) }
+        get(router, .sites) { query async throws(ManagementError) in try await provider.sites(query) }
+        get(router, .statistics) { query async throws(ManagementError) in try await provider.statistics(query) }
+        get(router, .mapServers) { _ async throws(ManagementError) in try await provider.mapServers() }
+        get(router, .mapResolvers) { _ async throws(ManagementError) in try await provider.mapResolvers() }
+        get(router, .locators) { _ async throws(ManagementError) in try await provider.locators() }
+        get(router, .interfaces) { _ async throws(ManagementError) in try await provider.interfaces() }
+        get(router, .configuration) { _ async throws(ManagementError) in try await provider.configuration() }
+        post(router, .clearMapCache) { request async throws in
+            let body = try await requestBody(request, as: ClearMapCacheRequest.self)
+            return try await provider.clearMapCache(body)
+        }
+        post(router, .reload) { _ async throws in try await provider.reload() }
+        return router
+    }
+
+    private func get<Report: Codable & Sendable>(
+        _ router: Router<BasicRequestContext>,
+        _ route: ManagementRoute,
+        _ body: @escaping @Sendable (TableQuery) async throws(ManagementError) -> Report
+    ) {
+        router.get(RouterPath(route.rawValue)) { request, _ in
+            try jsonResponse(Answer(time: wallClock(), data: await body(tableQuery(request))))
+        }
+    }
+
+    private func post<Report: Codable & Sendable>(
+        _ router: Router<BasicRequestContext>,
+        _ route: ManagementRoute,
+        _ body: @escaping @Sendable (Request) async throws -> Report
+    ) {
+        router.post(RouterPath(route.rawValue)) { request, _ in
+            try jsonResponse(Answer(time: wallClock(), data: await body(request)))
+        }
+    }
+}
+
+private func tableQuery(_ request: Request) throws(ManagementError) -> TableQuery {
+    do {
+        return try TableQuery(parameters: request.uri.queryParameters.map { (String($0.key), String($0.value)) })
+    } catch {
+        throw ManagementError(.badRequest, error.reason)
+    }
+}
+
+private func requestBody<Body: Decodable>(_ request: Request, as type: Body.Type) async throws -> Body {
+    let buffer: ByteBuffer
+    do {
+        buffer = try await request.body.collect(upTo: ManagementServer.bodyLimit)
+    } catch is NIOTooManyBytesError {
+        throw HTTPError(.contentTooLarge)
+    }
+    do {
+        return try JSONDecoder().decode(type, from: Data(buffer.readableBytesView))
+    } catch {
+        throw ManagementError(.badRequest, "the body is not the JSON object that this request takes")
+    }
+}
+
+private func jsonResponse(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let data = try encoder.encode(value)
+    return Response(
+        status: status,
+        headers: [.contentType: "application/json"],
+        body: ResponseBody(byteBuffer: ByteBuffer(bytes: data))
+    )
+}
+
+/// Seconds since 1970-01-01 UTC.
+private func wallClock() -> Int64 {
+    Int64(time(nil))
+}
+
+/// Answers every failure with a `Failure`.
+private struct FailuresAsJSON: RouterMiddleware {
+    func handle(
+        _ request: Request,
+        context: BasicRequestContext,
+        next: (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let error as ManagementError {
+            return try jsonResponse(Failure(error: error.message, details: error.details), status: error.kind.status)
+        } catch let error as HTTPError {
+            return try jsonResponse(Failure(error: words(error, request)), status: error.status)
+        } catch {
+            context.logger.error("request \(request.uri.path) failed: \(error)")
+            return try jsonResponse(
+                Failure(error: "the daemon failed to answer; its log says more"),
+                status: .internalServerError
+            )
+        }
+    }
+
+    private func words(_ error: HTTPError, _ request: Request) -> String {
+        switch error.status {
+        case .notFound:
+            "there is no \(request.method.rawValue) \(request.uri.path): lispctl and lispd differ in version"
+        case .contentTooLarge: "the request body is longer than \(ManagementServer.bodyLimit) octets"
+        default: error.body ?? error.status.reasonPhrase
+        }
+    }
+}
+
+extension ManagementError.Kind {
+    var status: HTTPResponse.Status {
+        switch self {
+        case .badRequest: .badRequest
+        case .notFound: .notFound
+        case .refused: .unprocessableContent
+        case .unavailable: .serviceUnavailable
+        }
+    }
+}

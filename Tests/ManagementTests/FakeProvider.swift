@@ -1,0 +1,105 @@
+// A router that is not there: answers with fixed values, so that what comes out of the socket can be compared.
+
+import Management
+import ManagementAPI
+import Synchronization
+
+final class FakeProvider: ManagementProvider {
+    let queries = Mutex<[TableQuery]>([])
+    let clears = Mutex<[ClearMapCacheRequest]>([])
+    let reloadFailure: ManagementError?
+
+    init(reloadFailure: ManagementError? = nil) {
+        self.reloadFailure = reloadFailure
+    }
+
+    static let moment = Moment(now: 1_767_225_600, secondsAgo: 83)
+
+    static let status = StatusReport(
+        version: "0.1.0",
+        processID: 42,
+        started: moment,
+        roles: [
+            RoleStatus(role: "itr", health: .up), RoleStatus(role: "etr", health: .degraded, reason: "no Map-Notify"),
+        ],
+        xtrID: "0123456789abcdef0123456789abcdef",
+        configurationFile: "/etc/lispd/lispd.yaml",
+        configurationLoaded: moment,
+        warnings: ["a \"quoted\" warning / with a slash"]
+    )
+
+    static let entry = MapCacheEntry(
+        instanceID: 101,
+        eidPrefix: "2001:db8:2::/48",
+        created: moment,
+        expiresIn: 86317,
+        source: "map-reply",
+        state: .complete,
+        isAuthoritative: true,
+        locators: [
+            MapCacheLocator(
+                address: "192.0.2.2",
+                state: .up,
+                since: moment,
+                priority: 1,
+                weight: 100,
+                encapsulated: Traffic(packets: .max, octets: 7)
+            )
+        ]
+    )
+
+    func status() async throws(ManagementError) -> StatusReport { Self.status }
+
+    func services(_ query: TableQuery) async throws(ManagementError) -> ServiceReport {
+        remember(query)
+        return ServiceReport(services: [])
+    }
+
+    func mapCache(_ query: TableQuery) async throws(ManagementError) -> MapCacheReport {
+        remember(query)
+        if query.eid == "10.9.9.9" { throw ManagementError(.notFound, "no entry covers 10.9.9.9") }
+        let table = EIDTable(instanceID: 101, family: .ipv6, entryCount: 1)
+        return MapCacheReport(tables: [table], entries: [Self.entry], next: "opaque & odd")
+    }
+
+    func clearMapCache(_ request: ClearMapCacheRequest) async throws(ManagementError) -> ClearReport {
+        clears.withLock { $0.append(request) }
+        return ClearReport(cleared: 3)
+    }
+
+    func database(_ query: TableQuery) async throws(ManagementError) -> DatabaseReport {
+        remember(query)
+        return DatabaseReport(tables: [], entries: [])
+    }
+
+    func sites(_ query: TableQuery) async throws(ManagementError) -> SiteReport {
+        remember(query)
+        return SiteReport(sites: [Site(name: "site1", eids: [])])
+    }
+
+    func statistics(_ query: TableQuery) async throws(ManagementError) -> StatisticsReport {
+        remember(query)
+        return StatisticsReport(control: [ControlStatistics(family: .ipv4)], dataPlane: DataPlaneStatistics())
+    }
+
+    func mapServers() async throws(ManagementError) -> MapServersReport { MapServersReport(mapServers: []) }
+    func mapResolvers() async throws(ManagementError) -> MapResolversReport { MapResolversReport(mapResolvers: []) }
+    func locators() async throws(ManagementError) -> LocatorsReport { LocatorsReport(local: [], remote: []) }
+
+    func interfaces() async throws(ManagementError) -> InterfacesReport {
+        InterfacesReport(tunnels: [], rlocInterfaces: [])
+    }
+
+    func configuration() async throws(ManagementError) -> ConfigurationReport {
+        ConfigurationReport(file: "f", loaded: Self.moment, yaml: "roles: [itr]\n", json: "{}\n")
+    }
+
+    func reload() async throws(ManagementError) -> ReloadReport {
+        if let reloadFailure { throw reloadFailure }
+        return ReloadReport(file: "f", changed: ["database"])
+    }
+
+    private func remember(_ query: TableQuery) {
+        queries.withLock { $0.append(query) }
+    }
+}

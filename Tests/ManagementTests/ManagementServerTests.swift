@@ -1,0 +1,248 @@
+// The service on a real UNIX socket, with a router that is not there.
+
+import Foundation
+import Glibc
+import Logging
+import Management
+import ManagementAPI
+import NIOPosix
+import Synchronization
+import Testing
+
+/// Runs a server on a socket in a directory of its own while `body` runs; waits for its end.
+private func withServer(
+    _ provider: FakeProvider = FakeProvider(),
+    _ body: @Sendable @escaping (_ path: String) async throws -> Void
+) async throws {
+    let directory = try temporaryDirectory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try await withServer(at: directory + "/run/lispd.sock", provider, body)
+}
+
+private func withServer(
+    at path: String,
+    _ provider: FakeProvider = FakeProvider(),
+    _ body: @Sendable @escaping (_ path: String) async throws -> Void
+) async throws {
+    let server = makeServer(path, provider)
+    let (ready, started) = AsyncStream.makeStream(of: Void.self)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask {
+            defer { started.finish() }
+            try await server.run { started.yield() }
+        }
+        var iterator = ready.makeAsyncIterator()
+        guard await iterator.next() != nil else {
+            try await group.waitForAll()
+            return
+        }
+        do {
+            try await body(path)
+        } catch {
+            group.cancelAll()
+            throw error
+        }
+        group.cancelAll()
+        try await group.waitForAll()
+    }
+}
+
+private func makeServer(_ path: String, _ provider: FakeProvider = FakeProvider()) -> ManagementServer {
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    return ManagementServer(
+        socketPath: path,
+        provider: provider,
+        group: MultiThreadedEventLoopGroup.singleton,
+        logger: logger
+    )
+}
+
+private func temporaryDirectory() throws -> String {
+    var template = Array("/tmp/lispd-test-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
+    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
+private func answer<Payload: Codable & Sendable>(_ reply: HTTPReply, _ type: Payload.Type) throws -> Payload {
+    #expect(reply.status == 200)
+    let answer = try JSONDecoder().decode(Answer<Payload>.self, from: reply.body)
+    #expect(answer.schema == "lispd/1")
+    #expect(abs(answer.time - Int64(time(nil))) < 60)
+    return answer.data
+}
+
+private func failure(_ reply: HTTPReply) throws -> Failure {
+    try JSONDecoder().decode(Failure.self, from: reply.body)
+}
+
+@Suite struct ManagementServerTests {
+    @Test func `answers with the models, field by field`() async throws {
+        try await withServer { path async throws in
+            #expect(try answer(await get("/v1/status", path), StatusReport.self) == FakeProvider.status)
+            let cache = try answer(await get("/v1/map-cache", path), MapCacheReport.self)
+            #expect(cache.entries == [FakeProvider.entry])
+            #expect(cache.next == "opaque & odd")
+            let loaded = try answer(await get("/v1/configuration", path), ConfigurationReport.self)
+            #expect(loaded.yaml == "roles: [itr]\n")
+        }
+    }
+
+    @Test func `every path answers`() async throws {
+        try await withServer { path async throws in
+            for route in ManagementRoute.allCases where route != .clearMapCache && route != .reload {
+                let reply = try await get(route.rawValue, path)
+                #expect(reply.status == 200, "\(route)")
+            }
+        }
+    }
+
+    @Test func `passes the query on`() async throws {
+        let provider = FakeProvider()
+        try await withServer(provider) { path async throws in
+            let target =
+                "/v1/map-cache?family=ipv6&instance=101&eid=2001%3Adb8%3A%3A%2F32&after=opaque%20%26%20odd&limit=9"
+            _ = try answer(await get(target, path), MapCacheReport.self)
+        }
+        let expected = TableQuery(
+            family: .ipv6,
+            instanceID: 101,
+            eid: "2001:db8::/32",
+            after: "opaque & odd",
+            limit: 9
+        )
+        #expect(provider.queries.withLock { $0 } == [expected])
+    }
+
+    @Test(arguments: [
+        ("family=ipv5", "family is ipv4 or ipv6, not ipv5"),
+        ("instance=16777216", "instance is a number from 0 to 16777215, not 16777216"),
+        ("limit=0", "limit is a number from 1 to 5000, not 0"),
+        ("colour=red", "there is no parameter colour"),
+    ])
+    func `refuses a query it does not understand`(query: String, message: String) async throws {
+        try await withServer { path async throws in
+            let reply = try await get("/v1/database?\(query)", path)
+            #expect(reply.status == 400)
+            #expect(try failure(reply).error == message)
+        }
+    }
+
+    @Test func `hands errors on as one line of JSON`() async throws {
+        try await withServer { path async throws in
+            let missing = try await get("/v1/map-cache?eid=10.9.9.9", path)
+            #expect(missing.status == 404)
+            #expect(try failure(missing) == Failure(error: "no entry covers 10.9.9.9"))
+            let unknown = try await get("/v2/status", path)
+            #expect(unknown.status == 404)
+            #expect(try failure(unknown).error.contains("GET /v2/status"))
+        }
+    }
+
+    @Test func `clears the map-cache`() async throws {
+        let provider = FakeProvider()
+        try await withServer(provider) { path async throws in
+            let body = #"{"family": "ipv4", "eid": "10.2.0.0/16"}"#
+            let reply = try await post("/v1/map-cache/clear", body, path)
+            #expect(try answer(reply, ClearReport.self).cleared == 3)
+            #expect(try await post("/v1/map-cache/clear", "{", path).status == 400)
+        }
+        let expected = ClearMapCacheRequest(family: .ipv4, eid: "10.2.0.0/16")
+        #expect(provider.clears.withLock { $0 } == [expected])
+    }
+
+    @Test func `a refused reload tells every fault`() async throws {
+        let refusal = ManagementError(
+            .refused,
+            "the configuration is unchanged: 2 faults in f",
+            details: ["f:1:1: a", "f:2:1: b"]
+        )
+        try await withServer(FakeProvider(reloadFailure: refusal)) { path async throws in
+            let reply = try await post("/v1/configuration/reload", "", path)
+            #expect(reply.status == 422)
+            #expect(try failure(reply).details == ["f:1:1: a", "f:2:1: b"])
+        }
+        try await withServer { path async throws in
+            let reply = try await post("/v1/configuration/reload", "", path)
+            #expect(try answer(reply, ReloadReport.self).changed == ["database"])
+        }
+    }
+
+    @Test func `turns a large body away`() async throws {
+        try await withServer { path async throws in
+            let reply = try await post("/v1/map-cache/clear", String(repeating: " ", count: 100_000), path)
+            #expect(reply.status == 413)
+            #expect(try failure(reply).error == "the request body is longer than 65536 octets")
+        }
+    }
+
+    @Test func `garbage does not disturb the next request`() async throws {
+        try await withServer { path async throws in
+            for garbage in ["\r\n\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\u{0}\u{1}\u{2}\r\n\r\n"] {
+                _ = try? await exchange(Array(garbage.utf8), with: path)
+            }
+            #expect(try await get("/v1/status", path).status == 200)
+        }
+    }
+
+    @Test func `only owner and group may open the socket`() async throws {
+        try await withServer { path async throws in
+            var status = stat()
+            #expect(lstat(path, &status) == 0)
+            #expect(status.st_mode & 0o7777 == 0o660)
+            #expect(lstat(path + ".new", &status) != 0)
+        }
+    }
+
+    @Test func `takes the place of a dead daemon's socket and leaves none behind`() async throws {
+        let directory = try temporaryDirectory()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let path = directory + "/lispd.sock"
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let dead = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let bound = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(dead, $0, size) }
+        }
+        #expect(bound == 0)
+        close(dead)
+        try await withServer(at: path) { path async throws in
+            #expect(try await get("/v1/status", path).status == 200)
+        }
+        #expect(!FileManager.default.fileExists(atPath: path))
+    }
+
+    @Test func `does not take a running daemon's socket`() async throws {
+        try await withServer { path async throws in
+            let expected = SocketProblem(path: path, reason: "another lispd is running and listens there")
+            await #expect(throws: expected) { try await makeServer(path).run() }
+            #expect(try await get("/v1/status", path).status == 200)
+        }
+    }
+
+    @Test func `does not overwrite a file that is no socket`() async throws {
+        let directory = try temporaryDirectory()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let path = directory + "/precious"
+        try "text".write(toFile: path, atomically: false, encoding: .utf8)
+        let expected = SocketProblem(path: path, reason: "there is a file of this name that is no socket")
+        await #expect(throws: expected) { try await makeServer(path).run() }
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "text")
+    }
+
+    @Test func `says why it cannot listen`() async throws {
+        let path = "/nonexistent/deeper/lispd.sock"
+        await #expect(throws: SocketProblem.self) { try await makeServer(path).run() }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `ends although a connection stays open`() async throws {
+        try await withServer { path async throws in
+            let idle = try connectedSocket(path)
+            _ = write(idle, "GET ", 4)
+            #expect(try await get("/v1/status", path).status == 200)
+            // Left open on purpose until the process ends: the server must not wait for it.
+        }
+    }
+}
