@@ -202,7 +202,8 @@ extension RandomNumberGenerator {
         return EncapsulatedControlMessage(
             isDDT: flip(),
             securityData: kinds == .all && flip() ? securityData() : [],
-            source: Endpoint(isIPv4 ? ipv4() : ipv6(), number()),
+            // A foreign reader takes the lower port for the service.
+            source: Endpoint(isIPv4 ? ipv4() : ipv6(), number((kinds == .all ? 0 : 50_000)...UInt16.max)),
             destination: Endpoint(isIPv4 ? ipv4() : ipv6(), LISPPort.control),
             hopLimit: number(),
             payload: payload ?? mapRequest(kinds).encoded(),
