@@ -1,0 +1,25 @@
+"""The cases of the namespace suite, one file a theme. Those that take longest come first."""
+
+from .demo import DemoGroup
+from .forwarding import OverIPv4, OverIPv6
+from .garbage import GarbageGroup
+from .instances import InstancesGroup
+from .lifecycle import LifecycleGroup, RefusalGroup, ReloadGroup
+from .lifetimes import MapServerRestartGroup, TimeToLiveGroup
+from .registration import RegistrationGroup
+from .throughput import ThroughputGroup
+
+GROUPS = [
+    TimeToLiveGroup,
+    MapServerRestartGroup,
+    OverIPv4,
+    OverIPv6,
+    RegistrationGroup,
+    LifecycleGroup,
+    ReloadGroup,
+    RefusalGroup,
+    GarbageGroup,
+    InstancesGroup,
+    DemoGroup,
+    ThroughputGroup,
+]

@@ -1,0 +1,102 @@
+"""tcpdump in the core, and tshark as a foreign reader of what the daemons sent.
+
+A frame is refused if tshark calls it malformed or has an expert warning or error for it, unless Interop/tshark-exceptions
+lists that message for that kind of frame.
+"""
+
+import os
+import re
+import subprocess
+from collections import Counter
+
+from .run import INTEROP
+from .waiting import wait_until
+
+EXCEPTIONS = os.path.join(INTEROP, "tshark-exceptions")
+WARNING = 0x600000  # PI_WARN; errors are 0x800000, notes 0x400000
+FIELDS = ("frame.number", "_ws.col.Protocol", "_ws.col.Info", "_ws.expert.severity", "_ws.expert.message",
+          "lisp.type", "lisp-data.iid")
+LISP = "udp port 4341 or udp port 4342"
+
+
+class Capture:
+    """Every LISP packet that reaches a node, in a file, until `stop`."""
+
+    def __init__(self, node, name="core", expression=LISP):
+        self.node = node
+        self.path = node.run_owner.file(f"{name}.pcap")
+        self.process = node.start(
+            "tcpdump", "-i", "any", "-Q", "in", "--immediate-mode", "-U", "-n", "-Z", "root", "-B", "8192", "-w", self.path, expression,
+            log=f"{name}.tcpdump.log",
+        )
+        wait_until("tcpdump listens", lambda: "listening on" in self.process.log(), 10)
+
+    def stop(self):
+        self.process.stop()
+        return self.path
+
+
+def read_fields(path, display_filter=None):
+    """One dict for each frame, from field name to the list of its values."""
+    command = ["tshark", "-n", "-r", path, "-T", "fields", "-E", "separator=/t", "-E", "aggregator=|"]
+    for field in FIELDS:
+        command += ["-e", field]
+    if display_filter:
+        command += ["-Y", display_filter]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=120, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"tshark: {done.stderr.strip()}")
+    frames = []
+    for line in done.stdout.splitlines():
+        values = line.split("\t")
+        frames.append({name: value.split("|") if value else [] for name, value in zip(FIELDS, values)})
+    return frames
+
+
+def complaints(path):
+    """What tshark finds wrong and no exception explains: {(kind of frame, message): number of frames}."""
+    allowed = exceptions()
+    found = Counter()
+    for frame in read_fields(path, "_ws.malformed || _ws.expert.severity >= 0x600000"):
+        kind = kind_of(frame)
+        messages = [
+            message for severity, message in zip(frame["_ws.expert.severity"], frame["_ws.expert.message"])
+            if int(severity, 0) >= WARNING
+        ] or ["malformed"]
+        for message in messages:
+            if not any(is_allowed(kind, message, each) for each in allowed):
+                found[kind, message] += 1
+    return found
+
+
+def kind_of(frame):
+    info = "".join(frame["_ws.col.Info"])
+    return info or "".join(frame["_ws.col.Protocol"])
+
+
+def exceptions():
+    """The listed exceptions, each as (kind of frame, message, RFC section)."""
+    if not os.path.exists(EXCEPTIONS):
+        return []
+    listed = []
+    with open(EXCEPTIONS, encoding="utf-8") as file:
+        for line in file:
+            line = line.split("#", 1)[0].strip() if line.lstrip().startswith("#") else line.strip()
+            if line:
+                listed.append(tuple(part.strip() for part in re.split(r"\t+|\s*\|\s*", line)))
+    return listed
+
+
+def is_allowed(kind, message, exception):
+    """Whether an exception covers a message: same text, and a frame of the kind that it names."""
+    return len(exception) >= 2 and exception[1] == message and exception[0].lower() in kind.lower()
+
+
+def message_types(path):
+    """How many frames of each LISP control type tshark saw."""
+    return Counter(int(value) for frame in read_fields(path, "lisp") for value in frame["lisp.type"])
+
+
+def instances_seen(path):
+    """The instance IDs in LISP data headers."""
+    return {int(value) for frame in read_fields(path, "lisp-data") for value in frame["lisp-data.iid"]}
