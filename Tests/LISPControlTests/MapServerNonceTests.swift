@@ -136,6 +136,11 @@ import Testing
 
         let after = Self.recorder(.strict, nonceState: before.bench.server.nonceState)
         #expect(after.bench.server.nonceState == before.bench.server.nonceState)
+        let elsewhere = MapServer(
+            settings: MapServerSettings(sites: [MapServerBench.beta]),
+            nonceState: before.bench.server.nonceState
+        )
+        #expect(elsewhere.nonceState.isEmpty)
         #expect(try !after.isAccepted(messages[0]))
         #expect(try after.isAccepted(messages[2]))
         #expect(try after.isAccepted(after.message(8)))

@@ -77,6 +77,7 @@ import Testing
         try bench.register([record("10.2.5.0/24")], by: BenchETR(key: secret("beta")))
         #expect(!bench.isRegistered("10.2.5.0/24"))
         #expect(bench.refusals("beta") == [.moreSpecificEID: 1])
+        #expect(bench.server.site(named: "beta")?.refusals(for: eidPrefix("10.2.0.0/16"))[.moreSpecificEID] == 1)
     }
 
     @Test func `instances are kept apart`() throws {

@@ -48,6 +48,7 @@ package struct MapServer: Sendable {
         self.limiter = limiter
         nonces.restore(nonceState)
         _ = configure(settings)
+        forgetNonces(of: settings)
     }
 
     // MARK: What show reads
@@ -262,12 +263,14 @@ package struct MapServer: Sendable {
     ) -> [MapServerAction] {
         let prefix = record.eidPrefix
         let failure = RegistrationFailure(reason: reason, prefix: prefix, source: source, time: now)
-        let site = prefix.flatMap { registry.configured.longestMatch($0)?.value.site }
-        if let site {
-            statuses[site]?.refusals.add(reason)
+        let configured = prefix.flatMap { registry.configured.longestMatch($0)?.value }
+        let site = configured?.site
+        if let site, let eid = configured?.eid.prefix {
+            statuses[site]?.refusals.add(reason, eid.prefix.family)
+            statuses[site]?.refusalsByEID[eid, default: Tally()].add(reason)
             statuses[site]?.lastFailure = failure
         } else {
-            statistics.add(prefix == nil ? .recordsUnsupported : .recordsOfNoSite)
+            statistics.add(prefix == nil ? .recordsUnsupported : .recordsOfNoSite, prefix?.prefix.family)
             lastUnknown = failure
         }
         guard refusalEvents.take(now: now) else { return [] }
@@ -412,8 +415,11 @@ package struct MapServer: Sendable {
         let known = statuses
         statuses = [:]
         for site in new.sites {
-            statuses[site.name] = known[site.name] ?? SiteStatus(settings: site)
-            statuses[site.name]?.settings = site
+            var status = known[site.name] ?? SiteStatus(settings: site)
+            let prefixes = Set(site.eids.map(\.prefix))
+            status.settings = site
+            status.refusalsByEID = status.refusalsByEID.filter { prefixes.contains($0.key) }
+            statuses[site.name] = status
         }
         let eids = new.sites.flatMap { site in site.eids.map { (site: site.name, eid: $0) } }
         let sites = statuses

@@ -54,10 +54,17 @@ package struct SiteStatus: Sendable {
     package internal(set) var settings: SiteSettings
     /// Records refused, by reason.
     package internal(set) var refusals = Tally<RegistrationRefusal>()
+    /// The same by configured EID-prefix: the longest that covers the refused one.
+    var refusalsByEID: [EIDPrefix: Tally<RegistrationRefusal>] = [:]
     /// Records accepted, refreshes and withdrawals included.
     package internal(set) var accepted: UInt64 = 0
     package internal(set) var lastFailure: RegistrationFailure?
     package internal(set) var lastRegistered: Instant?
+
+    /// Records refused for a configured EID-prefix and what lies in it.
+    package func refusals(for eid: EIDPrefix) -> Tally<RegistrationRefusal> {
+        refusalsByEID[eid] ?? Tally()
+    }
 }
 
 /// What a Map-Server counts.
