@@ -82,10 +82,10 @@ class RegistrationGroup(SitesGroup):
 
     @test("refuses an EID-prefix that no site has")
     def nobodys_prefix(self):
-        before = tables.statistics(self.map_server)
+        before = tables.refusals_of_nobody(self.map_server)
         notify = self.send(Register(SITE_A.key, [("10.99.0.0/16", [ROGUE])]))
         expect(notify is None or not notify.prefixes, f"it was acknowledged: {notify}")
-        expect(tables.grown(before, tables.statistics(self.map_server)), "nothing was counted")
+        expect(tables.grown(before, tables.refusals_of_nobody(self.map_server)), "nothing was counted")
 
     @test("carries on with the true registrations, and the sites still talk")
     def carries_on(self):

@@ -5,7 +5,6 @@ lists that message for that kind of frame.
 """
 
 import os
-import re
 import subprocess
 from collections import Counter
 
@@ -14,7 +13,9 @@ from .waiting import wait_until
 
 EXCEPTIONS = os.path.join(INTEROP, "tshark-exceptions")
 WARNING = 0x600000  # PI_WARN; errors are 0x800000, notes 0x400000
-FIELDS = ("frame.number", "_ws.col.Protocol", "_ws.col.Info", "_ws.expert.severity", "_ws.expert.message",
+TYPES = {1: "Map-Request", 2: "Map-Reply", 3: "Map-Register", 4: "Map-Notify", 5: "Map-Notify-Ack",
+         8: "Encapsulated Control Message"}
+FIELDS = ("frame.number", "_ws.expert.severity", "_ws.expert.message",
           "lisp.type", "lisp-data.iid")
 LISP = "udp port 4341 or udp port 4342"
 
@@ -64,32 +65,24 @@ def complaints(path):
             if int(severity, 0) >= WARNING
         ] or ["malformed"]
         for message in messages:
-            if not any(is_allowed(kind, message, each) for each in allowed):
+            if (kind, message) not in allowed:
                 found[kind, message] += 1
     return found
 
 
 def kind_of(frame):
-    info = "".join(frame["_ws.col.Info"])
-    return info or "".join(frame["_ws.col.Protocol"])
+    """What the exceptions call a frame: the name of the control message, or Data."""
+    types = [TYPES.get(int(value), f"type {value}") for value in frame["lisp.type"]]
+    return types[0] if types else "Data"
 
 
 def exceptions():
-    """The listed exceptions, each as (kind of frame, message, RFC section)."""
+    """The listed exceptions: {(kind of frame, exact message)}. A line is `kind | message | RFC section and why`."""
     if not os.path.exists(EXCEPTIONS):
-        return []
-    listed = []
+        return set()
     with open(EXCEPTIONS, encoding="utf-8") as file:
-        for line in file:
-            line = line.split("#", 1)[0].strip() if line.lstrip().startswith("#") else line.strip()
-            if line:
-                listed.append(tuple(part.strip() for part in re.split(r"\t+|\s*\|\s*", line)))
-    return listed
-
-
-def is_allowed(kind, message, exception):
-    """Whether an exception covers a message: same text, and a frame of the kind that it names."""
-    return len(exception) >= 2 and exception[1] == message and exception[0].lower() in kind.lower()
+        lines = [line.strip() for line in file if line.strip() and not line.startswith("#")]
+    return {tuple(part.strip() for part in line.split("|")[:2]) for line in lines}
 
 
 def message_types(path):

@@ -1,4 +1,7 @@
-"""What `lispctl show ... --json` says, as plain values. The one place that knows the names of its schema."""
+"""What `lispctl show ... --json` says, as plain values. The one place that knows the names of its schema.
+
+Every answer is {"schema": "lispd/1", "time": ..., "data": {...}}; see Sources/ManagementAPI.
+"""
 
 from dataclasses import dataclass, field
 
@@ -9,27 +12,41 @@ class Mapping:
 
     prefix: str
     instance: int
+    state: str
     action: str
     locators: list
     raw: dict = field(repr=False)
 
     @property
     def is_negative(self):
-        return not self.locators
+        return self.state != "incomplete" and not self.locators
+
+    @property
+    def created(self):
+        """When it was learnt, in seconds since 1970."""
+        return self.raw["created"]["epoch"]
+
+
+def show(daemon, *words):
+    """The data of a `show`."""
+    answer = daemon.control("show", *words)
+    return answer.get("data", answer)
 
 
 def map_cache(daemon):
-    rows = daemon.control("show", "map-cache")["entries"]
     return [
-        Mapping(row["eid"], row.get("instance-id", 0), row.get("action", ""),
-                [locator["address"] for locator in row.get("locators", [])], row)
-        for row in rows
+        Mapping(row["eidPrefix"], row["instanceID"], row["state"], row.get("action", ""),
+                [locator["address"] for locator in row["locators"]], row)
+        for row in show(daemon, "map-cache")["entries"]
     ]
 
 
 def mapping(daemon, prefix, instance=0):
-    """The entry of exactly that prefix, or None."""
-    return next((row for row in map_cache(daemon) if (row.prefix, row.instance) == (prefix, instance)), None)
+    """The complete entry of exactly that prefix, or None."""
+    for row in map_cache(daemon):
+        if (row.prefix, row.instance) == (prefix, instance) and row.state != "incomplete":
+            return row
+    return None
 
 
 @dataclass
@@ -42,53 +59,80 @@ class Registration:
     is_up: bool
     raw: dict = field(repr=False)
 
+    @property
+    def locators(self):
+        """The RLOCs that its ETRs have registered."""
+        return {locator["address"] for etr in self.raw["registrations"] for locator in etr["locators"]}
+
 
 def registrations(daemon):
-    rows = []
-    for site in daemon.control("show", "site", "--detail")["sites"]:
-        for eid in site["eids"]:
-            rows.append(Registration(site["name"], eid["prefix"], eid.get("instance-id", 0), eid["registered"], eid))
-    return rows
+    return [
+        Registration(site["name"], eid["eidPrefix"], eid["instanceID"], eid["isRegistered"], eid)
+        for site in show(daemon, "site")["sites"] for eid in site["eids"]
+    ]
+
+
+def registration(daemon, prefix, instance=0):
+    return next((row for row in registrations(daemon) if (row.prefix, row.instance) == (prefix, instance)), None)
 
 
 def is_registered(daemon, prefix, instance=0):
-    return any(row.is_up and (row.prefix, row.instance) == (prefix, instance) for row in registrations(daemon))
+    row = registration(daemon, prefix, instance)
+    return row is not None and row.is_up
 
 
 def locators_of(daemon, prefix, instance=0):
     """The RLOCs registered for exactly that prefix."""
-    for row in registrations(daemon):
-        if (row.prefix, row.instance) == (prefix, instance):
-            return {
-                locator["address"] for etr in row.raw.get("etrs", []) for locator in etr.get("locators", [])
-            }
-    return set()
+    row = registration(daemon, prefix, instance)
+    return row.locators if row else set()
 
 
 def refusals(daemon, site):
-    """{reason: number} of Map-Registers and records that were refused at a site."""
-    for row in daemon.control("show", "site", site, "--detail")["sites"]:
+    """{reason: number} of the records that were refused at a site."""
+    for row in show(daemon, "site", site)["sites"]:
         if row["name"] == site:
-            return {name: number for name, number in flatten(row).items() if "refus" in name or "fail" in name}
+            return counts(row["refusals"])
     raise KeyError(site)
+
+
+def refusals_of_nobody(daemon):
+    """{reason: number} of the records that fit no site."""
+    return counts(show(daemon, "site")["unknownSite"])
+
+
+def counts(reasons):
+    return {each["reason"]: each["count"] for each in reasons}
 
 
 def statistics(daemon):
     """{dotted name: number} of everything counted."""
-    return flatten(daemon.control("show", "statistics"))
+    return flatten(show(daemon, "statistics"))
 
 
 def flatten(value, name=""):
-    """The numbers in nested JSON, by dotted name."""
-    if isinstance(value, bool):
+    """The counters in nested JSON, by dotted name; moments are left out, lists go by what names their members."""
+    if isinstance(value, bool) or name.endswith((".last", ".epoch", "instanceID")):
         return {}
     if isinstance(value, (int, float)):
         return {name: value}
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if isinstance(value, dict):
+        parts = value.items()
+    elif isinstance(value, list):
+        parts = [(member_name(member, index), member) for index, member in enumerate(value)]
+    else:
+        return {}
     numbers = {}
     for key, inner in parts:
-        numbers.update(flatten(inner, f"{name}.{key}" if name else str(key)))
+        numbers.update(flatten(inner, f"{name}.{key}" if name else key))
     return numbers
+
+
+def member_name(member, index):
+    if isinstance(member, dict):
+        for key in ("reason", "family", "instanceID"):
+            if key in member:
+                return str(member[key])
+    return str(index)
 
 
 def grown(before, after):
@@ -96,6 +140,6 @@ def grown(before, after):
     return {name: number - before.get(name, 0) for name, number in after.items() if number > before.get(name, 0)}
 
 
-def age(entry):
-    """For how many seconds a map-cache entry has been known."""
-    return entry.raw["uptime"]
+def map_server_states(daemon):
+    """{address: registered, registering or unanswered}, as an xTR sees it."""
+    return {row["address"]: row["state"] for row in show(daemon, "map-servers")["mapServers"]}

@@ -1,0 +1,58 @@
+# make demo      two LISP sites in network namespaces on this machine, from nothing
+# make test      every test: units, properties, and the daemon between real kernels
+# make lint      the formatting, as .swift-format has it
+# make install   lispd, lispctl, the systemd unit and an example configuration (PREFIX, DESTDIR)
+# make setup     the Debian packages that are missing; `demo` and `test` begin with it
+# make clean     what was built
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+BINDIR := $(PREFIX)/sbin
+USERBINDIR := $(PREFIX)/bin
+UNITDIR ?= /lib/systemd/system
+SWIFT ?= swift
+
+# The networks need root; the builds do not.
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: help setup build demo test suite lint install clean
+
+help:
+	@sed -n 's/^# make /  make /p' Makefile
+
+setup:
+	@packaging/setup
+
+build: setup
+	@echo "Building lispd and lispctl; the first time this takes a few minutes."
+	$(SWIFT) build -c release --product lispd
+	$(SWIFT) build -c release --product lispctl
+
+demo: build
+	@$(AS_ROOT) Interop/demo
+
+test: setup
+	@packaging/run-tests
+
+suite: build
+	@$(AS_ROOT) Interop/suite
+
+lint:
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+
+install:
+	$(SWIFT) build -c release --product lispd
+	$(SWIFT) build -c release --product lispctl
+	install -D -m 755 .build/release/lispd $(DESTDIR)$(BINDIR)/lispd
+	install -D -m 755 .build/release/lispctl $(DESTDIR)$(USERBINDIR)/lispctl
+	install -d -m 755 $(DESTDIR)/etc/lispd $(DESTDIR)$(UNITDIR)
+	sed 's|@BINDIR@|$(BINDIR)|' packaging/lispd.service > $(DESTDIR)$(UNITDIR)/lispd.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/lispd.service
+	install -m 644 packaging/lispd.yaml $(DESTDIR)/etc/lispd/lispd.yaml.example
+
+clean:
+	rm -rf .build Interop/out
