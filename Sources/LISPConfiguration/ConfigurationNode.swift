@@ -129,7 +129,7 @@ struct ConfigurationNode {
         let expected =
             "a duration from \(durationText(range.lowerBound)) to \(durationText(range.upperBound))"
             + (step == 60 ? " in whole minutes" : "") + ", such as 60s, 3m, 24h or 1d"
-        guard let text = plain(expected) else { return nil }
+        guard let text = text(expected) else { return nil }
         guard let value = parseDuration(text), range.contains(value), value % step == 0 else {
             report(expected: expected)
             return nil
@@ -226,6 +226,7 @@ struct ConfigurationNode {
             return nil
         }
         var values: [String: (key: FilePosition?, value: ConfigurationNode)] = [:]
+        var mistyped: Set<String> = []
         for (key, value) in mapping {
             let mark = key.mark.map { FilePosition($0) }
             guard case .scalar(let scalar) = key else {
@@ -234,13 +235,14 @@ struct ConfigurationNode {
             }
             guard keys.contains(scalar.string) else {
                 let name = isSecret && scalar.string.utf8.count > 20 ? "key" : "key \(quoted(scalar.string))"
-                let expected = nearest(to: scalar.string, among: keys).map { "`\($0)`" } ?? oneOf(keys)
-                findings.report(mark, found: "unknown \(name)", expected: expected)
+                let meant = nearest(to: scalar.string, among: keys)
+                if let meant { mistyped.insert(meant) }
+                findings.report(mark, found: "unknown \(name)", expected: meant.map { "`\($0)`" } ?? oneOf(keys))
                 continue
             }
             values[scalar.string] = (mark, ConfigurationNode(node: value, findings: findings, isSecret: isSecret))
         }
-        return ConfigurationMapping(mark: mark, values: values, findings: findings)
+        return ConfigurationMapping(mark: mark, values: values, mistyped: mistyped, findings: findings)
     }
 
     private func oneOf(_ keys: [String]) -> String {
@@ -252,6 +254,8 @@ struct ConfigurationNode {
 struct ConfigurationMapping {
     let mark: FilePosition?
     fileprivate let values: [String: (key: FilePosition?, value: ConfigurationNode)]
+    /// Keys that are missing because they were mistyped, which has been reported.
+    fileprivate let mistyped: Set<String>
     let findings: Findings
 
     subscript(_ key: String) -> ConfigurationNode? { values[key]?.value }
@@ -261,7 +265,7 @@ struct ConfigurationMapping {
         let values = values.mapValues { entry in
             (key: entry.key, value: ConfigurationNode(node: entry.value.node, findings: findings, isSecret: isSecret))
         }
-        return ConfigurationMapping(mark: mark, values: values, findings: findings)
+        return ConfigurationMapping(mark: mark, values: values, mistyped: mistyped, findings: findings)
     }
 
     func mark(of key: String) -> FilePosition? { values[key]?.key ?? mark }
@@ -269,7 +273,9 @@ struct ConfigurationMapping {
     /// The value of a key that must be there; `why` follows "expected it".
     func required(_ key: String, _ why: String = "here") -> ConfigurationNode? {
         if let value = self[key] { return value }
-        findings.report(mark, found: "no `\(key)`", expected: "it \(why)")
+        if !mistyped.contains(key) {
+            findings.report(mark, found: "no `\(key)`", expected: "it \(why)")
+        }
         return nil
     }
 

@@ -132,7 +132,7 @@ extension Loader {
     func mapServerRole(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
         guard let section = root["map-server"]?.mapping(["eid-space", "sites"]) else { return }
         guard result.roles.contains(.mapServer) else {
-            return refuseWithoutRole(root, "map-server")
+            return refuseWithoutRole(root, "map-server", result.roles)
         }
         var space: [IPPrefix] = []
         for member in section["eid-space"]?.list("a list of prefixes", allowsEmpty: true) ?? [] {
@@ -233,7 +233,7 @@ extension Loader {
     func mapResolverRole(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
         if result.roles.contains(.mapResolver) { result.mapResolver = MapResolverConfiguration() }
         guard let section = root["map-resolver"]?.mapping(["map-servers"]) else { return }
-        guard result.roles.contains(.mapResolver) else { return refuseWithoutRole(root, "map-resolver") }
+        guard result.roles.contains(.mapResolver) else { return refuseWithoutRole(root, "map-resolver", result.roles) }
         guard let members = section["map-servers"]?.list("a list of Map-Servers", allowsEmpty: true), !members.isEmpty
         else { return }
         for member in members {
@@ -245,7 +245,9 @@ extension Loader {
         section.refuseNotSupported("map-servers")
     }
 
-    private func refuseWithoutRole(_ root: ConfigurationMapping, _ key: String) {
+    private func refuseWithoutRole(_ root: ConfigurationMapping, _ key: String, _ roles: Set<RouterRole>) {
+        // With no role known, that is the fault to speak of.
+        guard !roles.isEmpty else { return }
         findings.report(
             root.mark(of: key),
             found: "`\(key)` without role \(key)",

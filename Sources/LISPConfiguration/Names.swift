@@ -1,17 +1,11 @@
-// The words of the file that other modules have no use for, and help for those who mistype one.
+// The words that the file uses, and help for those who mistype one.
 
 import LISPWire
 
 extension AuthenticationAlgorithm {
     /// The algorithms a key may have (RFC 9301 section 12.5), by the names that the file uses.
-    static let configurable: [(name: String, value: AuthenticationAlgorithm)] = [
-        ("hmac-sha-1-96", .hmacSHA1_96),
-        ("hmac-sha-256-128", .hmacSHA256_128),
-        ("hmac-sha-256-128-hkdf-sha-256", .hmacSHA256_128_HKDF),
-    ]
-
-    var configurationName: String {
-        Self.configurable.first { $0.value == self }?.name ?? "none"
+    static var configurable: [(name: String, value: AuthenticationAlgorithm)] {
+        allCases.filter { $0 != .none }.map { (name: $0.name, value: $0) }
     }
 }
 

@@ -27,7 +27,7 @@ extension RouterConfiguration {
         result.add("roles", .list(roles.sorted().map { .text($0.rawValue) }))
         switch xtrID {
         case .automatic: result.add("xtr-id", .text("auto"))
-        case .fixed(let id): result.add("xtr-id", .text(hex(id.rawValue)))
+        case .fixed(let id): result.add("xtr-id", .text(id.description))
         }
         result.add("site-id", .number(siteID.rawValue))
         result.add("instances", .list(instances.map(\.document)))
@@ -65,11 +65,6 @@ private struct Pairs {
     mutating func addList(_ key: String, _ members: [ConfigurationValue]) {
         if !members.isEmpty { add(key, .list(members)) }
     }
-}
-
-private func hex(_ value: UInt128) -> String {
-    let digits = String(value, radix: 16)
-    return String(repeating: "0", count: 32 - digits.count) + digits
 }
 
 extension InstanceConfiguration {
@@ -118,7 +113,7 @@ extension KeyConfiguration {
     fileprivate var document: ConfigurationValue {
         var result = Pairs()
         result.add("id", .number(UInt64(key.id)))
-        result.add("algorithm", .text(key.algorithm.configurationName))
+        result.add("algorithm", .text(key.algorithm.name))
         if let file {
             result.add("key-file", .text(file))
         } else {

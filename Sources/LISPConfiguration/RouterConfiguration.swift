@@ -142,7 +142,7 @@ package struct KeyConfiguration: Hashable, Sendable {
 }
 
 extension KeyConfiguration: CustomStringConvertible, CustomReflectable {
-    package var description: String { "key \(key.id), \(key.algorithm.configurationName)" }
+    package var description: String { "key \(key.id), \(key.algorithm.name)" }
 
     /// Without the secret, so that `dump` cannot show it either.
     package var customMirror: Mirror { Mirror(self, children: ["id": key.id]) }

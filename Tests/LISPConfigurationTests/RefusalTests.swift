@@ -1,0 +1,463 @@
+// Wrong files and the exact lines that refuse them.
+
+import Foundation
+import Glibc
+import LISPConfiguration
+import LISPWire
+import Testing
+
+/// A file that is right, with one line each for what a case replaces.
+private let right = """
+    roles: [itr, etr, map-server, map-resolver]
+    instances: [{id: 0}, {id: 101, namespace: red}]
+    locators: [{interface: eth0, priority: 1, weight: 100}]
+    database: [{eid: 10.1.0.0/16}]
+    map-resolvers: [192.0.2.53]
+    map-servers: [{address: 192.0.2.53, keys: [{id: 0, algorithm: hmac-sha-256-128, key: secret}]}]
+    map-server: {sites: [{name: a, keys: [{algorithm: hmac-sha-1-96, key: secret}], eids: [{prefix: 10.1.0.0/16}]}]}
+    """
+
+/// `right` with the line of `key` replaced (or appended, if there is none).
+private func file(with line: String) -> String {
+    let key = line.prefix { $0 != ":" } + ":"
+    var lines = right.split(separator: "\n").map(String.init)
+    if let index = lines.firstIndex(where: { $0.hasPrefix(key) }) {
+        lines[index] = line
+    } else {
+        lines.append(line)
+    }
+    return lines.joined(separator: "\n")
+}
+
+/// The lines with which `yaml` is refused; empty if it is not.
+private func refusal(of yaml: String, file: String = "f") -> [String] {
+    do {
+        _ = try RouterConfiguration(yaml: yaml, file: file)
+        return []
+    } catch {
+        return error.issues.map(\.description)
+    }
+}
+
+private let wrongLines: [(line: String, message: String)] = [
+    ("rols: [itr]", "f:8:1: found unknown key `rols`, expected `roles`"),
+    (
+        "frobnicate: 1",
+        "f:8:1: found unknown key `frobnicate`, expected one of roles, xtr-id, site-id, instances, "
+            + "site-interfaces, when-down, locators, locator-sets, database, map-resolvers, map-servers, etr, proxy-etrs, "
+            + "map-cache, rloc-probing, echo-nonce, locator-status-bits, proxy-itr, proxy-etr, map-server, map-resolver, "
+            + "data-plane, management, snmp, flow-monitors, ike-monitor"
+    ),
+    (
+        "roles: itr",
+        "f:1:8: found `itr`, expected a list of roles, any of itr, etr, proxy-itr, proxy-etr, map-resolver, map-server"
+    ),
+    (
+        "roles: []",
+        "f:1:8: found an empty list, expected a list of roles, any of itr, etr, proxy-itr, proxy-etr, map-resolver, map-server with at least one member"
+    ),
+    ("roles: [itr, etr, map-server, map-resolver, irt]", "f:1:45: found `irt`, expected `itr`"),
+    (
+        "roles: [itr, etr, map-server, map-resolver, proxy-itr]",
+        "f:1:45: found role proxy-itr, which is not supported yet, expected one of itr, etr, map-resolver, map-server"
+    ),
+    (
+        "roles: [itr, etr, map-server, map-resolver, itr]",
+        "f:1:45: found role itr a second time, expected each role once"
+    ),
+    ("xtr-id: 12", "f:8:9: found `12`, expected auto or 32 hexadecimal digits"),
+    ("site-id: -1", "f:8:10: found `-1`, expected a number from 0 to 18446744073709551615"),
+    ("site-id: \"1\"", "f:8:10: found the text \"1\", expected a number from 0 to 18446744073709551615"),
+    ("when-down: nativ", "f:8:12: found `nativ`, expected `native`"),
+    ("instances: [{id: 0}, {id: 0}]", "f:2:27: found instance 0 a second time, expected each instance once"),
+    ("instances: [{id: 0}, {id: 16777216}]", "f:2:27: found `16777216`, expected a number from 0 to 16777215"),
+    (
+        "instances: [{id: 0, namespace: red}, {id: 1, namespace: red}]",
+        "f:2:57: found namespace `red`, which instance 0 has, expected a namespace for each instance"
+    ),
+    (
+        "instances: [{id: 0}, {id: 1, vrf: red}]",
+        "f:2:30: found `vrf`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "instances: [{id: 0}, {id: 1, namespace: ../x}]",
+        "f:2:41: found `../x`, expected the name of a network namespace"
+    ),
+    (
+        "locators: [{interface: eth0, address: 192.0.2.1}]",
+        "f:3:39: found `address` beside `interface`, expected one of the two"
+    ),
+    ("locators: [{priority: 1}]", "f:3:12: found neither `interface` nor `address`, expected one of the two"),
+    ("locators: [{interface: eth0, weight: 256}]", "f:3:38: found `256`, expected a number from 0 to 255"),
+    ("locators: [{interface: eth0, priority: 1.5}]", "f:3:40: found `1.5`, expected a number from 0 to 255"),
+    (
+        "locators: [{interface: a-name-too-long-for-it}]",
+        "f:3:24: found `a-name-too-long-for-it`, expected an interface name of at most 15 characters"
+    ),
+    (
+        "locators: [{interface: eth0}, {interface: eth0}]",
+        "f:3:31: found the same locator a second time, expected each locator once in its set"
+    ),
+    (
+        "locators: [{address: 224.0.0.1}]",
+        "f:3:22: found `224.0.0.1`, a multicast address, expected a unicast address that others can reach"
+    ),
+    (
+        "locators: [{address: \"fe80::1\"}]",
+        "f:3:22: found `fe80::1`, a link-local address, expected a unicast address that others can reach"
+    ),
+    ("locators: [{address: 10.1.0.0/16}]", "f:3:22: found `10.1.0.0/16`, expected an IPv4 or IPv6 address"),
+    (
+        "locator-sets: [{name: default, locators: [{interface: eth1}]}]",
+        "f:8:23: found locator set `default` a second time (first: `locators`), expected each name once"
+    ),
+    (
+        "locator-sets: [{name: b, locators: []}]",
+        "f:8:36: found an empty list, expected a list of locators with at least one member"
+    ),
+    (
+        "database: [{eid: 10.1.2.3/16}]",
+        "f:4:18: found `10.1.2.3/16` with bits set beyond its length, expected 10.1.0.0/16"
+    ),
+    (
+        "database: [{eid: 10.1.0.0/33}]",
+        "f:4:18: found `10.1.0.0/33`, expected a prefix length from 0 to 32 for an IPv4 prefix"
+    ),
+    (
+        "database: [{eid: 10.1.0.0}]",
+        "f:4:18: found `10.1.0.0`, expected an IPv4 or IPv6 prefix such as 10.1.0.0/16 or 2001:db8:1::/48"
+    ),
+    (
+        "database: [{eid: 224.0.0.0/8}]",
+        "f:4:18: found `224.0.0.0/8`, a multicast address, expected a prefix of unicast addresses"
+    ),
+    (
+        "database: [{eid: 10.1.0.0/16}, {eid: 10.1.0.0/16}]",
+        "f:4:38: found EID-prefix 10.1.0.0/16 a second time (first: line 4), expected each EID-prefix once"
+    ),
+    (
+        "database: [{eid: 10.1.0.0/16, ttl: 90s}]",
+        "f:4:36: found `90s`, expected a duration from 1m to 365d in whole minutes, such as 60s, 3m, 24h or 1d"
+    ),
+    (
+        "database: [{eid: 10.1.0.0/16, ttl: 24}]",
+        "f:4:36: found `24`, expected a duration from 1m to 365d in whole minutes, such as 60s, 3m, 24h or 1d"
+    ),
+    (
+        "database: [{eid: 10.1.0.0/16, locator-set: defualt}]",
+        "f:4:44: found undefined locator set `defualt`, expected `default`"
+    ),
+    (
+        "database: [{eid: 10.1.0.0/16, instance-id: 7}]",
+        "f:4:44: found instance 7, which `instances` does not list, expected one of 0, 101"
+    ),
+    ("database: [{ied: 10.1.0.0/16}]", "f:4:13: found unknown key `ied`, expected `eid`"),
+    (
+        "map-resolvers: [192.0.2.53, 192.0.2.53]",
+        "f:5:29: found Map-Resolver 192.0.2.53 a second time, expected each address once"
+    ),
+    ("map-resolvers: [mr.example.net]", "f:5:17: found `mr.example.net`, expected the address of a Map-Resolver"),
+    (
+        "map-servers: [{address: 192.0.2.53, keys: []}]",
+        "f:6:43: found an empty list, expected a list of keys with at least one member"
+    ),
+    ("map-servers: [{address: 192.0.2.53}]", "f:6:15: found no `keys`, expected it here"),
+    (
+        "map-servers: [{address: 192.0.2.53, keys: [{algorithm: hmac-sha-1-96}]}]",
+        "f:6:44: found neither `key` nor `key-file`, expected one of the two"
+    ),
+    (
+        "map-servers: [{address: 192.0.2.53, keys: [{algorithm: hmac-sha-1-96, key: \"\"}]}]",
+        "f:6:76: found nothing, expected the key's text"
+    ),
+    (
+        "map-servers: [{address: 192.0.2.53, keys: [{algorithm: none, key: s}]}]",
+        "f:6:56: found text, expected one of hmac-sha-1-96, hmac-sha-256-128, hmac-sha-256-128-hkdf-sha-256"
+    ),
+    (
+        "map-servers: [{address: 192.0.2.53, keys: [{algorithm: hmac-sha-1-96, key: a}, {algorithm: hmac-sha-1-96, key: b}]}]",
+        "f:6:80: found key id 0 a second time, expected each id once"
+    ),
+    (
+        "map-servers: [{address: 192.0.2.53, keys: [{algorithm: hmac-sha-1-96, key-file: /nonexistent/k}]}]",
+        "f:6:81: found key file /nonexistent/k, which cannot be read (No such file or directory), expected a readable file"
+    ),
+    (
+        "map-servers: [{address: 192.0.2.53, keys: [{algorithm: hmac-sha-1-96, key: a}], proxy-reply: yes}]",
+        "f:6:94: found `yes`, expected true or false"
+    ),
+    ("map-server: {sites: []}", "f:7:21: found an empty list, expected a list of sites with at least one member"),
+    ("map-cache: {limit: 0}", "f:8:20: found `0`, expected a number from 1 to 10000000"),
+    (
+        "map-cache: {static: [{eid: 10.9.0.0/16}]}",
+        "f:8:13: found `static`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "map-resolver: {map-servers: [{address: 192.0.2.54, eids: [10.0.0.0/8]}]}",
+        "f:8:16: found `map-servers`, which is not supported yet, expected it to be left out"
+    ),
+    ("data-plane: {workers: 0}", "f:8:23: found `0`, expected auto or a number from 1 to 64"),
+    ("data-plane: {workers: many}", "f:8:23: found `many`, expected auto or a number from 1 to 64"),
+    ("data-plane: {udp-checksum: none}", "f:8:28: found `none`, expected one of compute, zero"),
+    (
+        "data-plane: {source-rloc-check: on}",
+        "f:8:14: found `source-rloc-check: on`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "management: {socket: lispd.sock}",
+        "f:8:22: found `lispd.sock`, expected the path of a UNIX socket (absolute, at most 100 octets)"
+    ),
+    (
+        "management: {http: 127.0.0.1:9341}",
+        "f:8:14: found `http`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "proxy-itr: {eid-space: [10.0.0.0/8]}",
+        "f:8:1: found `proxy-itr`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "proxy-etr: {accept-sources: [0.0.0.0/0]}",
+        "f:8:1: found `proxy-etr`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "proxy-etrs: [{address: 192.0.2.9}]",
+        "f:8:1: found `proxy-etrs`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "rloc-probing: {enabled: true}",
+        "f:8:16: found `enabled: true`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "rloc-probing: {interval: 60s}",
+        "f:8:1: found `rloc-probing`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "echo-nonce: {enabled: true}",
+        "f:8:14: found `enabled: true`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "locator-status-bits: {enabled: true}",
+        "f:8:23: found `enabled: true`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "etr: {accept-map-data: verify}",
+        "f:8:7: found `accept-map-data: verify`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "site-interfaces: [eth1]",
+        "f:8:1: found `site-interfaces`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "snmp: {agentx: /var/agentx/master}",
+        "f:8:1: found `snmp`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "flow-monitors: [{name: a}]",
+        "f:8:1: found `flow-monitors`, which is not supported yet, expected it to be left out"
+    ),
+    (
+        "ike-monitor: {vici: /run/charon.vici}",
+        "f:8:1: found `ike-monitor`, which is not supported yet, expected it to be left out"
+    ),
+    ("ike-monitor: 7", "f:8:14: found `7`, expected a mapping"),
+]
+
+private let harmless = [
+    "etr: {accept-map-data: off}", "rloc-probing: {enabled: false, interval: 60s, retries: 3, retry-interval: 1s}",
+    "echo-nonce: {enabled: false}", "locator-status-bits: {enabled: false}", "flow-monitors: []", "ike-monitor: {}",
+    "proxy-etrs: []", "site-interfaces: []", "map-cache: {limit: 5, static: []}",
+    "map-resolver: {map-servers: []}", "data-plane: {source-rloc-check: off, workers: 4, offload: off}",
+    "xtr-id: 0x0123456789abcdef0123456789ABCDEF", "site-id: 18446744073709551615",
+]
+
+@Suite struct RefusalTests {
+    @Test(arguments: wrongLines)
+    func `says what was found and what was expected`(line: String, message: String) {
+        #expect(refusal(of: file(with: line)) == [message])
+    }
+
+    @Test(arguments: harmless)
+    func `takes what asks for nothing new`(line: String) {
+        #expect(refusal(of: file(with: line)) == [])
+    }
+
+    @Test func `takes the file that the cases start from`() {
+        #expect(refusal(of: right) == [])
+    }
+
+    @Test func `reports every fault in the order of the file`() {
+        let yaml = """
+            roles: [itr]
+            database:
+              - {eid: 10.1.2.3/16}
+              - {eid: 10.1.0.0/16, ttl: soon}
+            colour: red
+            """
+        #expect(
+            refusal(of: yaml) == [
+                "f:1:1: found no `locators`, expected it with role itr",
+                "f:1:1: found no `map-resolvers`, expected it with role itr (or role map-resolver beside it)",
+                "f:3:11: found `10.1.2.3/16` with bits set beyond its length, expected 10.1.0.0/16",
+                "f:4:29: found `soon`, expected a duration from 1m to 365d in whole minutes, such as 60s, 3m, 24h or 1d",
+                "f:5:1: found unknown key `colour`, expected one of roles, xtr-id, site-id, instances, site-interfaces, "
+                    + "when-down, locators, locator-sets, database, map-resolvers, map-servers, etr, proxy-etrs, "
+                    + "map-cache, rloc-probing, echo-nonce, locator-status-bits, proxy-itr, proxy-etr, map-server, "
+                    + "map-resolver, data-plane, management, snmp, flow-monitors, ike-monitor",
+            ]
+        )
+    }
+
+    @Test(arguments: [
+        (
+            "roles: [etr]",
+            [
+                "no `database`, expected it with role etr", "no `locators`, expected it with role etr",
+                "no `map-servers`, expected it with role etr",
+            ]
+        ),
+        ("roles: [map-server]", ["no `map-server`, expected it with role map-server"]),
+        ("{}", ["no `roles`, expected it at the top of the file"]),
+    ])
+    func `a role needs its keys`(yaml: String, missing: [String]) {
+        #expect(refusal(of: yaml) == missing.map { "f:1:1: found \($0)" })
+    }
+
+    @Test func `a Map-Resolver needs its Map-Server beside it`() {
+        let message = "found role map-resolver alone, which is not supported yet, expected role map-server beside it"
+        #expect(refusal(of: "roles: [map-resolver]") == ["f:1:1: \(message)"])
+    }
+
+    @Test func `a section needs its role`() {
+        let yaml = """
+            roles: [itr, map-resolver, map-server]
+            map-server: {sites: [{name: a, keys: [{algorithm: hmac-sha-1-96, key: k}], eids: [{prefix: 10.1.0.0/16}]}]}
+            """.replacing(", map-server]", with: "]")
+        #expect(
+            refusal(of: yaml).contains(
+                "f:2:1: found `map-server` without role map-server, expected the role among `roles`, or the key left out"
+            )
+        )
+    }
+
+    @Test func `sites differ in name and in EID-prefixes`() {
+        let yaml = """
+            roles: [map-server]
+            map-server:
+              sites:
+                - {name: a, keys: [{algorithm: hmac-sha-1-96, key: k}], eids: [{prefix: 10.1.0.0/16}]}
+                - {name: a, keys: [{algorithm: hmac-sha-1-96, key: k}], eids: [{prefix: 10.2.0.0/16}]}
+                - {name: b, keys: [{algorithm: hmac-sha-1-96, key: k}], eids: [{prefix: 10.1.0.0/16}]}
+                - {name: c, keys: [{algorithm: hmac-sha-1-96, key: k}], eids: [{prefix: 10.1.0.0/16, instance-id: 1}]}
+            """
+        #expect(
+            refusal(of: yaml) == [
+                "f:5:14: found site `a` a second time, expected each name once",
+                "f:6:77: found EID-prefix 10.1.0.0/16 a second time (first: site `a`), expected each EID-prefix once",
+            ]
+        )
+    }
+
+    @Test func `instances share no addresses in one routing table`() {
+        let yaml = file(with: "instances: [{id: 0}, {id: 1}]")
+            .replacing("{eid: 10.1.0.0/16}]", with: "{eid: 10.1.0.0/16}, {eid: 10.1.1.0/24, instance-id: 1}]")
+        #expect(
+            refusal(of: yaml) == [
+                "f:4:38: found EID-prefix [1] 10.1.1.0/24, which overlaps 10.1.0.0/16 in the same routing table, "
+                    + "expected a `namespace` for one of the two instances"
+            ]
+        )
+        #expect(refusal(of: yaml.replacing("{id: 1}", with: "{id: 1, namespace: red}")) == [])
+    }
+
+    @Test(arguments: [
+        ("", "f:1:1: found an empty file, expected a mapping with `roles`"),
+        (
+            "roles: [itr",
+            "f:2:1: found a fault in the YAML syntax (did not find expected ',' or ']'), expected well-formed YAML"
+        ),
+        ("roles: [itr]\nroles: [etr]", "f:1:1: found `roles` more than once, expected each key once"),
+        (
+            "\troles: 1",
+            "f:1:1: found a fault in the YAML syntax (found character that cannot start any token), expected well-formed YAML"
+        ),
+        ("a: *b", "f:1:4: found a fault in the YAML syntax (found undefined alias), expected well-formed YAML"),
+        (
+            "roles: [itr]\n---\nroles: [etr]",
+            "f:2:1: found a fault in the YAML syntax (but found another document), expected well-formed YAML"
+        ),
+        ("- itr", "f:1:1: found a list, expected a mapping with `roles` and the keys of these roles"),
+    ])
+    func `says where the YAML itself is at fault`(yaml: String, message: String) {
+        #expect(refusal(of: yaml) == [message])
+    }
+
+    /// Taking a key file for the configuration must not print the key.
+    @Test func `never quotes what may be a secret`() {
+        let secret = "correct-horse-battery-staple"
+        let files = [
+            secret, "\"\(secret)\"", "roles: [itr]\nmap-servers: [{address: 192.0.2.1, keys: \(secret)}]",
+            "map-servers: [{address: 192.0.2.1, keys: [\(secret)]}]",
+            "map-servers: [{address: 192.0.2.1, keys: [{id: \(secret), algorithm: \(secret), key: [\(secret)]}]}]",
+            "map-servers: [{address: 192.0.2.1, keys: [{id: '\(secret)', key: \(secret), key-file: x}]}]",
+            "map-servers: [{address: 192.0.2.1, keys: [{\(secret): 1}]}]",
+        ]
+        for file in files {
+            let lines = refusal(of: file)
+            #expect(!lines.isEmpty)
+            #expect(!lines.joined().contains(secret), "\(lines)")
+        }
+    }
+
+    @Test func `reads keys from files`() throws {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("lispd-keys-\(UUID())").path
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try Data("from the file\n".utf8).write(to: URL(fileURLWithPath: directory + "/site.key"))
+        let line = "map-servers: [{address: 192.0.2.53, keys: [{algorithm: hmac-sha-1-96, key-file: site.key}]}]"
+        let path = directory + "/lispd.yaml"
+        try Data(file(with: line).utf8).write(to: URL(fileURLWithPath: path))
+
+        chmod(directory + "/site.key", 0o644)
+        chmod(path, 0o600)
+        let warned = try RouterConfiguration.load(path: path)
+        #expect(warned.mapServers[0].authenticationKeys[0].secret == Array("from the file".utf8))
+        #expect(
+            warned.warnings == [
+                "\(path):6:81: key file \(directory)/site.key can be read by everyone on this host: use mode 0600"
+            ]
+        )
+        #expect(warned.yaml.contains("key-file: site.key"))
+
+        chmod(directory + "/site.key", 0o600)
+        chmod(path, 0o644)
+        #expect(
+            try RouterConfiguration.load(path: path).warnings == [
+                "\(path):7:71: a key in a file that everyone on this host can read: use mode 0640 or `key-file`"
+            ]
+        )
+
+        try Data("\n".utf8).write(to: URL(fileURLWithPath: directory + "/site.key"))
+        let expected = "\(path):6:81: found key file \(directory)/site.key, which is empty, expected a key in it"
+        #expect(refusal(of: file(with: line), file: path) == [expected])
+    }
+
+    @Test func `a file that cannot be read is refused by name`() {
+        let message =
+            "found a file that cannot be read (No such file or directory), expected a readable configuration file"
+        #expect(throws: ConfigurationError.self) { try RouterConfiguration.load(path: "/nonexistent.yaml") }
+        do {
+            _ = try RouterConfiguration.load(path: "/nonexistent.yaml")
+        } catch {
+            #expect(error.description == "/nonexistent.yaml:1:1: \(message)")
+        }
+        #expect(throws: ConfigurationError.self) { try RouterConfiguration.load(path: "/tmp") }
+    }
+
+    @Test func `warns of a locator inside the site`() throws {
+        let yaml = file(with: "locators: [{address: 10.1.0.1}]")
+        let warnings = try RouterConfiguration(yaml: yaml, file: "f").warnings
+        #expect(
+            warnings == ["f:4:1: locator 10.1.0.1 lies inside EID-prefix 10.1.0.0/16: packets to it stay in the site"]
+        )
+    }
+}
