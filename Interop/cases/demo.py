@@ -51,9 +51,14 @@ class DemoGroup(Group):
         expect(not files, f"files are left in /tmp: {files}")
         expect(host_state() == self.before, "rules, routes or links of the host changed")
 
+    @staticmethod
+    def wait_half_way(demo, condition):
+        wait_until("the demo is half-way", lambda: condition() or demo.status is not None, 40, interval=0.05)
+        expect(demo.status is None, f"the demo ended before it was half-way:\n{demo.log()[-2000:]}")
+
     def interrupt(self, number, is_half_way):
         demo, prefix = self.start()
-        wait_until("the demo is half-way", lambda: is_half_way(demo, prefix), 40, interval=0.05)
+        self.wait_half_way(demo, lambda: is_half_way(demo, prefix))
         demo.send(number)
         status = demo.wait(20)
         expect(status == 128 + number, f"it ended with {status}:\n{demo.log()[-2000:]}")
@@ -81,7 +86,7 @@ class DemoGroup(Group):
     @test("leaves no process behind when it is killed, and the next run removes the namespaces")
     def killed(self):
         demo, prefix = self.start()
-        wait_until("the daemons run", lambda: "ping" in demo.log().lower(), 40, interval=0.05)
+        self.wait_half_way(demo, lambda: "ping" in demo.log().lower())
         demo.send(signal.SIGKILL)
         demo.wait(5)
         wait_until("its processes are gone", lambda: not processes_naming(prefix), 5)

@@ -1,21 +1,21 @@
-"""The network: two LISP sites over a core that knows nothing of their EIDs.
+r"""The network: two LISP sites over a core that knows nothing of their EIDs.
 
-      site A                                                                    site B
-      10.1.0.0/16, 2001:db8:a::/48                        10.2.0.0/16, 2001:db8:b::/48
+      site A: 10.1.0.0/16, 2001:db8:a::/48                    site B: 10.2.0.0/16, 2001:db8:b::/48
 
-      hostA ----------.1 +------+                          +------+ .1---------- hostB
-      10.1.0.10     site0 |      | core       .2 --- .1 xtrB |      | site0    10.2.0.10
-      2001:db8:a::10      | xtrA |----------- core ---------| xtrB |     2001:db8:b::10
-                          |      | 198.51.100.2   |198.51.100.6|   |
-      hostA2 --------- .1 |      | 2001:db8:f:1::2|         +------+
-      10.1.1.10     site1 +------+                |  2001:db8:f:2::2
-      2001:db8:a:1::10                            |
-                                       +----------+----------+-------------+
-                                       |                     |             |
-                                  mapserver                 web          rogue
-                              198.51.100.10        203.0.113.10    198.51.100.14
-                            2001:db8:f:3::2     2001:db8:f:4::2  2001:db8:f:5::2
-                       (Map-Server, Map-Resolver)   (non-LISP)      (forges messages)
+      hostA -----------+
+      10.1.0.10        |site0
+      2001:db8:a::10  xtrA ---------------- core ---------------- xtrB ----------- hostB
+                       |site1             / | \             site0    10.2.0.10
+      hostA2 ----------+                 /  |  \                     2001:db8:b::10
+      10.1.1.10                         /   |   \
+      2001:db8:a:1::10        mapserver   web   rogue
+
+      node        IPv4 on the core link      IPv6              what it is
+      xtrA        198.51.100.2               2001:db8:f:1::2   ITR and ETR of site A; gateway .1 and ::1 on site0, site1
+      xtrB        198.51.100.6               2001:db8:f:2::2   the same of site B
+      mapserver   198.51.100.10              2001:db8:f:3::2   Map-Server and Map-Resolver
+      web         203.0.113.10               2001:db8:f:4::2   a host that knows nothing of LISP
+      rogue       198.51.100.14              2001:db8:f:5::2   sends forged messages
 
 `rlocs` says of which families the RLOCs are: "4", "6" or "46"; the core links have addresses of these only. EIDs are always of
 both. The core has no route to an EID unless `let_core_route` gives it one.
