@@ -1,5 +1,7 @@
 // Every number by which our rules and routes are known, in one place. Nothing else in the host may use them.
 
+import LISPWire
+
 /// Identifies what lispd installed, and orders it.
 package enum HostNumbers {
     /// The routing protocol that each of our rules and routes carries (`ip route show proto 216`). What carries it is ours
@@ -8,6 +10,11 @@ package enum HostNumbers {
 
     /// The mark (SO_MARK) of lispd's own sockets, "LISP" in ASCII: their packets pass all our rules by.
     package static let socketMark: UInt32 = 0x4c49_5350
+
+    /// What a TUN with IPv4 EIDs gets as its address, with scope host: 192.0.0.8, the IPv4 dummy address (RFC 7600), which
+    /// is never anybody's destination or, with that scope, our source. An interface without any address would drop, however
+    /// loose its reverse path filter, each packet that is written back to it, because its sender is reached elsewhere.
+    package static let dummyAddress = IPAddress.v4(IPv4Address(0xc000_0008))
 
     /// At most this many negative prefixes become `throw` routes; later ones take the detour over the TUN.
     package static let negativeRouteLimit = 10_000

@@ -12,7 +12,8 @@
 //    table 10001: default dev lisp0; unreachable default metric 1000000 (when-down); throw NEGATIVE;
 //                 POSITIVE-below-a-NEGATIVE dev lisp0
 //    table 10002: KNOWN-REMOTE-EID dev lisp0 src OWN-EID
-//    sysctl lisp0: rp_filter 2, accept_local 1; link lisp0: addrgenmode none, up
+//    sysctl lisp0: rp_filter 2, accept_local 1; link lisp0: addrgenmode none, up;
+//                 address 192.0.0.8 scope host (without any address, rp_filter 2 would be as strict as 1)
 //
 // In IPv6 a rule cannot say "has no source yet": any `from` but ::/0 matches only what has one. So there it is said the
 // other way round: what has a source passes by, the rest is looked up.
@@ -87,7 +88,8 @@ package struct HostPlan: Hashable, Sendable {
 
     private func addLink(of instance: InstanceIntent, roles: HostRoles, to space: inout SpaceState) {
         guard !roles.isEmpty else { return }
-        space.links[instance.tun] = LinkSettings(mtu: instance.mtu)
+        let hasIPv4 = instance.ownPrefixes.contains { $0.family == .ipv4 }
+        space.links[instance.tun] = LinkSettings(mtu: instance.mtu, hasDummyAddress: hasIPv4)
         // Strict filtering would drop what is written back; and packets of this host itself come back that way too, which
         // IPv4 takes for spoofed unless told otherwise.
         space.sysctls[.interface(.ipv4, instance.tun, "rp_filter")] = "2"

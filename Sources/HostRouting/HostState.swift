@@ -23,17 +23,25 @@ package struct LinkSettings: Hashable, Sendable {
     /// Whether the kernel makes a link-local address for it. Never on a TUN of ours: its router solicitations would be
     /// packets to map.
     package var makesLinkLocalAddress: Bool
+    /// Whether it has `HostNumbers.dummyAddress`. `false` in a plan: as it is.
+    package var hasDummyAddress: Bool
 
-    package init(mtu: UInt32? = nil, isUp: Bool = true, makesLinkLocalAddress: Bool = false) {
+    package init(
+        mtu: UInt32? = nil,
+        isUp: Bool = true,
+        makesLinkLocalAddress: Bool = false,
+        hasDummyAddress: Bool = false
+    ) {
         self.mtu = mtu
         self.isUp = isUp
         self.makesLinkLocalAddress = makesLinkLocalAddress
+        self.hasDummyAddress = hasDummyAddress
     }
 
     /// Whether `actual` already is what this asks for.
     package func isSatisfied(by actual: LinkSettings) -> Bool {
         (mtu == nil || mtu == actual.mtu) && isUp == actual.isUp
-            && makesLinkLocalAddress == actual.makesLinkLocalAddress
+            && makesLinkLocalAddress == actual.makesLinkLocalAddress && (!hasDummyAddress || actual.hasDummyAddress)
     }
 }
 

@@ -60,7 +60,8 @@ struct HostPlanTests {
             ]
         )
         let main = try #require(plan.state[.main])
-        #expect(main.links == ["lisp0": LinkSettings(mtu: 1464, isUp: true, makesLinkLocalAddress: false)])
+        let link = LinkSettings(mtu: 1464, isUp: true, makesLinkLocalAddress: false, hasDummyAddress: true)
+        #expect(main.links == ["lisp0": link])
         #expect(
             main.sysctls == [
                 SysctlPath(rawValue: "net/ipv4/conf/lisp0/rp_filter"): "2",

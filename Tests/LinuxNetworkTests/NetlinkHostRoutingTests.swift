@@ -123,6 +123,40 @@ struct NetlinkHostRoutingTests {
         )
     }
 
+    @Test func `what is forwarded goes round neither by the TUN nor past it`() throws {
+        let ways = try Fixture.inRouter { () -> [String] in
+            try Fixture.shell(
+                "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=2"
+            )
+            try HostRoutingApplier().apply(HostPlan(try Self.intent()))
+            // The interface by which the kernel would forward it, or its refusal.
+            func way(_ from: String, _ to: String, _ interface: String) throws -> String {
+                do {
+                    let lines = try Fixture.shell("ip route get \(to) from \(from) iif \(interface)")
+                    let words = lines[0].split(separator: " ")
+                    let position = try #require(words.firstIndex(of: "dev"))
+                    return String(words[position + 1])
+                } catch let failure as Fixture.CommandFailure {
+                    return failure.output.last ?? ""
+                }
+            }
+            return [
+                try way("10.1.0.9", "10.2.0.9", "eth1"), try way("10.1.0.9", "10.1.0.8", "eth1"),
+                try way("10.1.0.9", "10.1.77.1", "eth1"), try way("10.1.0.9", "203.0.113.1", "lisp0"),
+                try way("10.1.0.1", "203.0.113.1", "lisp0"), try way("10.2.0.9", "10.1.0.9", "lisp0"),
+                try way("10.2.0.9", "10.1.77.1", "lisp0"), try way("2001:db8:1::9", "2001:db8:2::9", "eth1"),
+                try way("2001:db8:1::9", "2001:db8:77::1", "lisp0"), try way("2001:db8:2::9", "2001:db8:1::9", "lisp0"),
+                try way("2001:db8:2::9", "2001:db8:1:7::1", "lisp0"),
+            ]
+        }
+        let unreachable = "RTNETLINK answers: Network is unreachable"
+        #expect(
+            ways == [
+                "lisp0", "eth1", unreachable, "eth0", "eth0", "eth1", unreachable, "lisp0", "eth0", "eth1", unreachable,
+            ]
+        )
+    }
+
     @Test func `a second time there is nothing to do, and a change costs what changes`() throws {
         let plan = HostPlan(try Self.intent())
         let (second, third, change, read) = try Fixture.inRouter {

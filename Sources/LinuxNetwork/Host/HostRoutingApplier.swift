@@ -96,11 +96,15 @@ package final class HostRoutingApplier {
                     try space.socket.delete(listed)
                 }
             }
+            let dummies = Set(
+                try space.socket.addresses().filter { $0.address == HostNumbers.dummyAddress }.map(\.interfaceIndex)
+            )
             for link in links where wanted.links[link.name] != nil {
                 actual.links[link.name] = LinkSettings(
                     mtu: link.mtu,
                     isUp: link.isUp,
-                    makesLinkLocalAddress: link.makesLinkLocalAddress
+                    makesLinkLocalAddress: link.makesLinkLocalAddress,
+                    hasDummyAddress: dummies.contains(link.index)
                 )
             }
             try inside(space) {
@@ -158,6 +162,9 @@ package final class HostRoutingApplier {
             try socket.setLink(name, makesLinkLocalAddress: settings.makesLinkLocalAddress)
         }
         if let mtu = settings.mtu, mtu != link.mtu { try socket.setLink(name, mtu: mtu) }
+        if settings.hasDummyAddress {
+            try socket.addHostAddress(HostNumbers.dummyAddress, to: name, scope: .host)
+        }
         if link.isUp != settings.isUp { try socket.setLink(name, up: settings.isUp) }
     }
 

@@ -63,6 +63,15 @@ package struct InterfaceAddress: Hashable, Sendable {
         case site
         case link
         case host
+
+        var netlinkValue: rt_scope_t {
+            switch self {
+            case .global: RT_SCOPE_UNIVERSE
+            case .site: RT_SCOPE_SITE
+            case .link: RT_SCOPE_LINK
+            case .host: RT_SCOPE_HOST
+            }
+        }
     }
 
     package var interfaceIndex: Int32
@@ -146,6 +155,33 @@ extension NetlinkSocket {
             message.nested(IFLA_AF_SPEC) {
                 message.nested(AF_INET6) { message.attribute(IFLA_INET6_ADDR_GEN_MODE, UInt8(mode.rawValue)) }
             }
+        }
+    }
+
+    /// Gives an interface an address that is the only one of its prefix, /32 or /128. One that is there already is left as it
+    /// is.
+    ///
+    /// - Parameter scope: `.host` is never chosen as a source for other hosts.
+    package func addHostAddress(
+        _ address: IPAddress,
+        to name: String,
+        scope: InterfaceAddress.Scope
+    ) throws(HostError) {
+        let operation = "add address \(address) to interface \(name)"
+        guard let link = try link(named: name) else { throw HostError(operation, code: ENODEV) }
+        let message = NetlinkMessage(type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL)
+        var body = ifaddrmsg()
+        body.ifa_family = address.family.netlinkValue
+        body.ifa_prefixlen = address.family.bitWidth
+        body.ifa_scope = UInt8(scope.netlinkValue.rawValue)
+        body.ifa_index = UInt32(bitPattern: link.index)
+        message.body(body)
+        message.attribute(IFA_LOCAL, address)
+        message.attribute(IFA_ADDRESS, address)
+        do {
+            try request(operation, message)
+        } catch  where error.code == EEXIST {
+            return
         }
     }
 
