@@ -105,6 +105,8 @@ int clinux_attach_drop_all(int fd) {
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
+const int clinux_sock_datagram = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+const int clinux_msg_trunc = MSG_TRUNC;
 const int clinux_so_mark = SO_MARK;
 const int clinux_so_rcvbufforce = SO_RCVBUFFORCE;
 const int clinux_so_sndbufforce = SO_SNDBUFFORCE;

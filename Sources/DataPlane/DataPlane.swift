@@ -249,6 +249,18 @@ package final class DataPlane {
         return totals(number)
     }
 
+    /// What one worker carried, over all instances.
+    ///
+    /// - Precondition: `index` is less than `workerCount`.
+    package func counters(ofWorker index: Int) -> MappingCounters {
+        var sum = MappingCounters()
+        for number in 0..<DataPlaneConstants.maximumInstances {
+            sum.encapsulated += workers[index].totals[number].encapsulated.value
+            sum.decapsulated += workers[index].totals[number].decapsulated.value
+        }
+        return sum
+    }
+
     private func totals(_ number: Int) -> MappingCounters {
         var sum = MappingCounters()
         for worker in workers {

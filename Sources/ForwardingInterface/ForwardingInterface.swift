@@ -111,6 +111,11 @@ package struct TrafficCounters: Hashable, Sendable {
         self.packets = packets
         self.octets = octets
     }
+
+    package static func += (sum: inout Self, more: Self) {
+        sum.packets &+= more.packets
+        sum.octets &+= more.octets
+    }
 }
 
 /// What the forwarding state counts for a mapping: sent towards it, received from sources inside it.

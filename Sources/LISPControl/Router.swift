@@ -230,9 +230,9 @@ package struct Router: Sendable {
 
     // MARK: The operator
 
-    /// Takes entries out of the map-cache: `eid` with its more-specifics, or all.
-    package mutating func clearMapCache(_ eid: EIDPrefix?) -> (count: Int, actions: [RouterAction]) {
-        guard let cleared = itr?.clear(eid) else { return (0, []) }
+    /// Takes these entries out of the map-cache.
+    package mutating func clearMapCache(_ eids: [EIDPrefix]) -> (count: Int, actions: [RouterAction]) {
+        guard let cleared = itr?.clear(eids) else { return (0, []) }
         return (cleared.count, Self.carry(cleared.actions))
     }
 
@@ -253,7 +253,7 @@ package struct Router: Sendable {
             if itr == nil { itr = ITR(settings: new) }
             actions += Self.carry(itr?.reconfigure(new))
         } else {
-            actions += Self.carry(itr?.clear(nil).actions)
+            actions += Self.carry(itr?.clearAll())
             itr = nil
         }
         if let new = settings.etr {

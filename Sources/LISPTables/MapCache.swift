@@ -76,10 +76,31 @@ package struct MapCacheEntry: Sendable {
     package var isNegative: Bool { locators.isEmpty }
 }
 
+/// One family of one instance.
+package struct EIDTableKey: Hashable, Sendable, Comparable {
+    package let instanceID: InstanceID
+    package let family: AddressFamily
+
+    package init(_ instanceID: InstanceID, _ family: AddressFamily) {
+        self.instanceID = instanceID
+        self.family = family
+    }
+
+    package init(_ eid: EIDPrefix) {
+        self.init(eid.instanceID, eid.prefix.family)
+    }
+
+    package static func < (a: Self, b: Self) -> Bool {
+        a.instanceID != b.instanceID ? a.instanceID < b.instanceID : a.family < b.family
+    }
+}
+
 /// The table of entries and the order in which they end.
 package struct MapCache: Sendable {
     private var table = PrefixTable<MapCacheEntry>()
     private var expiry = DeadlineQueue<EIDPrefix>()
+    /// How many entries there are for each family of each instance.
+    package private(set) var counts: [EIDTableKey: Int] = [:]
     /// The most entries it may hold.
     package let limit: Int
 
@@ -104,6 +125,7 @@ package struct MapCache: Sendable {
 
     /// Adds or replaces. The owner keeps `count` within `limit` by `oldest()` and `remove`.
     package mutating func put(_ entry: MapCacheEntry) {
+        if table[entry.eid] == nil { counts[EIDTableKey(entry.eid), default: 0] += 1 }
         table[entry.eid] = entry
         expiry.set(entry.eid, at: entry.expires)
     }
@@ -112,6 +134,7 @@ package struct MapCache: Sendable {
     package mutating func remove(_ eid: EIDPrefix) -> MapCacheEntry? {
         guard let entry = table[eid] else { return nil }
         table[eid] = nil
+        counts[EIDTableKey(eid), default: 0] -= 1
         expiry.remove(eid)
         return entry
     }
@@ -126,6 +149,7 @@ package struct MapCache: Sendable {
     package mutating func popExpired(_ now: Instant) -> MapCacheEntry? {
         guard let eid = expiry.popDue(now), let entry = table[eid] else { return nil }
         table[eid] = nil
+        counts[EIDTableKey(eid), default: 0] -= 1
         return entry
     }
 }

@@ -62,6 +62,16 @@ package final class ControlSocket: Sendable {
     /// What to watch for input.
     package var descriptors: [Int32] { [v4, v6].compactMap { $0?.descriptor } }
 
+    /// The families that there is a socket for.
+    package var families: Set<AddressFamily> {
+        Set([v4, v6].compactMap { $0?.family })
+    }
+
+    /// Octets of receive buffer that the kernel granted; 0 without a socket of the family.
+    package func receiveBufferSize(_ family: AddressFamily) -> Int {
+        (family == .ipv4 ? v4 : v6)?.receiveBufferSize ?? 0
+    }
+
     /// Sends one datagram.
     ///
     /// - Parameter source: the local address to send from; `nil`: the kernel chooses.

@@ -85,7 +85,7 @@ package struct ReceiveBatch: ~Copyable {
 
     /// Whether the buffer was too small.
     package func isTruncated(_ index: Int) -> Bool {
-        messages[index].msg_hdr.msg_flags & Int32(MSG_TRUNC) != 0
+        messages[index].msg_hdr.msg_flags & clinux_msg_trunc != 0
     }
 
     /// The sender's socket address as the kernel wrote it.

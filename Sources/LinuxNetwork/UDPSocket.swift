@@ -16,8 +16,7 @@ package final class UDPSocket: Sendable {
     package init(family: AddressFamily, mark: UInt32? = lispSocketMark) throws(LinuxError) {
         self.family = family
         let domain = family == .ipv4 ? AF_INET : AF_INET6
-        let kind = Int32(SOCK_DGRAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-        descriptor = socket(domain, kind, Int32(IPPROTO_UDP))
+        descriptor = socket(domain, clinux_sock_datagram, Int32(IPPROTO_UDP))
         guard descriptor >= 0 else { throw .last("create a UDP socket for \(family)") }
         if family == .ipv6 { try set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1, "IPV6_V6ONLY") }
         if let mark { try set(SOL_SOCKET, clinux_so_mark, Int32(bitPattern: mark), "SO_MARK") }

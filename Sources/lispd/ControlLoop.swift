@@ -18,6 +18,7 @@ import LISPTables
 import LISPWire
 import LinuxNetwork
 import Logging
+import ManagementAPI
 import NIOCore
 
 /// Carries out what the router decides. Isolated to its event loop.
@@ -33,6 +34,10 @@ actor ControlLoop {
     private static let nonceReserve: UInt64 = 1 << 20
 
     private(set) var configuration: RouterConfiguration
+    let configurationFile: String
+    private(set) var configurationLoaded: Instant
+    /// Why the last reload was refused, if it was.
+    private(set) var reloadFailure: String?
     private(set) var router: Router
     private(set) var resolvedHost: ResolvedHost
     let plane: DataPlane?
@@ -57,8 +62,9 @@ actor ControlLoop {
     init(
         eventLoop: any EventLoop,
         configuration: RouterConfiguration,
+        configurationFile: String,
         resolvedHost: ResolvedHost,
-        plane: DataPlane?,
+        plane: sending DataPlane?,
         socket: ControlSocket,
         host: sending HostIntegration,
         state: StateDirectory,
@@ -67,6 +73,7 @@ actor ControlLoop {
     ) {
         self.eventLoop = eventLoop
         self.configuration = configuration
+        self.configurationFile = configurationFile
         self.resolvedHost = resolvedHost
         self.plane = plane
         self.socket = socket
@@ -75,6 +82,7 @@ actor ControlLoop {
         self.xtrID = xtrID
         self.logger = logger
         self.started = SystemClock.now
+        self.configurationLoaded = started
         let settings = RouterSettings(configuration, host: resolvedHost, xtrID: xtrID)
         self.router = Router(
             settings,
@@ -104,8 +112,7 @@ actor ControlLoop {
     func start() {
         if let plane { plane.apply(ownPrefixes(configuration)) }
         saveState()
-        eventLoop.assumeIsolated().scheduleRepeatedTask(initialDelay: Self.saveInterval, delay: Self.saveInterval) {
-            [weak self] _ in
+        eventLoop.scheduleRepeatedTask(initialDelay: Self.saveInterval, delay: Self.saveInterval) { [weak self] _ in
             self?.assumeIsolated { $0.saveState() }
         }
         schedule()
@@ -116,6 +123,7 @@ actor ControlLoop {
         guard !isStopped else { return }
         carryOut(router.deregister())
         saveState()
+        plane?.stop()
         isStopped = true
         timer?.scheduled.cancel()
         do {
@@ -284,26 +292,42 @@ actor ControlLoop {
 
     // MARK: The operator
 
-    func clearMapCache(_ eid: EIDPrefix?) -> Int {
-        let cleared = router.clearMapCache(eid)
+    /// Takes these entries out of the map-cache; returns how many there were.
+    func clearMapCache(_ eids: [EIDPrefix]) -> Int {
+        let cleared = router.clearMapCache(eids)
         carryOut(cleared.actions)
         return cleared.count
     }
 
-    /// Takes over a configuration that has been checked. What needs a restart is refused as a whole.
-    func reload(_ new: RouterConfiguration) throws {
+    /// Reads the configuration file again and takes over what differs. A refusal changes nothing.
+    func reload() throws -> ReloadReport {
+        do {
+            let new = try RouterConfiguration.load(path: configurationFile)
+            let changed = configuration.changedKeys(new)
+            try takeOver(new)
+            configurationLoaded = SystemClock.now
+            reloadFailure = nil
+            return ReloadReport(
+                file: configurationFile,
+                changed: changed,
+                warnings: new.warnings + host.warnings(new, resolvedHost)
+            )
+        } catch {
+            reloadFailure = "\(error)"
+            throw error
+        }
+    }
+
+    private func takeOver(_ new: RouterConfiguration) throws {
         let needsRestart = configuration.changesThatNeedRestart(new)
         guard needsRestart.isEmpty else { throw ReloadFailure.needsRestart(needsRestart) }
         let resolved = try host.resolve(new)
         let gone = Set(configuration.database.map(\.eidPrefix)).subtracting(new.database.map(\.eidPrefix))
         configuration = new
         resolvedHost = resolved
-        if let plane {
-            plane.apply(gone.sorted().map { .deleteOwnPrefix($0) } + ownPrefixes(new))
-        }
+        plane?.apply(gone.sorted().map { .deleteOwnPrefix($0) } + ownPrefixes(new))
         reconfigureRouter()
         try host.apply(configuration, resolvedHost, rereading: true)
-        for warning in new.warnings + host.warnings(new, resolved) { logger.warning("\(warning)") }
     }
 
     // MARK: State
@@ -340,6 +364,18 @@ enum ReloadFailure: Error, CustomStringConvertible {
 }
 
 extension RouterConfiguration {
+    /// The top-level keys whose values differ.
+    func changedKeys(_ new: RouterConfiguration) -> [String] {
+        guard case .mapping(let before) = document, case .mapping(let after) = new.document else { return [] }
+        let old = Dictionary(before.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
+        let now = Dictionary(after.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
+        var keys = Set(old.keys).union(now.keys).filter { old[$0] != now[$0] }
+        // Secrets are hidden in the document.
+        if mapServers != new.mapServers { keys.insert("map-servers") }
+        if mapServer != new.mapServer { keys.insert("map-server") }
+        return keys.sorted()
+    }
+
     /// The keys that differ and that only a restart can change: they decide about sockets, threads and interfaces.
     func changesThatNeedRestart(_ new: RouterConfiguration) -> [String] {
         var keys: [String] = []

@@ -78,6 +78,10 @@ final class HostIntegration {
 
     func links() throws -> [NetworkLink] { try applier.mainSocket.links() }
 
+    func links(of instance: InstanceConfiguration) throws -> [NetworkLink] {
+        try applier.socket(of: Self.space(instance)).links()
+    }
+
     /// Reads the host's interfaces and addresses and finds the locators among them.
     func resolve(_ configuration: RouterConfiguration) throws -> ResolvedHost {
         let socket = try applier.mainSocket
@@ -178,6 +182,24 @@ final class HostIntegration {
         )
         notes = plan.notes
         try applier.apply(plan, rereading: rereading)
+    }
+
+    /// Those own EID-prefixes that the host has a route into, other than ours and other than a default route.
+    func routedPrefixes(of configuration: RouterConfiguration) -> Set<EIDPrefix> {
+        var routed: Set<EIDPrefix> = []
+        for instance in configuration.instances {
+            guard let socket = try? applier.socket(of: Self.space(instance)),
+                let routes = try? socket.routes(table: HostNumbers.Table.main)
+            else { continue }
+            let destinations = routes.filter {
+                $0.routingProtocol != HostNumbers.routingProtocol && $0.destination.length > 0
+            }.map(\.destination)
+            for prefix in Self.prefixes(configuration, instance.id)
+            where destinations.contains(where: { $0.overlaps(prefix) }) {
+                routed.insert(EIDPrefix(instanceID: instance.id, prefix))
+            }
+        }
+        return routed
     }
 
     /// What in the host's own settings stands in the way.

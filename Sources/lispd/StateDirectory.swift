@@ -37,7 +37,7 @@ struct StateDirectory: Sendable {
     /// The text of a file, without surrounding white space; `nil` if there is none.
     func read(_ name: String) -> String? {
         guard let data = readData(name) else { return nil }
-        return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        return String(decoding: data, as: UTF8.self).split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }
 
     func readData(_ name: String) -> Data? {

@@ -247,7 +247,7 @@ private func entries(_ actions: [ITRAction]) -> [EIDPrefix: ForwardingAction] {
             ]
         )
         #expect(
-            bench.itr.clear(nil).actions == [
+            bench.itr.clearAll() == [
                 .forwarding([.deleteEntry(eid), .deleteLocatorSet(set), .deleteLocator(one), .deleteLocator(two)]),
                 .remoteEIDForgotten(eid),
             ]

@@ -57,6 +57,10 @@ extern const unsigned int clinux_tun_f_uso6;
 /// A classic BPF filter that keeps nothing: what arrives is dropped before it is queued.
 int clinux_attach_drop_all(int fd);
 
+// Which module Swift finds these two in depends on what else is imported.
+/// SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC
+extern const int clinux_sock_datagram;
+extern const int clinux_msg_trunc;
 extern const int clinux_so_mark;
 extern const int clinux_so_rcvbufforce;
 extern const int clinux_so_sndbufforce;

@@ -343,16 +343,22 @@ package struct ITR: Sendable {
         }
     }
 
-    /// Takes out `eid` and its more-specifics, or everything.
-    package mutating func clear(_ eid: EIDPrefix?) -> (count: Int, actions: [ITRAction]) {
-        var victims: [EIDPrefix] = []
-        if let eid {
-            victims = cache.entries(within: eid).map(\.eid)
-        } else {
-            while let next = cache.first(after: victims.last) { victims.append(next.eid) }
-        }
-        let actions = victims.compactMap { cache.remove($0) }.flatMap { forgotten($0) }
-        return (victims.count, actions)
+    /// Takes these entries out, where they exist.
+    package mutating func clear(_ eids: [EIDPrefix]) -> (count: Int, actions: [ITRAction]) {
+        let gone = eids.compactMap { cache.remove($0) }
+        return (gone.count, gone.flatMap { forgotten($0) })
+    }
+
+    /// Takes every entry out.
+    package mutating func clearAll() -> [ITRAction] {
+        var eids: [EIDPrefix] = []
+        while let next = cache.first(after: eids.last) { eids.append(next.eid) }
+        return clear(eids).actions
+    }
+
+    /// Whether the mapping of an entry is being asked for again.
+    package func isRefreshing(_ eid: EIDPrefix) -> Bool {
+        questions[eid] != nil
     }
 
     // MARK: Time

@@ -1,0 +1,172 @@
+// `show map-cache`, `show database`, `clear map-cache`.
+
+import DataPlane
+import ForwardingInterface
+import HostRouting
+import LISPConfiguration
+import LISPControl
+import LISPTables
+import LISPWire
+import Management
+import ManagementAPI
+
+extension ControlLoop {
+    func mapCacheReport(_ query: TableQuery) throws(ManagementError) -> MapCacheReport {
+        guard let itr = router.itr else { throw ManagementError(.refused, "this router is no ITR: it has no map-cache") }
+        let selection = try EIDSelection(query)
+        let time = ReportTime()
+        var report = MapCacheReport(tables: eidTables(selection) { itr.cache.counts[$0, default: 0] }, entries: [])
+        if case .address(let address) = selection.target {
+            for table in report.tables where table.family.addressFamily == address.family {
+                let eid = EID(instanceID: InstanceID(uncheckedRawValue: table.instanceID), address)
+                guard let entry = itr.cache.longestMatch(eid) else { continue }
+                report.entries.append(mapCacheEntry(entry, time))
+            }
+            return report
+        }
+        var key = try PageKey.parse(query.after)
+        while let entry = itr.cache.first(after: key) {
+            key = entry.eid
+            guard selection.selects(entry.eid) else { continue }
+            guard report.entries.count < query.limit else {
+                report.next = report.entries.last.flatMap(pageKey)
+                break
+            }
+            report.entries.append(mapCacheEntry(entry, time))
+        }
+        return report
+    }
+
+    private func pageKey(_ entry: ManagementAPI.MapCacheEntry) -> String? {
+        IPPrefix(entry.eidPrefix).map {
+            PageKey(EIDPrefix(instanceID: InstanceID(uncheckedRawValue: entry.instanceID), $0)).text
+        }
+    }
+
+    /// The tables that a selection touches, of configured instances.
+    func eidTables(_ selection: EIDSelection, count: (EIDTableKey) -> Int) -> [EIDTable] {
+        configuration.instances.sorted { $0.id < $1.id }.flatMap { instance in
+            AddressFamily.allCases.map { EIDTableKey(instance.id, $0) }.filter(selection.selects).map { key in
+                EIDTable(
+                    instanceID: key.instanceID.rawValue,
+                    family: EIDFamily(key.family),
+                    namespace: instance.namespace,
+                    entryCount: count(key)
+                )
+            }
+        }
+    }
+
+    private func mapCacheEntry(_ entry: LISPTables.MapCacheEntry, _ time: ReportTime) -> ManagementAPI.MapCacheEntry {
+        let counters = plane?.counters(of: entry.mapping) ?? MappingCounters()
+        return ManagementAPI.MapCacheEntry(
+            instanceID: entry.eid.instanceID.rawValue,
+            eidPrefix: entry.eid.prefix.description,
+            created: time.moment(entry.installed),
+            expiresIn: time.seconds(until: entry.expires),
+            source: "map-reply",
+            state: router.itr?.isRefreshing(entry.eid) ?? false ? .refreshing : .complete,
+            action: entry.isNegative ? entry.action.text : nil,
+            isAuthoritative: entry.isAuthoritative,
+            answeredBy: entry.source.description,
+            locators: entry.locators.map { locator in
+                mapCacheLocator(locator, of: entry, time)
+            },
+            encapsulated: Traffic(counters.encapsulated),
+            decapsulated: Traffic(counters.decapsulated)
+        )
+    }
+
+    private func mapCacheLocator(
+        _ locator: LISPTables.MapCacheLocator,
+        of entry: LISPTables.MapCacheEntry,
+        _ time: ReportTime
+    ) -> ManagementAPI.MapCacheLocator {
+        let sent = locator.id.map { plane?.counters(of: entry.mapping, locator: $0).encapsulated ?? .init() } ?? .init()
+        let state: LocatorState =
+            if locator.id != nil { .up } else if !locator.record.isReachable { .unreachable } else { .unusable }
+        return ManagementAPI.MapCacheLocator(
+            address: locator.record.address.description,
+            state: state,
+            since: time.moment(entry.installed),
+            priority: locator.record.priority,
+            weight: locator.record.weight,
+            multicastPriority: locator.record.multicastPriority,
+            multicastWeight: locator.record.multicastWeight,
+            isSelf: locator.address.map { resolvedHost.rlocs.contains($0) } ?? false,
+            encapsulated: Traffic(sent)
+        )
+    }
+
+    func clearMapCache(_ request: ClearMapCacheRequest) throws(ManagementError) -> ClearReport {
+        guard let itr = router.itr else { throw ManagementError(.refused, "this router is no ITR: it has no map-cache") }
+        let selection = try EIDSelection(family: request.family, instanceID: request.instanceID, eid: request.eid)
+        var victims: [EIDPrefix] = []
+        var key: EIDPrefix?
+        switch selection.target {
+        case .address(let address):
+            victims = configuration.instances.map(\.id)
+                .filter { selection.selects(EIDTableKey($0, address.family)) }
+                .compactMap { itr.cache.longestMatch(EID(instanceID: $0, address))?.eid }
+        case .all, .prefix:
+            while let entry = itr.cache.first(after: key) {
+                key = entry.eid
+                if selection.selects(entry.eid) { victims.append(entry.eid) }
+            }
+        }
+        return ClearReport(cleared: clearMapCache(victims))
+    }
+
+    func databaseReport(_ query: TableQuery) throws(ManagementError) -> DatabaseReport {
+        guard let etr = router.etr else { throw ManagementError(.refused, "this router is no ETR: it has no database") }
+        let selection = try EIDSelection(query)
+        let all = etr.database.mappings
+        var selected = all.filter { selection.selects($0.eid) }
+        if case .address = selection.target {
+            // The longest match of each table only.
+            let tables = Dictionary(grouping: selected) { EIDTableKey($0.eid) }
+            selected = tables.sorted { $0.key < $1.key }.compactMap { $0.value.max { $0.eid.prefix.length < $1.eid.prefix.length } }
+        }
+        let sets = Dictionary(configuration.database.map { ($0.eidPrefix, $0.locatorSet) }, uniquingKeysWith: { $1 })
+        let routed = host.routedPrefixes(of: configuration)
+        return DatabaseReport(
+            tables: eidTables(selection) { key in all.count { EIDTableKey($0.eid) == key } }.filter { $0.entryCount > 0 },
+            entries: selected.map { mapping in
+                DatabaseEntry(
+                    instanceID: mapping.eid.instanceID.rawValue,
+                    eidPrefix: mapping.eid.prefix.description,
+                    locatorSet: sets[mapping.eid] ?? RouterConfiguration.defaultLocatorSetName,
+                    ttl: 60 * Int64(mapping.ttlMinutes),
+                    hasRoute: routed.contains(mapping.eid),
+                    sourceAddress: resolvedHost.ownAddresses[mapping.eid.instanceID, default: []]
+                        .first { mapping.eid.prefix.contains($0) }?.description,
+                    locators: mapping.locators.map { locator in
+                        ManagementAPI.DatabaseLocator(
+                            address: locator.address.description,
+                            priority: locator.priority,
+                            weight: locator.weight,
+                            interface: resolvedHost.locators.first { $0.address == locator.address }?.interface,
+                            isSelf: locator.isLocal,
+                            isReachable: true
+                        )
+                    },
+                    answers: etr.answers[mapping.eid, default: 0]
+                )
+            }
+        )
+    }
+}
+
+extension MapReplyAction {
+    /// As in configuration files and reports (RFC 9301 section 5.4).
+    var text: String {
+        switch self {
+        case .noAction: "no-action"
+        case .nativelyForward: "natively-forward"
+        case .sendMapRequest: "send-map-request"
+        case .dropPolicyDenied: "drop-policy-denied"
+        case .dropAuthFailure: "drop-auth-failure"
+        case .dropNoReason, .unassigned6, .unassigned7: "drop"
+        }
+    }
+}

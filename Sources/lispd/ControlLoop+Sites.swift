@@ -1,0 +1,209 @@
+// `show site`: what the Map-Server knows.
+
+import LISPControl
+import LISPTables
+import LISPWire
+import Management
+import ManagementAPI
+
+extension ControlLoop {
+    func siteReport(_ query: TableQuery) throws(ManagementError) -> SiteReport {
+        guard let server = router.mapServer else {
+            throw ManagementError(.refused, "this router is no Map-Server: it has no sites")
+        }
+        let selection = try EIDSelection(query)
+        if let name = query.name, server.site(named: name) == nil {
+            throw ManagementError(.notFound, "there is no site \(name)")
+        }
+        let time = ReportTime()
+        var after = try SitePage.parse(query.after)
+        var report = SiteReport(sites: [], unknownSite: unknownSite(server, time))
+        var room = query.limit
+        for status in server.sites {
+            guard query.name == nil || query.name == status.settings.name else { continue }
+            if let page = after, page.site != status.settings.name { continue }
+            var site = Site(
+                name: status.settings.name,
+                description: status.settings.description,
+                nonceCheck: status.settings.nonceCheck.rawValue,
+                allowedLocators: status.settings.allowedLocators?.map(\.description),
+                eids: [],
+                refusals: refusals(status, time)
+            )
+            for eid in selected(eids(of: status, server, time), selection) {
+                if let page = after {
+                    if eid.key == page.eid { after = nil }
+                    continue
+                }
+                guard room > 0 else {
+                    report.next = site.eids.last.map { SitePage(site: site.name, last: $0).text }
+                    break
+                }
+                site.eids.append(eid.eid)
+                room -= 1
+            }
+            after = nil
+            if !site.eids.isEmpty { report.sites.append(site) }
+            if report.next != nil { break }
+        }
+        return report
+    }
+
+    /// An EID-prefix of a site with its key.
+    private typealias Row = (key: EIDPrefix, eid: ManagementAPI.SiteEID)
+
+    /// With an address: the longest match of each instance alone; the registered one wins over the configured one.
+    private func selected(_ rows: [Row], _ selection: EIDSelection) -> [Row] {
+        let matching = rows.filter { selection.selects($0.key) }
+        guard case .address = selection.target else { return matching }
+        return Dictionary(grouping: matching, by: \.key.instanceID).sorted { $0.key < $1.key }.compactMap {
+            $0.value.max { $0.key.prefix.length < $1.key.prefix.length }
+        }
+    }
+
+    /// The configured prefixes of a site and, behind each, the registered more-specifics.
+    private func eids(of status: SiteStatus, _ server: MapServer, _ time: ReportTime) -> [Row] {
+        var rows: [Row] = []
+        for configured in status.settings.eids.sorted(by: { $0.prefix < $1.prefix }) {
+            let failures = status.refusals(for: configured.prefix)
+            rows.append(
+                (
+                    configured.prefix,
+                    siteEID(configured.prefix, configured, server.registry.registered[configured.prefix], failures, time)
+                )
+            )
+            for (prefix, registered) in server.registry.registrations(in: configured) where prefix != configured.prefix {
+                rows.append((prefix, siteEID(prefix, configured, registered, Tally(), time)))
+            }
+        }
+        return rows
+    }
+
+    private func siteEID(
+        _ prefix: EIDPrefix,
+        _ configured: LISPTables.SiteEID,
+        _ registered: RegisteredEID?,
+        _ failures: Tally<RegistrationRefusal>,
+        _ time: ReportTime
+    ) -> ManagementAPI.SiteEID {
+        let latest = registered?.mostRecent
+        return ManagementAPI.SiteEID(
+            instanceID: prefix.instanceID.rawValue,
+            eidPrefix: prefix.prefix.description,
+            moreSpecificOf: prefix == configured.prefix ? nil : configured.prefix.prefix.description,
+            acceptMoreSpecifics: configured.acceptMoreSpecifics,
+            isRegistered: registered != nil,
+            firstRegistered: registered.map { time.moment($0.firstRegistered) },
+            lastRegistered: latest.map { time.moment($0.lastRegistered) },
+            lastRegisteredBy: latest.map { PeerAddress($0.source) },
+            proxyReply: configured.proxyReply || latest?.wantsProxyReply ?? false,
+            mergeActive: registered?.mergedLocators != nil,
+            ttl: latest.map { 60 * Int64($0.record.ttlMinutes) },
+            authenticationFailures: failures[.wrongKey] + failures[.unknownKeyID] + failures[.badLength]
+                + failures[.algorithmNotAllowed],
+            allowedLocatorsMismatches: failures[.locatorNotAllowed],
+            refusals: RegistrationRefusal.allCases.filter { failures[$0] > 0 }.map {
+                ReasonCount(reason: $0.rawValue, count: failures[$0])
+            },
+            registrations: (registered?.registrations ?? []).map { registration($0, time) },
+            mergedLocators: mergedLocators(registered)
+        )
+    }
+
+    private func registration(_ registration: ETRRegistration, _ time: ReportTime) -> ManagementAPI.Registration {
+        ManagementAPI.Registration(
+            etr: PeerAddress(registration.source),
+            lastRegistered: time.moment(registration.lastRegistered),
+            firstRegistered: time.moment(registration.firstRegistered),
+            expiresIn: time.seconds(until: registration.expires),
+            xtrID: registration.xtrID?.description,
+            siteID: registration.siteID?.rawValue,
+            ttl: 60 * Int64(registration.record.ttlMinutes),
+            proxyReply: registration.wantsProxyReply,
+            merge: registration.wantsMerge,
+            wantMapNotify: registration.wantsMapNotify,
+            keyID: registration.key.id,
+            algorithm: registration.key.algorithm.name,
+            locators: registration.record.locators.map(RegisteredLocator.init)
+        )
+    }
+
+    private func mergedLocators(_ registered: RegisteredEID?) -> [MergedLocator] {
+        guard let registered, let merged = registered.mergedLocators else { return [] }
+        return merged.compactMap { locator in
+            let owner = registered.registrations.last { registration in
+                registration.record.locators.contains { $0.address == locator.address }
+            }
+            return owner.map {
+                MergedLocator(locator: RegisteredLocator(locator), registeredBy: PeerAddress($0.source))
+            }
+        }
+    }
+
+    private func refusals(_ status: SiteStatus, _ time: ReportTime) -> [ReasonCount] {
+        RegistrationRefusal.allCases.filter { status.refusals[$0] > 0 }.map { reason in
+            let last = status.lastFailure.flatMap { $0.reason == reason ? $0 : nil }
+            return ReasonCount(
+                reason: reason.rawValue,
+                count: status.refusals[reason],
+                last: last.map { time.moment($0.time) },
+                lastSource: last.map { PeerAddress($0.source).text }
+            )
+        }
+    }
+
+    private func unknownSite(_ server: MapServer, _ time: ReportTime) -> [ReasonCount] {
+        let counts: [(MapServerCount, RegistrationRefusal)] = [
+            (.recordsOfNoSite, .notConfiguredEID), (.recordsUnsupported, .unsupportedEID),
+        ]
+        return counts.filter { server.statistics[$0.0] > 0 }.map { count, reason in
+            let last = server.lastUnknown.flatMap { $0.reason == reason ? $0 : nil }
+            return ReasonCount(
+                reason: reason.rawValue,
+                count: server.statistics[count],
+                last: last.map { time.moment($0.time) },
+                lastSource: last.map { PeerAddress($0.source).text }
+            )
+        }
+    }
+}
+
+extension RegisteredLocator {
+    fileprivate init(_ record: LocatorRecord) {
+        self.init(
+            address: record.address.description,
+            isLocal: record.isLocal,
+            isReachable: record.isReachable,
+            priority: record.priority,
+            weight: record.weight
+        )
+    }
+}
+
+/// Where the next page of sites goes on: after this EID-prefix of this site.
+private struct SitePage {
+    let site: String
+    let eid: EIDPrefix
+
+    init(site: String, last: ManagementAPI.SiteEID) {
+        self.site = site
+        let prefix = IPPrefix(last.eidPrefix) ?? IPPrefix(family: .ipv4, leftAligned: 0, length: 0)
+        eid = EIDPrefix(instanceID: InstanceID(uncheckedRawValue: last.instanceID), prefix)
+    }
+
+    private init(site: String, eid: EIDPrefix) {
+        self.site = site
+        self.eid = eid
+    }
+
+    var text: String { "\(PageKey(eid).text)@\(site)" }
+
+    static func parse(_ text: String?) throws(ManagementError) -> SitePage? {
+        guard let text else { return nil }
+        let parts = text.split(separator: "@", maxSplits: 2)
+        guard parts.count == 3, let key = PageKey("\(parts[0])@\(parts[1])") else {
+            throw ManagementError(.badRequest, "after is no page of this table")
+        }
+        return SitePage(site: String(parts[2]), eid: key.eid)
+    }
+}

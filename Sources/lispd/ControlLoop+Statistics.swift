@@ -1,0 +1,153 @@
+// `show statistics`.
+
+import DataPlane
+import ForwardingInterface
+import LISPConfiguration
+import LISPControl
+import LISPTables
+import LISPWire
+import Management
+import ManagementAPI
+
+extension ControlLoop {
+    func statisticsReport(_ query: TableQuery) -> StatisticsReport {
+        let families = AddressFamily.allCases.filter { query.family == nil || query.family?.addressFamily == $0 }
+        return StatisticsReport(
+            control: families.map(controlStatistics),
+            controlDrops: controlDrops(),
+            dataPlane: dataPlaneStatistics(query)
+        )
+    }
+
+    private func controlStatistics(_ family: AddressFamily) -> ControlStatistics {
+        let messages = router.messages
+        func both(_ kind: MessageCount.Kind) -> InOut {
+            InOut(
+                incoming: messages[MessageCount(kind, .received), family],
+                outgoing: messages[MessageCount(kind, .sent), family]
+            )
+        }
+        func itr(_ event: ITREvent) -> UInt64 { router.itr?.statistics[event, family] ?? 0 }
+        let server = router.mapServer
+        func refused(_ reasons: [RegistrationRefusal]) -> UInt64 {
+            server?.sites.reduce(0) { sum, site in sum + reasons.reduce(0) { $0 + site.refusals[$1, family] } } ?? 0
+        }
+        let authentication: [RegistrationRefusal] = [.wrongKey, .unknownKeyID, .badLength, .algorithmNotAllowed]
+        let unknownEID: [RegistrationRefusal] = [.notConfiguredEID, .moreSpecificEID]
+        let other = RegistrationRefusal.allCases.filter {
+            !authentication.contains($0) && !unknownEID.contains($0) && $0 != .locatorNotAllowed
+        }
+        return ControlStatistics(
+            family: EIDFamily(family),
+            mapRequests: both(.mapRequest),
+            encapsulatedMapRequests: both(.encapsulatedMapRequest),
+            probeMapRequests: both(.probe),
+            solicitMapRequests: both(.solicitMapRequest),
+            mapRequestsExpired: itr(.unansweredQuestions),
+            mapResolverForwarded: router.mapResolver?.statistics[.forwarded, family] ?? 0,
+            mapServerForwarded: server?.statistics[.mapRequestsForwarded, family] ?? 0,
+            mapReplyRecords: both(.mapReplyRecord),
+            authoritativeRecords: both(.authoritativeRecord),
+            nonAuthoritativeRecords: both(.nonAuthoritativeRecord),
+            negativeRecords: both(.negativeRecord),
+            probeRecords: both(.probeReplyRecord),
+            proxyReplyRecords: server?.statistics[.proxyRepliesSent, family] ?? 0,
+            mapRegisterRecords: both(.mapRegisterRecord),
+            registerUnknownEID: refused(unknownEID) + (server?.statistics[.recordsOfNoSite, family] ?? 0),
+            registerAuthenticationFailures: refused(authentication),
+            registerDisallowedLocators: refused([.locatorNotAllowed]),
+            registerOtherFailures: refused(other),
+            mapNotifyRecords: both(.mapNotifyRecord),
+            mapNotifyAcknowledgements: both(.mapNotifyAck),
+            mapNotifyAuthenticationFailures: router.etr?.statistics[.mapNotifyWrongAuthentication, family] ?? 0,
+            mapCacheCreated: itr(.entriesCreated),
+            mapCacheDeleted: itr(.entriesDeleted),
+            mapCacheRefused: itr(.evictions),
+            dataSignals: itr(.packetsHeld) + itr(.holdLimit) + itr(.resting) + itr(.paced) + itr(.questionLimit)
+                + itr(.noMapResolver),
+            dataSignalsDropped: itr(.holdLimit) + itr(.resting) + itr(.paced) + itr(.questionLimit)
+                + itr(.noMapResolver),
+            repliesLimited: (router.etr?.statistics[.mapRepliesLimited, family] ?? 0)
+                + (server?.statistics[.mapRepliesLimited, family] ?? 0)
+        )
+    }
+
+    /// Every reason for which a control message or a packet that waits for one was dropped, with its count, in the words of
+    /// whoever dropped it.
+    private func controlDrops() -> [ReasonCount] {
+        var counts: [ReasonCount] = []
+        func add(_ reason: String, _ count: UInt64) {
+            if count > 0 { counts.append(ReasonCount(reason: reason, count: count)) }
+        }
+        for reason in RouterRefusal.allCases { add(reason.rawValue, router.refusals[reason]) }
+        let normalITR: Set<ITREvent> = [
+            .mapRequestsSent, .mapRepliesAccepted, .negativeMapReplies, .packetsHeld, .packetsReleased, .expirations,
+            .refreshes, .entriesCreated, .entriesDeleted,
+        ]
+        for event in ITREvent.allCases where !normalITR.contains(event) {
+            add(event.rawValue, router.itr?.statistics[event] ?? 0)
+        }
+        let normalETR: Set<ETREvent> = [
+            .mapRegistersSent, .mapNotifiesAccepted, .mapNotifiesUnsolicited, .mapRequestsAnswered, .probesAnswered,
+        ]
+        for event in ETREvent.allCases where !normalETR.contains(event) {
+            add(event.rawValue, router.etr?.statistics[event] ?? 0)
+        }
+        for event in MapServerCount.allCases where event.isTrouble {
+            add(event.rawValue, router.mapServer?.statistics[event] ?? 0)
+        }
+        for event in MapResolverCount.allCases where event.isTrouble {
+            add(event.rawValue, router.mapResolver?.statistics[event] ?? 0)
+        }
+        add("control message not sent: the kernel refused it", sendErrors)
+        return counts
+    }
+
+    private func dataPlaneStatistics(_ query: TableQuery) -> ManagementAPI.DataPlaneStatistics {
+        guard let plane else { return ManagementAPI.DataPlaneStatistics() }
+        let statistics = plane.statistics()
+        let instances = configuration.instances.map(\.id).filter {
+            query.instanceID == nil || query.instanceID == $0.rawValue
+        }
+        return ManagementAPI.DataPlaneStatistics(
+            instances: instances.map { instance in
+                let counters = plane.counters(of: instance)
+                return InstanceTraffic(
+                    instanceID: instance.rawValue,
+                    encapsulated: Traffic(counters.encapsulated),
+                    decapsulated: Traffic(counters.decapsulated)
+                )
+            },
+            drops: DataPlaneDropReason.allCases.filter { statistics.drops[$0, default: 0] > 0 }.map {
+                ReasonCount(reason: $0.text, count: statistics.drops[$0, default: 0])
+            },
+            misses: statistics.missesReported,
+            heldReleased: statistics.heldReleased,
+            heldDropped: (router.itr?.statistics[.heldPacketsUnanswered] ?? 0)
+                + (router.itr?.statistics[.heldPacketsRefused] ?? 0)
+        )
+    }
+}
+
+extension MapServerCount {
+    /// Whether an operator should look into it.
+    fileprivate var isTrouble: Bool {
+        switch self {
+        case .mapRegistersReceived, .mapRegistersAccepted, .mapRegistersRepeated, .mapNotifiesSent,
+            .mapNotifiesUnsolicited, .mapNotifyAcksAccepted, .mapNotifyAcksUnasked, .registrationsExpired,
+            .registrationsWithdrawn, .mapRequestsReceived, .mapRequestsForwarded, .proxyRepliesSent,
+            .negativeRepliesSent:
+            false
+        default: true
+        }
+    }
+}
+
+extension MapResolverCount {
+    fileprivate var isTrouble: Bool {
+        switch self {
+        case .requestsReceived, .passedToLocalMapServer, .forwarded, .negativeReplies: false
+        default: true
+        }
+    }
+}

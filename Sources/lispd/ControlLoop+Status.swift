@@ -1,0 +1,318 @@
+// `show status|service|map-servers|map-resolvers|locators|interfaces`, `config show`.
+
+import DataPlane
+import ForwardingInterface
+import Glibc
+import LISPConfiguration
+import LISPControl
+import LISPTables
+import LISPWire
+import LinuxNetwork
+import Management
+import ManagementAPI
+
+extension ControlLoop {
+    func statusReport() -> StatusReport {
+        let time = ReportTime()
+        let statistics = plane?.statistics()
+        return StatusReport(
+            version: lispdVersion,
+            processID: getpid(),
+            started: time.moment(started),
+            roles: configuration.roles.sorted().map(roleStatus),
+            xtrID: router.etr == nil ? nil : xtrID.description,
+            siteID: configuration.siteID.rawValue,
+            configurationFile: configurationFile,
+            configurationLoaded: time.moment(configurationLoaded),
+            reloadFailure: reloadFailure,
+            instances: plane == nil
+                ? []
+                : configuration.instances.map {
+                    InstanceStatus(
+                        instanceID: $0.id.rawValue,
+                        interface: HostIntegration.tun($0.id),
+                        namespace: $0.namespace
+                    )
+                },
+            workers: workerStatus(),
+            sockets: socketStatus(statistics),
+            mapCacheEntries: router.itr?.cache.count ?? 0,
+            mapCacheLimit: router.itr?.settings.mapCacheLimit ?? 0,
+            databaseEntries: router.etr?.database.count ?? 0,
+            registeredPrefixes: router.mapServer?.registry.registered.count ?? 0,
+            warnings: warnings(statistics)
+        )
+    }
+
+    private func roleStatus(_ role: RouterRole) -> RoleStatus {
+        switch role {
+        case .itr: itrStatus()
+        case .etr: etrStatus()
+        case .mapServer, .mapResolver, .proxyITR, .proxyETR: RoleStatus(role: role.rawValue, health: .up)
+        }
+    }
+
+    private func itrStatus() -> RoleStatus {
+        let name = RouterRole.itr.rawValue
+        guard let itr = router.itr, !resolvedHost.rlocs.isEmpty else {
+            return RoleStatus(role: name, health: .down, reason: "none of the locators has an address")
+        }
+        let down = itr.resolvers.filter { !$0.isUp }.map(\.address.description)
+        if down.isEmpty { return RoleStatus(role: name, health: .up) }
+        let reason = "no answer from Map-Resolver \(down.joined(separator: ", "))"
+        return RoleStatus(role: name, health: down.count == itr.resolvers.count ? .down : .degraded, reason: reason)
+    }
+
+    private func etrStatus() -> RoleStatus {
+        let name = RouterRole.etr.rawValue
+        guard let etr = router.etr, !resolvedHost.rlocs.isEmpty else {
+            return RoleStatus(role: name, health: .down, reason: "none of the locators has an address")
+        }
+        let servers = etr.registrars.filter(\.peer.wantsMapNotify)
+        let silent = servers.filter { !$0.isUp }.map(\.peer.address.description)
+        if !silent.isEmpty {
+            let reason = "not registered with Map-Server \(silent.joined(separator: ", "))"
+            return RoleStatus(role: name, health: silent.count == servers.count ? .down : .degraded, reason: reason)
+        }
+        let refused = Set(servers.flatMap(\.refused)).sorted().map(\.description)
+        if !refused.isEmpty {
+            let reason = "a Map-Server refuses \(refused.prefix(5).joined(separator: ", "))"
+            return RoleStatus(role: name, health: .degraded, reason: reason)
+        }
+        return RoleStatus(role: name, health: .up)
+    }
+
+    private func workerStatus() -> [WorkerStatus] {
+        guard let plane else { return [] }
+        return (0..<plane.workerCount).map { index in
+            let counters = plane.counters(ofWorker: index)
+            return WorkerStatus(
+                index: index,
+                encapsulated: Traffic(counters.encapsulated),
+                decapsulated: Traffic(counters.decapsulated)
+            )
+        }
+    }
+
+    private func socketStatus(_ statistics: PlaneStatistics?) -> [SocketStatus] {
+        var sockets = AddressFamily.allCases.filter(socket.families.contains).map { family in
+            SocketStatus(
+                purpose: "control",
+                family: EIDFamily(family),
+                port: socket.port,
+                receiveBuffer: socket.receiveBufferSize(family),
+                sendBuffer: 0
+            )
+        }
+        guard let statistics else { return sockets }
+        for family in statistics.receivingFamilies.sorted() {
+            sockets.append(
+                SocketStatus(
+                    purpose: "data",
+                    family: EIDFamily(family),
+                    port: LISPPort.data,
+                    count: statistics.workers,
+                    receiveBuffer: statistics.receiveBuffer
+                )
+            )
+        }
+        for (family, count) in statistics.sourcePorts.sorted(by: { $0.key < $1.key }) where count > 0 {
+            sockets.append(SocketStatus(purpose: "source", family: EIDFamily(family), port: 0, count: count))
+        }
+        return sockets
+    }
+
+    private func warnings(_ statistics: PlaneStatistics?) -> [String] {
+        var lines = configuration.warnings + host.warnings(configuration, resolvedHost)
+        lines += resolvedHost.unresolved.map { "locator \($0.interface): \($0.reason)" }
+        if let lastHostError { lines.append("rules and routes are not up to date: \(lastHostError)") }
+        if let lastSendError { lines.append("last control message that could not be sent: \(lastSendError)") }
+        if let waiting = statistics?.waitingUpdates, waiting > 0 {
+            lines.append("\(waiting) changes of the forwarding state wait for a worker")
+        }
+        return lines
+    }
+
+    func serviceReport(_ query: TableQuery) throws(ManagementError) -> ServiceReport {
+        let time = ReportTime()
+        let selection = try EIDSelection(query)
+        let roles = configuration.roles
+        let tables = eidTables(selection) { router.itr?.cache.counts[$0, default: 0] ?? 0 }
+        return ServiceReport(
+            services: tables.map { table in
+                let own = configuration.database.filter {
+                    $0.eidPrefix.instanceID.rawValue == table.instanceID
+                        && $0.eidPrefix.prefix.family == table.family.addressFamily
+                }
+                return ServiceStatus(
+                    instanceID: table.instanceID,
+                    family: table.family,
+                    itr: roles.contains(.itr),
+                    etr: roles.contains(.etr),
+                    mapServer: roles.contains(.mapServer),
+                    mapResolver: roles.contains(.mapResolver),
+                    mapResolvers: configuration.mapResolvers.map(\.description),
+                    mapServers: (router.etr?.registrars ?? []).map { registrar in
+                        ServiceMapServer(
+                            address: registrar.peer.address.description,
+                            acknowledged: registrar.lastAcknowledged.map(time.moment)
+                        )
+                    },
+                    xtrID: router.etr == nil ? nil : xtrID.description,
+                    siteID: configuration.siteID.rawValue,
+                    ttl: 60 * Int64(own.map(\.ttlMinutes).min() ?? 1440),
+                    mapCacheEntries: table.entryCount,
+                    mapCacheLimit: configuration.mapCache.limit,
+                    databaseEntries: own.count
+                )
+            }
+        )
+    }
+
+    func mapServersReport() throws(ManagementError) -> MapServersReport {
+        guard let etr = router.etr else {
+            throw ManagementError(.refused, "this router is no ETR: it registers with no Map-Server")
+        }
+        let time = ReportTime()
+        return MapServersReport(mapServers: etr.registrars.map { mapServerStatus($0, time) })
+    }
+
+    private func mapServerStatus(_ registrar: ETR.Registrar, _ time: ReportTime) -> MapServerStatus {
+        let refused = registrar.refused
+        let key = registrar.peer.keys[0]
+        let state: MapServerStatus.State =
+            if !registrar.peer.wantsMapNotify {
+                registrar.lastSent == nil ? .registering : .registered
+            } else if registrar.isUp {
+                .registered
+            } else if registrar.registrations.contains(where: { $0.unacknowledged > 3 }) {
+                .unanswered
+            } else {
+                .registering
+            }
+        var problem: String?
+        if registrar.registrations.isEmpty {
+            problem = "nothing to register: no EID-prefix has a locator"
+        } else if !refused.isEmpty {
+            problem = "refuses \(refused.sorted().prefix(5).map(\.description).joined(separator: ", "))"
+        } else if state == .unanswered {
+            problem = "no Map-Notify: not reachable, or it refuses our key"
+        }
+        return MapServerStatus(
+            address: registrar.peer.address.description,
+            state: state,
+            keyID: key.id,
+            algorithm: key.algorithm.name,
+            proxyReply: registrar.peer.proxyReply,
+            merge: registrar.peer.merge,
+            wantMapNotify: registrar.peer.wantsMapNotify,
+            eidPrefixes: registrar.registrations
+                .filter { $0.lastAcknowledged != nil || !registrar.peer.wantsMapNotify }
+                .flatMap(\.mappings).filter { !refused.contains($0) }.sorted().map(\.description),
+            lastSent: registrar.lastSent.map(time.moment),
+            lastAcknowledged: registrar.lastAcknowledged.map(time.moment),
+            registersSent: registrar.mapRegistersSent,
+            acknowledgements: registrar.mapNotifiesAccepted,
+            authenticationFailures: registrar.authenticationFailures,
+            problem: problem
+        )
+    }
+
+    func mapResolversReport() throws(ManagementError) -> MapResolversReport {
+        guard let itr = router.itr else {
+            throw ManagementError(.refused, "this router is no ITR: it asks no Map-Resolver")
+        }
+        let time = ReportTime()
+        return MapResolversReport(
+            mapResolvers: itr.resolvers.map { resolver in
+                MapResolverStatus(
+                    address: resolver.address.description,
+                    state: resolver.sent == 0 ? .unknown : resolver.isUp ? .up : .down,
+                    sent: resolver.sent,
+                    answered: resolver.answered,
+                    lastSent: resolver.lastSent.map(time.moment),
+                    lastAnswered: resolver.lastAnswered.map(time.moment),
+                    roundTripMicroseconds: resolver.lastRoundTrip.map { UInt64(max(0, $0.nanoseconds / 1000)) }
+                )
+            }
+        )
+    }
+
+    func locatorsReport() -> LocatorsReport {
+        let resolved = Dictionary(grouping: resolvedHost.locators, by: \.address).sorted { $0.key < $1.key }
+        var local = resolved.compactMap { address, locators -> LocalLocator? in
+            guard let first = locators.first else { return nil }
+            return LocalLocator(
+                interface: first.interface,
+                address: address.description,
+                state: first.interface == nil ? .unusable : .up,
+                locatorSets: locators.map(\.locatorSet),
+                priority: first.priority,
+                weight: first.weight,
+                isSelf: first.interface != nil
+            )
+        }
+        local += resolvedHost.unresolved.map {
+            LocalLocator(
+                interface: $0.interface,
+                state: .down,
+                locatorSets: [$0.locatorSet],
+                priority: 255,
+                weight: 0
+            )
+        }
+        let remote = (router.itr?.locators.locators ?? []).map { address, id, users in
+            RemoteLocator(
+                address: address.description,
+                state: .up,
+                mappings: users,
+                encapsulated: Traffic(plane?.counters(of: id).encapsulated ?? .init())
+            )
+        }
+        return LocatorsReport(local: local, remote: remote)
+    }
+
+    func interfacesReport() throws(ManagementError) -> InterfacesReport {
+        guard let plane else { return InterfacesReport(tunnels: [], rlocInterfaces: []) }
+        do {
+            let links = try host.links()
+            let used = Set(resolvedHost.locators.compactMap(\.interface))
+            return InterfacesReport(
+                tunnels: try configuration.instances.map { instance in
+                    let name = HostIntegration.tun(instance.id)
+                    let link = try host.links(of: instance).first { $0.name == name }
+                    let counters = plane.counters(of: instance.id)
+                    return TunnelInterface(
+                        name: name,
+                        instanceID: instance.id.rawValue,
+                        namespace: instance.namespace,
+                        isUp: link?.isUp ?? false,
+                        mtu: Int(link?.mtu ?? 0),
+                        queues: plane.workerCount,
+                        encapsulated: Traffic(counters.encapsulated),
+                        decapsulated: Traffic(counters.decapsulated)
+                    )
+                },
+                rlocInterfaces: links.filter { used.contains($0.name) }.map { link in
+                    RLOCInterface(
+                        name: link.name,
+                        isUp: link.isUp && link.hasCarrier,
+                        mtu: Int(link.mtu),
+                        addresses: resolvedHost.locators.filter { $0.interface == link.name }.map(\.address.description)
+                    )
+                }
+            )
+        } catch {
+            throw ManagementError(.unavailable, "cannot read the interfaces: \(error)")
+        }
+    }
+
+    func configurationReport() -> ConfigurationReport {
+        ConfigurationReport(
+            file: configurationFile,
+            loaded: ReportTime().moment(configurationLoaded),
+            yaml: configuration.yaml,
+            json: configuration.json
+        )
+    }
+}

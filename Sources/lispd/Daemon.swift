@@ -1,0 +1,241 @@
+// Everything that lispd owns, opened in an order in which nothing of a running daemon is touched before it is clear that we may
+// run, and closed in the reverse.
+
+import DataPlane
+import Glibc
+import HostRouting
+import LISPConfiguration
+import LISPControl
+import LISPWire
+import LinuxNetwork
+import Logging
+import Management
+import ManagementAPI
+import NIOCore
+import NIOPosix
+
+/// Why the daemon cannot start, in one line, with its exit status (sysexits.h).
+struct StartFailure: Error, CustomStringConvertible {
+    let description: String
+    let exitCode: Int32
+}
+
+final class Daemon {
+    private let logger: Logger
+    private let group: MultiThreadedEventLoopGroup
+    private let loop: ControlLoop
+    private var watchers: [DescriptorWatcher] = []
+    private let tunnels: [TUNDevice]
+    private let management: Task<Void, Never>
+    let summary: String
+
+    init(configurationFile: String, stateDirectory: String, logger: Logger) throws {
+        self.logger = logger
+        let configuration = try RouterConfiguration.load(path: configurationFile)
+        for warning in configuration.warnings { logger.warning("\(warning)") }
+        let tenants = configuration.instances.compactMap(\.namespace)
+        let isTunnelRouter = !configuration.roles.isDisjoint(with: [.itr, .etr])
+        do {
+            var needed: Capabilities = [.netAdmin]
+            if !tenants.isEmpty { needed.insert(.sysAdmin) }
+            try Capabilities.require(needed)
+        } catch {
+            throw StartFailure(description: "\(error)", exitCode: EX_NOPERM)
+        }
+        let state = try Self.refusing(EX_CANTCREAT) { try StateDirectory(path: stateDirectory) }
+        // Port 4342 first: whoever holds it is a running daemon, and its rules and routes are not ours to remove.
+        let socket = try Self.refusing(EX_UNAVAILABLE) { try ControlSocket(port: LISPPort.control) }
+        let host = try HostIntegration(tenants: tenants)
+        let leftovers = try host.removeAll()
+        if leftovers > 0 { logger.notice("removed \(leftovers) rules and routes of a lispd that was killed") }
+
+        var resolved = try host.resolve(configuration)
+        var tunnels: [TUNDevice] = []
+        var plane: DataPlane?
+        do {
+            if isTunnelRouter {
+                let new = try Self.refusing(EX_OSERR) { try DataPlane(options: DataPlaneOptions(configuration)) }
+                for instance in configuration.instances {
+                    let tunnel = try TUNDevice.open(name: HostIntegration.tun(instance.id), queues: new.workerCount)
+                    tunnels.append(tunnel)
+                    if let namespace = instance.namespace { try host.moveTUN(tunnel.name, toNamespace: namespace) }
+                    try new.addInstance(instance.id, queues: tunnel.descriptors)
+                }
+                try Self.refusing(EX_UNAVAILABLE) { try new.start() }
+                plane = new
+                resolved = try host.resolve(configuration)
+                try host.apply(configuration, resolved, rereading: true)
+            }
+        } catch {
+            _ = try? host.removeAll()
+            for tunnel in tunnels { tunnel.close() }
+            throw error
+        }
+        self.tunnels = tunnels
+        for warning in host.warnings(configuration, resolved) { logger.warning("\(warning)") }
+        for locator in resolved.unresolved {
+            logger.warning("locator \(locator.interface) (set \(locator.locatorSet)): \(locator.reason)")
+        }
+
+        let xtrID: XTRID
+        switch configuration.xtrID {
+        case .automatic: xtrID = try state.xtrID()
+        case .fixed(let fixed): xtrID = fixed
+        }
+        group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let missEvent = plane?.missEventDescriptor
+        loop = ControlLoop(
+            eventLoop: group.next(),
+            configuration: configuration,
+            configurationFile: configurationFile,
+            resolvedHost: resolved,
+            plane: plane,
+            socket: socket,
+            host: host,
+            state: state,
+            xtrID: xtrID,
+            logger: logger
+        )
+        management = try Self.startManagement(loop, configuration.management.socket, group, logger)
+        summary = Self.summary(configuration, resolved)
+        try startWatchers(socket, missEvent: missEvent)
+        try onLoop { $0.start() }
+    }
+
+    /// Turns whatever `body` throws into a start failure with `exitCode`.
+    private static func refusing<Value>(_ exitCode: Int32, _ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch {
+            throw StartFailure(description: "\(error)", exitCode: exitCode)
+        }
+    }
+
+    private static func summary(_ configuration: RouterConfiguration, _ host: ResolvedHost) -> String {
+        let roles = configuration.roles.sorted().map(\.rawValue).joined(separator: ", ")
+        let rlocs = host.rlocs.map(\.description).joined(separator: ", ")
+        return rlocs.isEmpty ? roles : "\(roles); locators \(rlocs)"
+    }
+
+    /// Serves lispctl; returns once the socket is there, or throws why it cannot be.
+    private static func startManagement(
+        _ loop: ControlLoop,
+        _ path: String,
+        _ group: MultiThreadedEventLoopGroup,
+        _ logger: Logger
+    ) throws -> Task<Void, Never> {
+        let server = ManagementServer(
+            socketPath: path,
+            provider: ManagementService(loop: loop),
+            group: group,
+            logger: logger
+        )
+        let ready = group.next().makePromise(of: Void.self)
+        let task = Task {
+            do {
+                try await server.run { ready.succeed() }
+                ready.fail(SocketProblem(path: path, reason: "the server ended"))
+            } catch {
+                logger.error("\(error)")
+                ready.fail(error)
+            }
+        }
+        do {
+            try ready.futureResult.wait()
+        } catch {
+            throw StartFailure(description: "\(error)", exitCode: EX_UNAVAILABLE)
+        }
+        return task
+    }
+
+    private func startWatchers(_ socket: ControlSocket, missEvent: Int32?) throws {
+        let loop = loop
+        let receiver = ControlReceiver(socket)
+        watchers.append(
+            try DescriptorWatcher(
+                name: "lispd-control",
+                descriptors: socket.descriptors,
+                loop: loop.eventLoop,
+                read: {
+                    let datagrams = receiver.receive()
+                    return datagrams.isEmpty ? nil : datagrams
+                },
+                deliver: { datagrams in loop.assumeIsolated { $0.received(datagrams) } }
+            )
+        )
+        if let missEvent {
+            watchers.append(
+                try DescriptorWatcher(
+                    name: "lispd-miss",
+                    descriptors: [missEvent],
+                    loop: loop.eventLoop,
+                    read: { () },
+                    deliver: { loop.assumeIsolated { $0.drainMisses() } }
+                )
+            )
+        }
+        let monitor = HostMonitor(try NetlinkMonitor())
+        watchers.append(
+            try DescriptorWatcher(
+                name: "lispd-netlink",
+                descriptors: [monitor.descriptor],
+                loop: loop.eventLoop,
+                read: { monitor.hasNews() ? () : nil },
+                deliver: { loop.assumeIsolated { $0.hostChanged() } }
+            )
+        )
+    }
+
+    private func onLoop<Value: Sendable>(_ body: @escaping @Sendable (isolated ControlLoop) throws -> Value) throws -> Value {
+        let loop = loop
+        return try loop.eventLoop.submit { try loop.assumeIsolated { try body($0) } }.wait()
+    }
+
+    /// Reads the configuration file again; a refusal is logged and changes nothing.
+    func reload() {
+        do {
+            let report = try onLoop { try $0.reload() }
+            let changed = report.changed.isEmpty ? "nothing changed" : report.changed.joined(separator: ", ")
+            logger.notice("configuration read again: \(changed)")
+        } catch let error as ConfigurationError {
+            logger.error("configuration not changed: \(report(error))")
+        } catch {
+            logger.error("configuration not changed: \(error)")
+        }
+    }
+
+    private func report(_ error: ConfigurationError) -> String {
+        error.issues.map(\.description).joined(separator: "; ")
+    }
+
+    /// Withdraws registrations, then takes everything of ours out of the host.
+    func stop() {
+        management.cancel()
+        do {
+            try onLoop { $0.stop() }
+        } catch {
+            logger.error("cannot stop in order: \(error)")
+        }
+        for watcher in watchers { watcher.stop() }
+        for tunnel in tunnels { tunnel.close() }
+        // The management task removes its socket as it ends.
+        let ended = group.next().makePromise(of: Void.self)
+        Task { [management] in
+            await management.value
+            ended.succeed()
+        }
+        group.next().scheduleTask(in: .seconds(2)) { ended.succeed() }
+        try? ended.futureResult.wait()
+    }
+}
+
+extension DataPlaneOptions {
+    init(_ configuration: RouterConfiguration) {
+        self.init()
+        switch configuration.dataPlane.workers {
+        case .automatic: workers = nil
+        case .count(let count): workers = count
+        }
+        udpChecksum = configuration.dataPlane.udpChecksum == .zero ? .zero : .compute
+    }
+}

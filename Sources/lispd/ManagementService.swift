@@ -1,0 +1,60 @@
+// The daemon's answers to lispctl: each is made on the control loop, so it shows one moment.
+
+import LISPConfiguration
+import Management
+import ManagementAPI
+
+/// Hands every question to the control loop.
+struct ManagementService: ManagementProvider {
+    let loop: ControlLoop
+
+    func status() async throws(ManagementError) -> StatusReport { await loop.statusReport() }
+
+    func services(_ query: TableQuery) async throws(ManagementError) -> ServiceReport {
+        try await loop.serviceReport(query)
+    }
+
+    func mapCache(_ query: TableQuery) async throws(ManagementError) -> MapCacheReport {
+        try await loop.mapCacheReport(query)
+    }
+
+    func clearMapCache(_ request: ClearMapCacheRequest) async throws(ManagementError) -> ClearReport {
+        try await loop.clearMapCache(request)
+    }
+
+    func database(_ query: TableQuery) async throws(ManagementError) -> DatabaseReport {
+        try await loop.databaseReport(query)
+    }
+
+    func sites(_ query: TableQuery) async throws(ManagementError) -> SiteReport {
+        try await loop.siteReport(query)
+    }
+
+    func statistics(_ query: TableQuery) async throws(ManagementError) -> StatisticsReport {
+        await loop.statisticsReport(query)
+    }
+
+    func mapServers() async throws(ManagementError) -> MapServersReport { try await loop.mapServersReport() }
+
+    func mapResolvers() async throws(ManagementError) -> MapResolversReport { try await loop.mapResolversReport() }
+
+    func locators() async throws(ManagementError) -> LocatorsReport { await loop.locatorsReport() }
+
+    func interfaces() async throws(ManagementError) -> InterfacesReport { try await loop.interfacesReport() }
+
+    func configuration() async throws(ManagementError) -> ConfigurationReport { await loop.configurationReport() }
+
+    func reload() async throws(ManagementError) -> ReloadReport {
+        do {
+            return try await loop.reload()
+        } catch let error as ConfigurationError {
+            throw ManagementError(
+                .refused,
+                "the configuration file has faults; the running configuration stays",
+                details: error.issues.map(\.description)
+            )
+        } catch {
+            throw ManagementError(.refused, "\(error)")
+        }
+    }
+}
