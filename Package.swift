@@ -106,7 +106,11 @@ let package = Package(
 
         .testTarget(name: "LISPWireTests", dependencies: ["LISPWire"], swiftSettings: settings),
         .testTarget(name: "PacketViewTests", dependencies: ["PacketView"], swiftSettings: settings),
-        .testTarget(name: "LinuxNetworkTests", dependencies: ["LinuxNetwork", "LISPWire"], swiftSettings: settings),
+        .testTarget(
+            name: "LinuxNetworkTests",
+            dependencies: ["LinuxNetwork", "HostRouting", "LISPWire"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "HostRoutingTests", dependencies: ["HostRouting", "LISPWire"], swiftSettings: settings),
         .testTarget(name: "LISPTablesTests", dependencies: ["LISPTables", "LISPWire"], swiftSettings: settings),
         .testTarget(
