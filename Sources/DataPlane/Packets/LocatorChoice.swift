@@ -24,10 +24,10 @@ enum LocatorChoice {
                 end &+= 1
             }
             if usable == 1 || total == 0 && usable > 0 {
-                return pick(set, start, end, UInt32(truncatingIfNeeded: UInt64(hash) &* UInt64(usable) >> 32), nil)
+                return pick(set, start, end, UInt32(truncatingIfNeeded: (UInt64(hash) &* UInt64(usable)) >> 32), nil)
             }
             if usable > 0 {
-                let point = UInt32(truncatingIfNeeded: UInt64(hash) &* UInt64(total) >> 32)
+                let point = UInt32(truncatingIfNeeded: (UInt64(hash) &* UInt64(total)) >> 32)
                 return pick(set, start, end, nil, point)
             }
             start = end

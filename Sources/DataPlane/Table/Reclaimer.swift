@@ -50,6 +50,9 @@ final class Reclaimer {
         /// Octets as allocated from the arena; 0: from malloc.
         var size: Int
         var epoch: UInt64
+
+        /// Octets that it holds, this note of it included.
+        var cost: Int { (size == 0 ? 64 : size) + MemoryLayout<Retired>.stride }
     }
 
     private static let stride = 128
@@ -62,7 +65,7 @@ final class Reclaimer {
     private var head = 0
     private var retiredSinceAdvance = false
 
-    /// Octets waiting until every worker has passed a quiet point (malloc blocks count 64).
+    /// Octets waiting until every worker has passed a quiet point, bookkeeping included (blocks from malloc count 64).
     private(set) var waitingBytes = 0
     /// Blocks waiting.
     var waitingCount: Int { queue.count - head }
@@ -96,8 +99,9 @@ final class Reclaimer {
 
     /// Frees `block`, which no new reader can reach any more, once no old one does.
     func retire(_ block: UnsafeMutableRawPointer, _ size: Int) {
-        queue.append(Retired(block: block, size: size, epoch: word(0).pointee.load(ordering: .relaxed)))
-        waitingBytes += size == 0 ? 64 : size
+        let retired = Retired(block: block, size: size, epoch: word(0).pointee.load(ordering: .relaxed))
+        queue.append(retired)
+        waitingBytes += retired.cost
         retiredSinceAdvance = true
     }
 
@@ -132,7 +136,7 @@ final class Reclaimer {
     }
 
     private func release(_ retired: Retired) {
-        waitingBytes -= retired.size == 0 ? 64 : retired.size
+        waitingBytes -= retired.cost
         reclaimedCount += 1
         if retired.size == 0 {
             Glibc.free(retired.block)

@@ -122,7 +122,7 @@ extension Worker where Device: ~Copyable {
         entry.pointee.next = -1
 
         // Safe: the product of two numbers below 2^32 and 2^7; the quotient is below `portCount`.
-        let port = Int((hash & 0xffff_ffff) &* UInt64(portCount) &>> 32) &+ (family == .ipv4 ? 0 : Self.maximumPorts)
+        let port = Int(((hash & 0xffff_ffff) &* UInt64(portCount)) &>> 32) &+ (family == .ipv4 ? 0 : Self.maximumPorts)
         let list = ports + port
         if list.pointee.first < 0 {
             list.pointee.first = index

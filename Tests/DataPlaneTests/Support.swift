@@ -1,0 +1,231 @@
+// A worker on a device of memory, and packets to feed it.
+
+import ForwardingInterface
+import LISPWire
+import PacketView
+
+@testable import DataPlane
+
+/// What a worker sent to the network.
+struct SentDatagram: Equatable {
+    var family: AddressFamily
+    var port: Int
+    var destination: TrieKey
+    var tos: UInt8
+    var ttl: UInt8
+    /// LISP header and inner packet.
+    var payload: [UInt8]
+
+    var inner: [UInt8] { Array(payload.dropFirst(8)) }
+    var header: [UInt8] { Array(payload.prefix(8)) }
+}
+
+struct ReceivedPacket {
+    var payload: [UInt8]
+    var tos: UInt8 = 0
+    var ttl: UInt8 = 64
+    var source: IPAddress = .v4(IPv4Address(0))
+}
+
+/// Queues in memory; what a worker does with them can be looked at.
+struct MemoryDevice: PacketDevice, ~Copyable {
+    var tunnelInput: [Int: [[UInt8]]] = [:]
+    var tunnelOutput: [(queue: Int, packet: [UInt8])] = []
+    var networkInput: [AddressFamily: [ReceivedPacket]] = [:]
+    var sent: [SentDatagram] = []
+    var clock: UInt64 = 1_000_000_000
+    var ports = 8
+    /// Errors for the next datagrams sent, in order; then none.
+    var sendErrors: [Int32] = []
+
+    mutating func readTunnel(_ queue: Int, into batch: borrowing PacketBatch) -> Int {
+        let packets = tunnelInput[queue, default: []].prefix(batch.capacity)
+        for (index, packet) in packets.enumerated() {
+            packet.withUnsafeBytes { bytes in
+                if let base = bytes.baseAddress { batch.packet(index).copyMemory(from: base, byteCount: bytes.count) }
+            }
+            batch.entries[index].length = packet.count
+            batch.entries[index].segmentSize = 0
+            batch.entries[index].isIncomplete = false
+        }
+        tunnelInput[queue]?.removeFirst(packets.count)
+        return packets.count
+    }
+
+    mutating func writeTunnel(_ queue: Int, _ frame: UnsafeRawBufferPointer) -> Bool {
+        tunnelOutput.append((queue, Array(frame.dropFirst(10))))
+        return true
+    }
+
+    mutating func receive(_ family: AddressFamily, into batch: borrowing PacketBatch) -> Int {
+        let datagrams = networkInput[family, default: []].prefix(batch.capacity)
+        for (index, datagram) in datagrams.enumerated() {
+            datagram.payload.withUnsafeBytes { bytes in
+                guard let base = bytes.baseAddress else { return }
+                (batch.packet(index) - 8).copyMemory(from: base, byteCount: min(bytes.count, 65_543))
+            }
+            let entry = batch.entries + index
+            entry.pointee.length = datagram.payload.count - 8
+            entry.pointee.isIncomplete = datagram.payload.count > 65_543
+            entry.pointee.tos = datagram.tos
+            entry.pointee.ttl = datagram.ttl
+            entry.pointee.source = TrieKey(datagram.source.leftAligned)
+            entry.pointee.sourceFamily = datagram.source.family.rawValue
+        }
+        networkInput[family]?.removeFirst(datagrams.count)
+        return datagrams.count
+    }
+
+    func sourcePortCount(_ family: AddressFamily) -> Int { ports }
+
+    mutating func send(_ family: AddressFamily, port: Int, _ batch: borrowing PacketBatch, first: Int) {
+        var index = first
+        while index >= 0 {
+            let entry = batch.entries[index]
+            let current = index
+            index = entry.next
+            let error = sendErrors.isEmpty ? 0 : sendErrors.removeFirst()
+            batch.entries[current].sendError = error
+            guard error == 0 else { continue }
+            let payload = UnsafeRawBufferPointer(start: batch.packet(current) - 8, count: entry.length + 8)
+            sent.append(
+                SentDatagram(
+                    family: family,
+                    port: port,
+                    destination: entry.locator?.pointee.address ?? TrieKey(0),
+                    tos: entry.tos,
+                    ttl: entry.ttl,
+                    payload: Array(payload)
+                )
+            )
+        }
+    }
+
+    func now() -> UInt64 { clock }
+}
+
+extension DataPlane {
+    /// A plane with one worker and a fixed seed, never started.
+    static func forTests(workers: Int = 1, _ change: (inout DataPlaneOptions) -> Void = { _ in }) throws -> DataPlane {
+        var options = DataPlaneOptions()
+        options.workers = workers
+        options.families = [.ipv4, .ipv6]
+        options.hashSeed = 1
+        change(&options)
+        return try DataPlane(options: options)
+    }
+
+    /// Worker 0 on memory, online.
+    func memoryWorker(_ index: Int = 0) -> Worker<MemoryDevice> {
+        workers[index].reader.online()
+        return Worker(plane: shared, shared: workers[index], device: MemoryDevice())
+    }
+
+    func dropped(_ reason: DataPlaneDropReason) -> UInt64 { statistics().drops[reason] ?? 0 }
+
+    /// All drops, by reason, that happened at all.
+    var drops: [DataPlaneDropReason: UInt64] { statistics().drops.filter { $0.value > 0 } }
+}
+
+func address(_ text: String) -> IPAddress {
+    guard let address = IPAddress(text) else { preconditionFailure("\(text) is an address") }
+    return address
+}
+
+func prefix(_ text: String, instance: UInt32 = 0) -> EIDPrefix {
+    guard let prefix = IPPrefix(text) else { preconditionFailure("\(text) is a prefix") }
+    return EIDPrefix(instanceID: InstanceID(uncheckedRawValue: instance), prefix)
+}
+
+func locator(_ id: UInt32, _ text: String, up: Bool = true, mtu: UInt16 = 0) -> ForwardingUpdate {
+    .putLocator(LocatorID(rawValue: id), address: address(text), source: nil, up: up, mtu: mtu)
+}
+
+func locatorSet(_ id: UInt32, _ slots: [(id: UInt32, priority: UInt8, weight: UInt8)]) -> ForwardingUpdate {
+    let slots = slots.map { LocatorSlot(locator: LocatorID(rawValue: $0.id), priority: $0.priority, weight: $0.weight) }
+    return .putLocatorSet(LocatorSetID(rawValue: id), slots)
+}
+
+func entry(_ text: String, instance: UInt32 = 0, mapping: UInt32 = 1, set: UInt32 = 1) -> ForwardingUpdate {
+    entry(text, instance: instance, mapping: mapping, .encapsulate(LocatorSetID(rawValue: set)))
+}
+
+func entry(
+    _ text: String,
+    instance: UInt32 = 0,
+    mapping: UInt32 = 1,
+    _ action: ForwardingAction
+) -> ForwardingUpdate {
+    .putEntry(prefix(text, instance: instance), mapping: MappingID(rawValue: mapping), action: action)
+}
+
+/// A UDP packet of 8 octets of payload, or a fragment of one, with a right IPv4 header checksum.
+func packet(
+    _ source: String,
+    _ destination: String,
+    ports: (UInt16, UInt16) = (1_000, 2_000),
+    ttl: UInt8 = 63,
+    tos: UInt8 = 0,
+    fragment: UInt16 = 0
+) -> [UInt8] {
+    func octets(_ value: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
+    let payload = octets(ports.0) + octets(ports.1) + [0, 16, 0, 0] + [1, 2, 3, 4, 5, 6, 7, 8]
+    switch (address(source), address(destination)) {
+    case (.v4(let from), .v4(let to)):
+        var header: [UInt8] = [0x45, tos, 0, 36, 0, 0] + octets(fragment) + [ttl, 17, 0, 0]
+        header += octets(from.rawValue) + octets(to.rawValue)
+        let checksum = header.withUnsafeBytes { InternetChecksum.checksum($0) }
+        header.replaceSubrange(10..<12, with: octets(checksum))
+        return header + payload
+    case (.v6(let from), .v6(let to)):
+        let first = octets(UInt32(6) << 28 | UInt32(tos) << 20)
+        return first + [0, 16, 17, ttl] + octets(from.rawValue) + octets(to.rawValue) + payload
+    default:
+        preconditionFailure("two addresses of one family")
+    }
+}
+
+/// A LISP header and a packet behind it.
+func datagram(
+    _ inner: [UInt8],
+    instance: UInt32 = 0,
+    tos: UInt8 = 0,
+    ttl: UInt8 = 64,
+    from source: String = "192.0.2.2"
+) -> ReceivedPacket {
+    let header = LISPHeaderWords.header(instance: instance)
+    let payload = withUnsafeBytes(of: header.bigEndian) { Array($0) } + inner
+    return ReceivedPacket(payload: payload, tos: tos, ttl: ttl, source: address(source))
+}
+
+/// TTL or hop limit of a packet.
+func ttl(_ packet: [UInt8]) -> UInt8 { packet[0] >> 4 == 4 ? packet[8] : packet[7] }
+
+/// TOS or traffic class.
+func tos(_ packet: [UInt8]) -> UInt8 { packet[0] >> 4 == 4 ? packet[1] : packet[0] << 4 | packet[1] >> 4 }
+
+func hasValidChecksum(_ packet: [UInt8]) -> Bool {
+    packet[0] >> 4 == 6 || packet.withUnsafeBytes { IPv4View($0)?.hasValidChecksum == true }
+}
+
+/// A generator whose whole state is its seed. A test prints the seed it uses.
+struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+        return z ^ z >> 31
+    }
+
+    /// From LISPD_TEST_SEED, or new.
+    static func printed(_ name: String) -> SplitMix {
+        let seed = ProcessSeed.value
+        print("\(name): seed \(seed) (LISPD_TEST_SEED)")
+        return SplitMix(seed: seed)
+    }
+}
