@@ -142,7 +142,3 @@ int clinux_error_text(int error, char *buffer, size_t size) {
     }
     return 0;
 }
-
-int clinux_unshare_network(void) { return unshare(CLONE_NEWNET); }
-
-int clinux_setns_network(int fd) { return setns(fd, CLONE_NEWNET); }

@@ -49,11 +49,6 @@ package struct SystemThread: Sendable {
         pthread_join(handle, nil)
     }
 
-    /// Moves the calling thread, alone, into a new network namespace with nothing but a loopback that is down.
-    package static func unshareNetwork() throws(LinuxError) {
-        guard clinux_unshare_network() == 0 else { throw .last("create a network namespace") }
-    }
-
     /// The number of processors that this process may use.
     package static var processorCount: Int {
         max(1, Int(clinux_processor_count()))

@@ -80,13 +80,11 @@ extern const int clinux_ipv6_mtu_discover;
 extern const int clinux_udp_no_check6_tx;
 extern const int clinux_udp_no_check6_rx;
 
-// Threads and namespaces.
+// Threads.
 int clinux_set_thread_name(const char *name);
 /// Processors that this process may run on.
 int clinux_processor_count(void);
 /// The text of an error number. 0 on success.
 int clinux_error_text(int error, char *buffer, size_t size);
-int clinux_unshare_network(void);
-int clinux_setns_network(int fd);
 
 #endif

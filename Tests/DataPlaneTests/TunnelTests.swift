@@ -1,0 +1,227 @@
+// Two data planes on real kernels:
+//
+//      namespace A                                     namespace B
+//      EIDs 10.1.0.1, 2001:db8:1::1 on lo              EIDs 10.2.0.1, 2001:db8:2::1 on lo
+//      lisp0                                           lisp0
+//      core 192.0.2.1, 2001:db8:ffff::1  ---- veth ---- core 192.0.2.2, 2001:db8:ffff::2
+
+import ForwardingInterface
+import Glibc
+import LISPWire
+import LinuxNetwork
+import Testing
+
+@testable import DataPlane
+
+/// One end of the tunnel.
+final class TunnelEnd {
+    let namespace: NetworkNamespace
+    let plane: DataPlane
+    let tun: TUNDevice
+    /// What the hosts of this site use to talk.
+    let host: ControlSocket
+
+    init(namespace: NetworkNamespace, site: Int) throws {
+        let (plane, tun, host) = try namespace.run {
+            // Retried, since an address may take a moment to be usable.
+            try Shell.run(
+                """
+                ip link set lo up; ip link set core up mtu 1500
+                ip address add 192.0.2.\(site)/24 dev core; ip address add 2001:db8:ffff::\(site)/64 dev core nodad
+                ip address add 10.\(site).0.1/32 dev lo; ip address add 2001:db8:\(site)::1/128 dev lo nodad
+                """
+            )
+            var options = DataPlaneOptions()
+            options.workers = 2
+            let plane = try DataPlane(options: options)
+            let tun = try TUNDevice.open(name: "lisp0", queues: plane.workerCount)
+            try plane.addInstance(.default, queues: tun.descriptors)
+            try plane.start()
+            let other = 3 - site
+            try Shell.run(
+                """
+                ip link set lisp0 up mtu 1444
+                ip route add 10.\(other).0.0/16 dev lisp0 src 10.\(site).0.1
+                ip route add 2001:db8:\(other)::/48 dev lisp0 src 2001:db8:\(site)::1
+                """
+            )
+            return (plane, tun, try ControlSocket(port: 7_000, mark: nil))
+        }
+        self.namespace = namespace
+        self.plane = plane
+        self.tun = tun
+        self.host = host
+        plane.apply([.putOwnPrefix(prefix("10.\(site).0.0/16")), .putOwnPrefix(prefix("2001:db8:\(site)::/48"))])
+    }
+
+    func close() {
+        plane.stop()
+        tun.close()
+    }
+
+    /// Entries for the other site by way of this RLOC.
+    func install(site: Int, rloc: String) {
+        plane.apply([
+            locator(1, rloc), locatorSet(1, [(1, 1, 100)]),
+            entry("10.\(site).0.0/16", mapping: 1), entry("2001:db8:\(site)::/48", mapping: 2),
+        ])
+    }
+}
+
+enum Shell {
+    static let canRun = getenv("CI") != nil || Capabilities.effective().isSuperset(of: [.netAdmin, .sysAdmin])
+    static let reason: Comment = "needs CAP_NET_ADMIN and CAP_SYS_ADMIN: run as root"
+
+    struct Failure: Error {
+        var script: String
+        var status: Int32
+    }
+
+    /// Runs a script in the calling thread's network namespace; every command must succeed.
+    static func run(_ script: String) throws {
+        let status = system("set -e\n\(script)")
+        guard status == 0 else { throw Failure(script: script, status: status) }
+    }
+}
+
+@Suite(.enabled(if: Shell.canRun, Shell.reason), .serialized) struct TunnelTests {
+    /// Two namespaces joined by a veth pair, a plane in each.
+    func withTunnel(_ body: (_ a: TunnelEnd, _ b: TunnelEnd) throws -> Void) throws {
+        try NetworkNamespace.runInFresh {
+            let first = try NetworkNamespace()
+            try Shell.run("ip link add core type veth peer name far")
+            try NetworkNamespace.runInFresh {
+                let second = try NetworkNamespace()
+                // `ip` takes a namespace by path, and a descriptor of this process is one.
+                let path = "/proc/\(getpid())/fd/\(second.descriptor)"
+                try first.run { try Shell.run("ip link set far netns \(path) name core") }
+                let a = try TunnelEnd(namespace: first, site: 1)
+                defer { a.close() }
+                let b = try TunnelEnd(namespace: second, site: 2)
+                defer { b.close() }
+                try body(a, b)
+            }
+        }
+    }
+
+    func received(_ receiver: borrowing ControlSocket.Receiver, count: Int) -> [ReceivedDatagram] {
+        var datagrams: [ReceivedDatagram] = []
+        for _ in 0..<400 where datagrams.count < count {
+            datagrams += receiver.receive()
+            if datagrams.count < count { usleep(5_000) }
+        }
+        return datagrams
+    }
+
+    static let families = [("10.1.0.1", "10.2.0.1"), ("2001:db8:1::1", "2001:db8:2::1")]
+
+    @Test func `all four mixes carry datagrams both ways, unchanged`() throws {
+        try withTunnel { a, b in
+            let atA = ControlSocket.Receiver(a.host)
+            let atB = ControlSocket.Receiver(b.host)
+            var count = 0
+            for (rlocA, rlocB) in [("192.0.2.1", "192.0.2.2"), ("2001:db8:ffff::1", "2001:db8:ffff::2")] {
+                a.install(site: 2, rloc: rlocB)
+                b.install(site: 1, rloc: rlocA)
+                for (from, to) in Self.families {
+                    let payloads = (0..<100).map { [UInt8](repeating: UInt8($0), count: 10 * $0) }
+                    for payload in payloads {
+                        try a.host.send(payload, to: Endpoint(address(to), 7_000), from: address(from))
+                    }
+                    let there = received(atB, count: 100)
+                    // Two workers carry flows, and this is one flow, so order stays.
+                    #expect(there.map(\.payload) == payloads)
+                    #expect(there.allSatisfy { $0.source == Endpoint(address(from), 7_000) })
+                    #expect(there.allSatisfy { $0.destination == address(to) })
+                    try b.host.send([42], to: Endpoint(address(from), 7_000), from: address(to))
+                    #expect(received(atA, count: 1).map(\.payload) == [[42]])
+                    count += 100
+                }
+            }
+            #expect(a.plane.statistics().encapsulated.packets >= UInt64(count))
+            #expect(b.plane.statistics().decapsulated.packets >= UInt64(count))
+            let mappings = [MappingID(rawValue: 1), MappingID(rawValue: 2)].map { a.plane.counters(of: $0) }
+            #expect(mappings.allSatisfy { $0.encapsulated.packets == 200 && $0.decapsulated.packets == 2 })
+        }
+    }
+
+    @Test func `the first packet waits for its mapping and then goes out`() throws {
+        try withTunnel { a, b in
+            b.install(site: 1, rloc: "192.0.2.1")
+            let receiver = ControlSocket.Receiver(b.host)
+            try a.host.send([7, 7], to: Endpoint(address("10.2.0.1"), 7_000), from: address("10.1.0.1"))
+            var waiting = pollfd(fd: a.plane.missEventDescriptor, events: Int16(POLLIN), revents: 0)
+            #expect(poll(&waiting, 1, 2_000) == 1)
+            var misses: [ForwardingMiss] = []
+            a.plane.drainMisses { misses.append($0) }
+            #expect(misses.map(\.destination) == [EID(address("10.2.0.1"))])
+            a.install(site: 2, rloc: "192.0.2.2")
+            a.plane.release(misses, verdict: .forward)
+            #expect(received(receiver, count: 1).map(\.payload) == [[7, 7]])
+        }
+    }
+
+    @Test func `pings cross, small and as large as the TUN's MTU allows`() throws {
+        try withTunnel { a, b in
+            a.install(site: 2, rloc: "192.0.2.2")
+            b.install(site: 1, rloc: "2001:db8:ffff::1")
+            try a.namespace.run {
+                try Shell.run(
+                    "ping -q -c 3 -i 0.01 -W 2 10.2.0.1 >/dev/null; ping -q -c 3 -i 0.01 -W 2 2001:db8:2::1 >/dev/null"
+                )
+                // Neither end forwards here (the EIDs are its own), so a TTL of 1 crosses: the tunnel itself takes none.
+                try Shell.run("ping -q -c 1 -t 1 -W 2 10.2.0.1 >/dev/null")
+                try Shell.run("ping -q -c 1 -s 1400 -M do -W 2 10.2.0.1 >/dev/null")
+            }
+        }
+    }
+
+    @Test func `a second plane in the namespace is refused by port`() throws {
+        try withTunnel { a, _ in
+            try a.namespace.run {
+                let second = try DataPlane()
+                #expect(throws: LinuxError.portInUse(address: "any IPv4 address", port: 4_341)) { try second.start() }
+            }
+        }
+    }
+
+    @Test func `garbage on port 4341 is counted, and the tunnel goes on`() throws {
+        try withTunnel { a, b in
+            a.install(site: 2, rloc: "192.0.2.2")
+            b.install(site: 1, rloc: "192.0.2.1")
+            var random = SplitMix.printed("garbage on 4341")
+            try a.namespace.run {
+                let core = try ControlSocket(port: 0)
+                for index in 0..<10_000 {
+                    let noise = (0..<Int.random(in: 0...100, using: &random)).map { _ in
+                        UInt8(truncatingIfNeeded: random.next())
+                    }
+                    let rloc = index % 2 == 0 ? "192.0.2.2" : "2001:db8:ffff::2"
+                    try core.send(noise, to: Endpoint(address(rloc), 4_341))
+                }
+            }
+            let receiver = ControlSocket.Receiver(b.host)
+            try a.host.send([1], to: Endpoint(address("10.2.0.1"), 7_000), from: address("10.1.0.1"))
+            #expect(received(receiver, count: 1).map(\.payload) == [[1]])
+            let statistics = b.plane.statistics()
+            #expect(statistics.drops.values.reduce(0, +) + statistics.decapsulated.packets >= 10_001)
+        }
+    }
+
+    @Test func `an instance can come and go while traffic flows`() throws {
+        try withTunnel { a, b in
+            a.install(site: 2, rloc: "192.0.2.2")
+            b.install(site: 1, rloc: "192.0.2.1")
+            let red = InstanceID(uncheckedRawValue: 101)
+            for _ in 0..<3 {
+                let tun = try a.namespace.run { try TUNDevice.open(name: "lisp101", queues: 2) }
+                try a.plane.addInstance(red, queues: tun.descriptors)
+                let receiver = ControlSocket.Receiver(b.host)
+                try a.host.send([1], to: Endpoint(address("10.2.0.1"), 7_000), from: address("10.1.0.1"))
+                #expect(received(receiver, count: 1).count == 1)
+                a.plane.removeInstance(red)
+                tun.close()
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+// UDP over loopback, in a namespace of its own: addresses, traffic fields, checksums, ports in use.
+
+import Glibc
+import LISPWire
+import LinuxNetwork
+import Testing
+
+@Suite(.enabled(if: NetlinkFixture.canRun, NetlinkFixture.reason)) struct UDPSocketTests {
+    /// A namespace whose loopback has an address beside the usual ones, in both families.
+    func inLoopback(_ body: () throws -> Void) throws {
+        try NetworkNamespace.runInFresh {
+            try NetlinkFixture.shell(
+                """
+                ip link set lo up && ip address add 192.0.2.1/32 dev lo \
+                && ip address add 2001:db8::1/128 dev lo nodad
+                """
+            )
+            try body()
+        }
+    }
+
+    func waitFor(_ receiver: borrowing ControlSocket.Receiver, count: Int = 1) -> [ReceivedDatagram] {
+        var datagrams: [ReceivedDatagram] = []
+        for _ in 0..<200 where datagrams.count < count {
+            datagrams += receiver.receive()
+            if datagrams.count < count { usleep(5_000) }
+        }
+        return datagrams
+    }
+
+    @Test func `a datagram tells where it came from and what address it was sent to`() throws {
+        try inLoopback {
+            let server = try ControlSocket(port: 4342)
+            let client = try ControlSocket(port: 0)
+            let receiver = ControlSocket.Receiver(server)
+            for (from, to) in [("127.0.0.1", "192.0.2.1"), ("2001:db8::1", "::1"), ("192.0.2.1", "127.0.0.1")] {
+                let source = try #require(IPAddress(from))
+                let destination = try #require(IPAddress(to))
+                try client.send([1, 2, 3], to: Endpoint(destination, 4342), from: source)
+                let expected = ReceivedDatagram(
+                    payload: [1, 2, 3],
+                    source: Endpoint(source, client.port),
+                    destination: destination
+                )
+                #expect(waitFor(receiver) == [expected])
+            }
+        }
+    }
+
+    @Test func `many datagrams and large ones arrive whole`() throws {
+        try inLoopback {
+            let server = try ControlSocket(port: 4342)
+            let client = try ControlSocket(port: 0)
+            let receiver = ControlSocket.Receiver(server, batchSize: 8)
+            let destination = Endpoint(.v6(IPv6Address(1)), 4342)
+            for size in 0..<50 { try client.send([UInt8](repeating: 7, count: size * 1_000), to: destination) }
+            #expect(waitFor(receiver, count: 50).map(\.payload.count) == (0..<50).map { $0 * 1_000 })
+            #expect(receiver.receive().isEmpty)
+        }
+    }
+
+    @Test func `a port in use is an error of its own that names the port`() throws {
+        try inLoopback {
+            let holder = try ControlSocket(port: 4342)
+            #expect(holder.port == 4342)
+            #expect(throws: LinuxError.portInUse(address: "any IPv4 address", port: 4342)) {
+                try ControlSocket(port: 4342)
+            }
+            // Also when only IPv6 is taken.
+            let onlyIPv6 = try UDPSocket(family: .ipv6)
+            try onlyIPv6.bind(port: 4343)
+            #expect(throws: LinuxError.portInUse(address: "any IPv6 address", port: 4343)) {
+                try ControlSocket(port: 4343)
+            }
+        }
+    }
+
+    @Test func `a source that is no local address, or of the other family, is refused`() throws {
+        try inLoopback {
+            let client = try ControlSocket(port: 0)
+            let loopback = Endpoint(.v4(IPv4Address(0x7f00_0001)), 9)
+            #expect(throws: LinuxError.self) { try client.send([1], to: loopback, from: IPAddress("198.51.100.1")) }
+            #expect(throws: LinuxError.self) { try client.send([1], to: loopback, from: IPAddress("::1")) }
+        }
+    }
+
+    @Test(arguments: AddressFamily.allCases) func `TOS and TTL travel with each datagram`(family: AddressFamily) throws
+    {
+        try inLoopback {
+            let receiving = try UDPSocket(family: family)
+            try receiving.receiveTrafficFields()
+            try receiving.receiveDestinations()
+            try receiving.bind(port: 4341)
+            let sending = try UDPSocket(family: family)
+            try sending.neverFragment()
+            let loopback: IPAddress = family == .ipv4 ? .v4(IPv4Address(0x7f00_0001)) : .v6(IPv6Address(1))
+            let name = SocketAddress(Endpoint(loopback, 4341))
+            var batch = SendBatch(family: family, capacity: 8)
+            let payload: [UInt8] = [1, 2, 3, 4]
+            let fields: [(tos: UInt8, ttl: UInt8)] = [(0, 1), (0xb9, 255), (3, 64), (0xfc, 17)]
+            let sent = payload.withUnsafeBytes { payload in
+                name.withBytes { name in
+                    for (tos, ttl) in fields { batch.add(payload: payload, to: name, tos: tos, ttl: ttl, from: nil) }
+                    return batch.send(on: sending.descriptor, from: 0)
+                }
+            }
+            #expect(sent == 4)
+            let received = ReceiveBatch(capacity: 8)
+            let buffers = UnsafeMutableRawBufferPointer.allocate(byteCount: 8 * 64, alignment: 8)
+            defer { buffers.deallocate() }
+            for index in 0..<8 {
+                received.setBuffer(
+                    index,
+                    UnsafeMutableRawBufferPointer(rebasing: buffers[index * 64..<index * 64 + 64])
+                )
+            }
+            #expect(received.receive(from: receiving.descriptor) == 4)
+            for (index, field) in fields.enumerated() {
+                #expect(received.length(index) == 4)
+                #expect(received.trafficFields(index).tos == field.tos)
+                #expect(received.trafficFields(index).ttl == field.ttl)
+                #expect(received.destination(index) == loopback)
+                #expect(SocketAddress.endpoint(received.source(index))?.address == loopback)
+            }
+            #expect(received.receive(from: receiving.descriptor) == 0)
+        }
+    }
+
+    @Test func `zero checksums over IPv6 reach port 4341 and not port 4342`() throws {
+        try inLoopback {
+            let data = try UDPSocket(family: .ipv6)
+            try data.acceptZeroChecksums()
+            try data.bind(port: 4341)
+            let control = try ControlSocket(port: 4342)
+            let receiver = ControlSocket.Receiver(control)
+            let sending = try UDPSocket(family: .ipv6)
+            try sending.sendZeroChecksums()
+            let destination = IPAddress.v6(IPv6Address(1))
+            for port in [4341, 4342] as [UInt16] {
+                let name = SocketAddress(Endpoint(destination, port))
+                var batch = SendBatch(family: .ipv6, capacity: 1)
+                let payload: [UInt8] = [9]
+                payload.withUnsafeBytes { payload in
+                    name.withBytes { name in
+                        batch.add(payload: payload, to: name, tos: 0, ttl: 64, from: nil)
+                        #expect(batch.send(on: sending.descriptor, from: 0) == 1)
+                    }
+                }
+            }
+            try ControlSocket(port: 0).send([8], to: Endpoint(destination, 4342))
+            #expect(waitFor(receiver).map(\.payload) == [[8]])
+            var octet: UInt8 = 0
+            #expect(recv(data.descriptor, &octet, 1, 0) == 1)
+            #expect(octet == 9)
+        }
+    }
+
+    @Test func `a socket that receives nothing keeps nothing`() throws {
+        try inLoopback {
+            let deaf = try UDPSocket(family: .ipv4)
+            try deaf.bind(port: 50_000)
+            try deaf.receiveNothing()
+            try ControlSocket(port: 0).send([1], to: Endpoint(.v4(IPv4Address(0x7f00_0001)), 50_000))
+            usleep(20_000)
+            var octet: UInt8 = 0
+            #expect(recv(deaf.descriptor, &octet, 1, 0) == -1)
+            #expect(errno == EAGAIN)
+        }
+    }
+
+    @Test func `every socket carries the mark`() throws {
+        try inLoopback {
+            let socket = try UDPSocket(family: .ipv4)
+            var mark: UInt32 = 0
+            var length = socklen_t(4)
+            #expect(getsockopt(socket.descriptor, SOL_SOCKET, 36, &mark, &length) == 0)
+            #expect(mark == 0x4c49_5350)
+        }
+    }
+
+    @Test func `errors say what was attempted and why it failed`() {
+        let error = LinuxError.system(operation: "bind UDP port 7", errno: EACCES)
+        #expect(error.description == "bind UDP port 7: Permission denied")
+        #expect(LinuxError.portInUse(address: "192.0.2.1", port: 4341).description.contains("4341"))
+    }
+}
