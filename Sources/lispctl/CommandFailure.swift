@@ -1,0 +1,45 @@
+// Why a command failed, and the exit status that says so to scripts.
+
+import Glibc
+
+/// Exit statuses: those of sysexits(3), and 1 for an answer that is no answer.
+enum ExitStatus: Int32 {
+    case nothingFound = 1
+    /// The arguments cannot be right.
+    case usage = 64
+    /// The daemon is not running.
+    case unavailable = 69
+    /// The daemon failed, or speaks another version.
+    case software = 70
+    case noPermission = 77
+    /// A configuration has faults.
+    case configuration = 78
+}
+
+struct CommandFailure: Error {
+    var status: ExitStatus
+    /// One line that says what to do about it; then more of the same, one line each.
+    var lines: [String]
+
+    init(_ status: ExitStatus, _ line: String, details: [String] = []) {
+        self.status = status
+        self.lines = ["lispctl: \(line)"] + details
+    }
+
+    /// Faults that name their own place, one line each.
+    init(_ status: ExitStatus, faults: [String]) {
+        self.status = status
+        self.lines = faults
+    }
+
+    /// Writes the lines to standard error.
+    func print() {
+        for line in lines { printError(line) }
+    }
+}
+
+/// Writes a line to standard error.
+func printError(_ line: String) {
+    let bytes = Array((line + "\n").utf8)
+    _ = write(STDERR_FILENO, bytes, bytes.count)
+}

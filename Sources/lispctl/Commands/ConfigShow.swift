@@ -1,0 +1,16 @@
+import ArgumentParser
+import ManagementAPI
+
+struct ConfigShow: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "The configuration in effect, with every default; secrets are hidden."
+    )
+
+    @OptionGroup var daemon: DaemonOptions
+
+    func run() async throws {
+        let answer = try await daemon.client.get(.configuration, as: ConfigurationReport.self)
+        print(daemon.json ? answer.data.json : answer.data.yaml, terminator: "")
+    }
+}

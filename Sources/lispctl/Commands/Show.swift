@@ -1,0 +1,11 @@
+import ArgumentParser
+
+struct Show: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Shows what the router knows and does.",
+        subcommands: [
+            ShowStatus.self, ShowService.self, ShowMapCache.self, ShowDatabase.self, ShowSite.self,
+            ShowStatistics.self, ShowMapServers.self, ShowMapResolvers.self, ShowLocators.self, ShowInterfaces.self,
+        ]
+    )
+}

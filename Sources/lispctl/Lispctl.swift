@@ -1,0 +1,35 @@
+// lispctl: what the operator of lispd types. One command a file under Commands; texts are made in Rendering, which
+// follows the layout of Cisco IOS-XE; Client speaks HTTP with the daemon over its UNIX socket; Lig asks the mapping
+// system itself.
+
+import ArgumentParser
+import Glibc
+
+@main
+struct Lispctl: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lispctl",
+        abstract: "Shows and steers lispd, the LISP router.",
+        discussion: """
+            Exit status (sysexits): 0 done, 1 nothing found or no answer, 64 arguments that cannot be right, \
+            69 lispd is not running, 77 its socket may not be opened, 78 a configuration with faults.
+            """,
+        subcommands: [Show.self, Clear.self, Config.self, Lig.self, Completions.self]
+    )
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as CommandFailure {
+            failure.print()
+            Glibc.exit(failure.status.rawValue)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}

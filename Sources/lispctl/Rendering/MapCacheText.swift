@@ -1,0 +1,87 @@
+// show map-cache, in the words of `show lisp all instance-id N ipv4 map-cache` and, in detail, of the same with a prefix.
+
+import ManagementAPI
+
+func text(of report: MapCacheReport, detail: Bool) -> String {
+    var lines: [String] = []
+    for table in report.tables {
+        let entries = report.entries.filter {
+            $0.instanceID == table.instanceID && EIDFamily(ofAddress: $0.eidPrefix) == table.family
+        }
+        if !lines.isEmpty { lines.append("") }
+        lines.append("Output for router lisp 0 instance-id \(table.instanceID)")
+        lines.append(
+            "LISP \(table.family.name) Mapping Cache for LISP 0 EID-table \(table.name) (IID \(table.instanceID)), "
+                + "\(table.entryCount) entries"
+        )
+        lines.append("")
+        for entry in entries { lines += textLines(of: entry, detail: detail) }
+    }
+    return joined(lines)
+}
+
+private func textLines(of entry: MapCacheEntry, detail: Bool) -> [String] {
+    var via = ["via \(entry.source)"]
+    if entry.locators.contains(where: \.isSelf) { via.append("self") }
+    via.append(entry.state.rawValue)
+    var lines = [
+        "\(entry.eidPrefix), uptime: \(ago(entry.created)), expires: \(remaining(entry.expiresIn)), "
+            + via.joined(separator: ", ")
+    ]
+    if detail { lines += detailLines(of: entry) }
+    if let action = entry.action { lines.append("  Negative cache entry, action: \(action)") }
+    guard !entry.locators.isEmpty else { return lines }
+    let rows = entry.locators.map(row)
+    let table = columns(["Locator", "Uptime", "State", "Pri/Wgt", "Encap-IID"], rows, indent: 2)
+    lines.append(table[0])
+    for (line, locator) in zip(table.dropFirst(), entry.locators) {
+        lines.append(line)
+        if detail { lines += detailLines(of: locator) }
+    }
+    return lines
+}
+
+private func row(_ locator: MapCacheLocator) -> [String] {
+    let state = locator.state.name + (locator.isSelf ? ", self" : "")
+    return [
+        locator.address, ago(locator.since), state,
+        String(locator.priority).leftPadded(to: 3) + "/" + String(locator.weight).padded(to: 3), "-",
+    ]
+}
+
+private func detailLines(of entry: MapCacheEntry) -> [String] {
+    let activity = entry.encapsulated.packets > 0 ? "Active" : "Idle"
+    var lines = [
+        "  Sources: \(entry.source)",
+        "  State: \(entry.state.rawValue), last modified: \(ago(entry.created)), "
+            + "map-source: \(entry.answeredBy ?? "local")",
+        "  \(activity), Packets out: \(entry.encapsulated.packets)(\(entry.encapsulated.octets) bytes)",
+        "  Packets in: \(entry.decapsulated.packets)(\(entry.decapsulated.octets) bytes), "
+            + "last used: \(ago(entry.lastUsed))",
+    ]
+    if !entry.locators.isEmpty {
+        lines.append("  Answered by \(entry.isAuthoritative ? "an ETR of the site" : "a Map-Server for the site")")
+    }
+    return lines
+}
+
+private func detailLines(of locator: MapCacheLocator) -> [String] {
+    [
+        "    Last up-down state change:         \(ago(locator.since)), state change count: \(locator.stateChanges)",
+        "    Multicast priority/weight:         \(locator.multicastPriority)/\(locator.multicastWeight)",
+        "    Packets out:                       \(locator.encapsulated.packets)"
+            + "(\(locator.encapsulated.octets) bytes)",
+    ]
+}
+
+extension LocatorState {
+    /// One word, as IOS has it where it has one.
+    var name: String {
+        switch self {
+        case .up: "up"
+        case .down: "down"
+        case .unreachable: "no-route"
+        case .unusable: "unusable"
+        }
+    }
+}

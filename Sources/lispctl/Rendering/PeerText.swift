@@ -1,0 +1,92 @@
+// show map-servers, map-resolvers, locators, interfaces.
+
+import ManagementAPI
+
+func text(of report: MapServersReport) -> String {
+    var lines = columns(
+        ["Map-Server", "State", "Last sent", "Last ack", "Sent", "Acks", "Auth failures", "Key"],
+        report.mapServers.map { server in
+            [
+                server.address, server.state.rawValue, ago(server.lastSent), ago(server.lastAcknowledged),
+                String(server.registersSent), String(server.acknowledgements), String(server.authenticationFailures),
+                "\(server.keyID) \(server.algorithm)",
+            ]
+        }
+    )
+    for server in report.mapServers {
+        let flags = [
+            server.proxyReply ? "proxy-reply" : nil, server.merge ? "merge" : nil,
+            server.wantMapNotify ? "map-notify" : "no map-notify",
+        ].compactMap(\.self)
+        lines += ["", "\(server.address): \(flags.joined(separator: ", "))"]
+        if !server.eidPrefixes.isEmpty { lines.append("  EID-prefixes: " + server.eidPrefixes.joined(separator: ", ")) }
+        if let problem = server.problem { lines.append("  Problem: \(problem)") }
+    }
+    return joined(lines)
+}
+
+func text(of report: MapResolversReport) -> String {
+    joined(
+        columns(
+            ["Map-Resolver", "State", "Sent", "Answered", "Last sent", "Last answer", "RTT"],
+            report.mapResolvers.map { resolver in
+                [
+                    resolver.address, resolver.state.rawValue, String(resolver.sent), String(resolver.answered),
+                    ago(resolver.lastSent), ago(resolver.lastAnswered),
+                    resolver.roundTripMicroseconds.map(milliseconds) ?? "-",
+                ]
+            }
+        )
+    )
+}
+
+/// Microseconds as `0.123 ms`.
+func milliseconds(_ microseconds: UInt64) -> String {
+    let fraction = String(microseconds % 1000)
+    return "\(microseconds / 1000).\(String(repeating: "0", count: 3 - fraction.count))\(fraction) ms"
+}
+
+func text(of report: LocatorsReport) -> String {
+    let local = columns(
+        ["Local RLOC", "Interface", "State", "Pri/Wgt", "Locator sets"],
+        report.local.map { locator in
+            [
+                locator.address ?? "-", locator.interface ?? "-",
+                locator.state.name + (locator.isSelf ? "" : ", not ours"), "\(locator.priority)/\(locator.weight)",
+                locator.locatorSets.joined(separator: ", "),
+            ]
+        }
+    )
+    let remote = columns(
+        ["Remote RLOC", "State", "Since", "Mappings", "Sent", "Source", "MTU"],
+        report.remote.map { locator in
+            [
+                locator.address, locator.state.name, ago(locator.since), String(locator.mappings),
+                packets(locator.encapsulated), locator.source ?? "-", locator.mtu.map(String.init) ?? "-",
+            ]
+        }
+    )
+    return joined(local + [""] + remote)
+}
+
+func text(of report: InterfacesReport) -> String {
+    let tunnels = columns(
+        ["TUN", "Instance", "Namespace", "State", "MTU", "Queues", "Encapsulated", "Decapsulated"],
+        report.tunnels.map { tunnel in
+            [
+                tunnel.name, String(tunnel.instanceID), tunnel.namespace ?? "-", tunnel.isUp ? "up" : "down",
+                String(tunnel.mtu), String(tunnel.queues), packets(tunnel.encapsulated), packets(tunnel.decapsulated),
+            ]
+        }
+    )
+    let rlocs = columns(
+        ["RLOC interface", "State", "MTU", "Addresses"],
+        report.rlocInterfaces.map { interface in
+            [
+                interface.name, interface.isUp ? "up" : "down", String(interface.mtu),
+                interface.addresses.joined(separator: ", "),
+            ]
+        }
+    )
+    return joined(tunnels + [""] + rlocs)
+}

@@ -1,0 +1,341 @@
+// Reports with one of everything, for the texts that are made of them.
+
+import ManagementAPI
+
+enum Fixture {
+    static func moment(_ secondsAgo: Int64) -> Moment {
+        Moment(now: 1_767_225_600, secondsAgo: secondsAgo)
+    }
+
+    static let xtrID = "0123456789abcdef0123456789abcdef"
+
+    static let mapCache = MapCacheReport(
+        tables: [
+            EIDTable(instanceID: 0, family: .ipv4, entryCount: 3),
+            EIDTable(instanceID: 101, family: .ipv6, namespace: "red", entryCount: 1),
+        ],
+        entries: [
+            MapCacheEntry(
+                instanceID: 0,
+                eidPrefix: "10.2.0.0/16",
+                created: moment(242),
+                expiresIn: 86157,
+                source: "map-reply",
+                state: .complete,
+                isAuthoritative: true,
+                answeredBy: "192.0.2.2",
+                locators: [
+                    MapCacheLocator(
+                        address: "192.0.2.2",
+                        state: .up,
+                        since: moment(242),
+                        priority: 1,
+                        weight: 100,
+                        encapsulated: Traffic(packets: 12, octets: 3456),
+                        stateChanges: 1
+                    ),
+                    MapCacheLocator(
+                        address: "2001:db8:ffff::2",
+                        state: .down,
+                        since: moment(90000),
+                        priority: 255,
+                        weight: 0
+                    ),
+                ],
+                encapsulated: Traffic(packets: 12, octets: 3456),
+                lastUsed: moment(3)
+            ),
+            MapCacheEntry(
+                instanceID: 0,
+                eidPrefix: "10.3.0.0/16",
+                created: moment(5),
+                expiresIn: 55,
+                source: "map-reply",
+                state: .refreshing,
+                locators: [
+                    MapCacheLocator(
+                        address: "192.0.2.1",
+                        state: .unreachable,
+                        since: moment(5),
+                        priority: 1,
+                        weight: 1,
+                        isSelf: true
+                    )
+                ]
+            ),
+            MapCacheEntry(
+                instanceID: 0,
+                eidPrefix: "192.0.0.0/9",
+                created: moment(604_800),
+                source: "map-reply",
+                state: .complete,
+                action: "natively-forward"
+            ),
+            MapCacheEntry(
+                instanceID: 101,
+                eidPrefix: "2001:db8:2::/48",
+                created: moment(1),
+                expiresIn: 86399,
+                source: "map-reply",
+                state: .complete,
+                locators: [
+                    MapCacheLocator(address: "2001:db8:ffff::2", state: .up, since: moment(1), priority: 10, weight: 50)
+                ]
+            ),
+        ]
+    )
+
+    static let database = DatabaseReport(
+        tables: [
+            EIDTable(instanceID: 0, family: .ipv4, entryCount: 2),
+            EIDTable(instanceID: 101, family: .ipv6, namespace: "red", entryCount: 1),
+        ],
+        entries: [
+            DatabaseEntry(
+                instanceID: 0,
+                eidPrefix: "10.1.0.0/16",
+                locatorSet: "default",
+                ttl: 86400,
+                sourceAddress: "10.1.0.1",
+                locators: [
+                    DatabaseLocator(
+                        address: "192.0.2.1",
+                        priority: 1,
+                        weight: 100,
+                        interface: "eth0",
+                        isSelf: true,
+                        isReachable: true
+                    ),
+                    DatabaseLocator(
+                        address: "198.51.100.7",
+                        priority: 2,
+                        weight: 100,
+                        isSelf: false,
+                        isReachable: false
+                    ),
+                ]
+            ),
+            DatabaseEntry(instanceID: 0, eidPrefix: "10.7.0.0/16", locatorSet: "default", ttl: 86400, hasRoute: false),
+            DatabaseEntry(
+                instanceID: 101,
+                eidPrefix: "2001:db8:1::/48",
+                locatorSet: "tenant",
+                ttl: 3600,
+                locators: [
+                    DatabaseLocator(
+                        address: "2001:db8:ffff::1",
+                        priority: 1,
+                        weight: 100,
+                        interface: "eth0",
+                        isSelf: true,
+                        isReachable: true
+                    )
+                ]
+            ),
+        ]
+    )
+
+    static let sites = SiteReport(
+        sites: [
+            Site(
+                name: "site1",
+                description: "Main campus",
+                eids: [
+                    SiteEID(
+                        instanceID: 0,
+                        eidPrefix: "10.1.0.0/16",
+                        acceptMoreSpecifics: true,
+                        isRegistered: true,
+                        firstRegistered: moment(2742),
+                        lastRegistered: moment(6),
+                        lastRegisteredBy: PeerAddress(address: "192.0.2.1", port: 4342),
+                        ttl: 86400,
+                        authenticationFailures: 2,
+                        registrations: [
+                            registration("192.0.2.1", "hmac-sha-1-96"),
+                            registration("2001:db8:ffff::1", "hmac-sha-1-96"),
+                        ],
+                        mergedLocators: [
+                            MergedLocator(
+                                locator: RegisteredLocator(
+                                    address: "192.0.2.1",
+                                    isLocal: true,
+                                    isReachable: true,
+                                    priority: 1,
+                                    weight: 100
+                                ),
+                                registeredBy: PeerAddress(address: "192.0.2.1", port: 4342)
+                            )
+                        ]
+                    ),
+                    SiteEID(
+                        instanceID: 0,
+                        eidPrefix: "10.1.4.0/24",
+                        moreSpecificOf: "10.1.0.0/16",
+                        isRegistered: true,
+                        firstRegistered: moment(10),
+                        lastRegistered: moment(6),
+                        lastRegisteredBy: PeerAddress(address: "2001:db8:ffff::1", port: 34273),
+                        ttl: 3600
+                    ),
+                    SiteEID(instanceID: 101, eidPrefix: "2001:db8:1::/48", isRegistered: false),
+                ],
+                refusals: [
+                    ReasonCount(
+                        reason: "authentication-failure",
+                        count: 2,
+                        last: moment(12),
+                        lastSource: "192.0.2.66:4342"
+                    )
+                ]
+            ),
+            Site(
+                name: "site2",
+                nonceCheck: "strict",
+                allowedLocators: ["192.0.2.2"],
+                eids: [SiteEID(instanceID: 0, eidPrefix: "10.2.0.0/16", isRegistered: false, proxyReply: true)]
+            ),
+        ],
+        unknownSite: [ReasonCount(reason: "unknown-eid", count: 1)]
+    )
+
+    private static func registration(_ etr: String, _ algorithm: String) -> Registration {
+        Registration(
+            etr: PeerAddress(address: etr, port: 4342),
+            lastRegistered: moment(6),
+            xtrID: xtrID,
+            siteID: 0,
+            ttl: 86400,
+            proxyReply: false,
+            wantMapNotify: true,
+            algorithm: algorithm,
+            nonce: 0x4536_735e_e5d9_0458,
+            locators: [
+                RegisteredLocator(address: "192.0.2.1", isLocal: true, isReachable: true, priority: 1, weight: 100),
+                RegisteredLocator(
+                    address: "2001:db8:ffff::1",
+                    isLocal: true,
+                    isReachable: false,
+                    priority: 2,
+                    weight: 50
+                ),
+            ]
+        )
+    }
+
+    static let services = ServiceReport(
+        services: [
+            ServiceStatus(
+                instanceID: 0,
+                family: .ipv4,
+                itr: true,
+                etr: true,
+                mapServer: false,
+                mapResolver: false,
+                mapResolvers: ["192.0.2.53", "2001:db8::53"],
+                mapServers: [
+                    ServiceMapServer(address: "192.0.2.53", acknowledged: moment(35)),
+                    ServiceMapServer(address: "192.0.2.54"),
+                ],
+                xtrID: xtrID,
+                mapCacheEntries: 3,
+                mapCacheLimit: 100_000,
+                databaseEntries: 2
+            )
+        ]
+    )
+
+    static let statistics = StatisticsReport(
+        control: [
+            ControlStatistics(
+                family: .ipv4,
+                mapRequests: InOut(incoming: 1, outgoing: 24),
+                encapsulatedMapRequests: InOut(incoming: 0, outgoing: 23),
+                mapRequestsExpired: 3,
+                mapReplyRecords: InOut(incoming: 24, outgoing: 1),
+                negativeRecords: InOut(incoming: 22),
+                mapRegisterRecords: InOut(outgoing: 6),
+                registerAuthenticationFailures: 4,
+                mapNotifyRecords: InOut(incoming: 8),
+                mapNotifyAuthenticationFailures: 5,
+                mapCacheCreated: 10,
+                mapCacheDeleted: 8,
+                dataSignals: 2
+            )
+        ],
+        controlDrops: [ReasonCount(reason: "truncated", count: 7)],
+        dataPlane: DataPlaneStatistics(
+            instances: [InstanceTraffic(instanceID: 0, encapsulated: Traffic(packets: 5, octets: 420))],
+            drops: [ReasonCount(reason: "no-locator", count: 1), ReasonCount(reason: "ttl-expired", count: 0)],
+            misses: 2,
+            heldReleased: 2
+        )
+    )
+
+    static let status = StatusReport(
+        version: "0.1.0",
+        processID: 42,
+        started: moment(90061),
+        roles: [
+            RoleStatus(role: "itr", health: .up),
+            RoleStatus(role: "etr", health: .degraded, reason: "192.0.2.54 does not answer"),
+        ],
+        xtrID: xtrID,
+        configurationFile: "/etc/lispd/lispd.yaml",
+        configurationLoaded: moment(90061),
+        instances: [InstanceStatus(instanceID: 0, interface: "lisp0")],
+        workers: [WorkerStatus(index: 0, encapsulated: Traffic(packets: 5, octets: 420))],
+        sockets: [
+            SocketStatus(purpose: "control", family: .ipv4, port: 4342, receiveBuffer: 7_340_032, sendBuffer: 212_992)
+        ],
+        mapCacheEntries: 3,
+        mapCacheLimit: 100_000,
+        databaseEntries: 2,
+        warnings: ["rp_filter is strict on eth0"]
+    )
+
+    static let mapServers = MapServersReport(mapServers: [
+        MapServerStatus(
+            address: "192.0.2.53",
+            state: .registered,
+            keyID: 0,
+            algorithm: "hmac-sha-256-128",
+            eidPrefixes: ["10.1.0.0/16"],
+            lastSent: moment(12),
+            lastAcknowledged: moment(12),
+            registersSent: 9,
+            acknowledgements: 9
+        )
+    ])
+
+    static let mapResolvers = MapResolversReport(mapResolvers: [
+        MapResolverStatus(
+            address: "192.0.2.53",
+            state: .up,
+            sent: 4,
+            answered: 3,
+            lastSent: moment(7),
+            lastAnswered: moment(7),
+            roundTripMicroseconds: 1042
+        )
+    ])
+
+    static let locators = LocatorsReport(
+        local: [
+            LocalLocator(
+                interface: "eth0",
+                address: "192.0.2.1",
+                state: .up,
+                locatorSets: ["default"],
+                priority: 1,
+                weight: 100
+            )
+        ],
+        remote: [RemoteLocator(address: "192.0.2.2", state: .up, since: moment(242), mappings: 1, source: "192.0.2.1")]
+    )
+
+    static let interfaces = InterfacesReport(
+        tunnels: [TunnelInterface(name: "lisp0", instanceID: 0, isUp: true, mtu: 1444, queues: 1)],
+        rlocInterfaces: [RLOCInterface(name: "eth0", isUp: true, mtu: 1500, addresses: ["192.0.2.1"])]
+    )
+}
