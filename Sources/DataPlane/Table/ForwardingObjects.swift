@@ -6,6 +6,23 @@ import LISPWire
 import LinuxNetwork
 import Synchronization
 
+/// How many refer to a cell. Only the control loop counts; atomic so that no access to the cell as a whole, whose other words
+/// workers read, is ever exclusive.
+struct ReferenceCount: ~Copyable {
+    private let count: Atomic<UInt32>
+
+    init(_ count: UInt32) { self.count = Atomic(count) }
+
+    func retain() { count.store(count.load(ordering: .relaxed) + 1, ordering: .relaxed) }
+
+    /// Whether nothing refers to it any more.
+    func release() -> Bool {
+        let left = count.load(ordering: .relaxed) - 1
+        count.store(left, ordering: .relaxed)
+        return left == 0
+    }
+}
+
 /// One RLOC, shared by every set that names it.
 struct LocatorCell: ~Copyable {
     /// Address of a `LocatorBody`.
@@ -16,7 +33,7 @@ struct LocatorCell: ~Copyable {
     let mtu: Atomic<UInt32>
     let id: UInt32
     /// Sets that name it, plus 1 while the control plane knows it. Touched by the control loop only.
-    var references: UInt32
+    let references: ReferenceCount
     /// Sum over all mappings, both directions; octets of inner packets.
     let encapsulated: AtomicTraffic
     let decapsulated: AtomicTraffic
@@ -69,7 +86,7 @@ struct LocatorSetCell: ~Copyable {
     let body: Atomic<UInt>
     let id: UInt32
     /// Entries that use it, plus 1 while the control plane knows it. Touched by the control loop only.
-    var references: UInt32
+    let references: ReferenceCount
 }
 
 /// Reads the body of a set.
@@ -131,7 +148,7 @@ struct MappingObject: ~Copyable {
     let counters: Atomic<UInt>
     let id: UInt32
     /// Entries that refer to it. Touched by the control loop only.
-    var references: UInt32
+    let references: ReferenceCount
 }
 
 /// One virtual network as workers see it.

@@ -157,7 +157,7 @@ final class ForwardingState {
                 usable: Atomic(usable),
                 mtu: Atomic(UInt32(mtu)),
                 id: id.rawValue,
-                references: 1,
+                references: ReferenceCount(1),
                 encapsulated: AtomicTraffic(),
                 decapsulated: AtomicTraffic()
             )
@@ -170,8 +170,7 @@ final class ForwardingState {
     }
 
     private func release(_ cell: Cell) {
-        cell.pointee.references -= 1
-        guard cell.pointee.references == 0 else { return }
+        guard cell.pointee.references.release() else { return }
         retireBody(cell.pointee.body.load(ordering: .relaxed), MemoryLayout<LocatorBody>.size)
         reclaimer.retire(cell, MemoryLayout<LocatorCell>.size)
     }
@@ -194,7 +193,7 @@ final class ForwardingState {
                 danglingReferences += 1
                 continue
             }
-            cell.pointee.references += 1
+            cell.pointee.references.retain()
             members.append(
                 LocatorMember(
                     cell: cell,
@@ -219,7 +218,9 @@ final class ForwardingState {
             return
         }
         let cell = arena.allocate(MemoryLayout<LocatorSetCell>.size).bindMemory(to: LocatorSetCell.self, capacity: 1)
-        cell.initialize(to: LocatorSetCell(body: Atomic(UInt(bitPattern: body)), id: id.rawValue, references: 1))
+        cell.initialize(
+            to: LocatorSetCell(body: Atomic(UInt(bitPattern: body)), id: id.rawValue, references: ReferenceCount(1))
+        )
         sets[id] = cell
     }
 
@@ -231,8 +232,7 @@ final class ForwardingState {
     }
 
     private func release(_ cell: SetCell) {
-        cell.pointee.references -= 1
-        guard cell.pointee.references == 0 else { return }
+        guard cell.pointee.references.release() else { return }
         releaseMembers(cell.pointee.body.load(ordering: .relaxed))
         reclaimer.retire(cell, MemoryLayout<LocatorSetCell>.size)
     }
@@ -248,7 +248,7 @@ final class ForwardingState {
         switch action {
         case .encapsulate(let set):
             if let cell = sets[set] {
-                cell.pointee.references += 1
+                cell.pointee.references.retain()
                 target = EntryTarget.encapsulate(cell)
             } else {
                 danglingReferences += 1
@@ -262,7 +262,7 @@ final class ForwardingState {
             target = EntryTarget.drop(reason.rawValue)
         }
         let mapping = mappingObject(id)
-        mapping.pointee.references += 1
+        mapping.pointee.references.retain()
         pruneCounters(mapping)
         let words = TrieWriter.Words(target: target, mapping: UInt(bitPattern: mapping))
         if let old = trie.put(Self.key(prefix), length: Int(prefix.prefix.length), words) { release(old) }
@@ -271,7 +271,7 @@ final class ForwardingState {
     private func mappingObject(_ id: MappingID) -> Mapping {
         if let mapping = mappings[id] { return mapping }
         let mapping = arena.allocate(MemoryLayout<MappingObject>.size).bindMemory(to: MappingObject.self, capacity: 1)
-        mapping.initialize(to: MappingObject(counters: Atomic(0), id: id.rawValue, references: 0))
+        mapping.initialize(to: MappingObject(counters: Atomic(0), id: id.rawValue, references: ReferenceCount(0)))
         mappings[id] = mapping
         return mapping
     }
@@ -280,8 +280,7 @@ final class ForwardingState {
     private func release(_ words: TrieWriter.Words) {
         if case .encapsulate(let cell?) = EntryTarget.decode(words.target) { release(cell) }
         guard let mapping = Mapping(bitPattern: words.mapping) else { return }
-        mapping.pointee.references -= 1
-        guard mapping.pointee.references == 0 else { return }
+        guard mapping.pointee.references.release() else { return }
         mappings[MappingID(rawValue: mapping.pointee.id)] = nil
         Self.freeCounters(mapping, reclaimer.retireMalloc)
         reclaimer.retire(mapping, MemoryLayout<MappingObject>.size)
