@@ -42,7 +42,7 @@ private func textLines(of entry: MapCacheEntry, detail: Bool) -> [String] {
 }
 
 private func row(_ locator: MapCacheLocator) -> [String] {
-    let state = locator.state.name + (locator.isSelf ? ", self" : "")
+    let state = locator.state.name + (locator.isSelf && locator.state == .up ? ", self" : "")
     return [
         locator.address, ago(locator.since), state,
         String(locator.priority).leftPadded(to: 3) + "/" + String(locator.weight).padded(to: 3), "-",

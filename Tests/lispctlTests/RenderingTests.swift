@@ -1,0 +1,138 @@
+// The texts, whole: what operators and their programs read.
+
+import ManagementAPI
+import Testing
+
+@testable import lispctl
+
+@Suite struct RenderingTests {
+    @Test(arguments: [
+        (0, "00:00:00"), (-5, "00:00:00"), (83, "00:01:23"), (86399, "23:59:59"), (86400, "1d00h"), (93600, "1d02h"),
+        (604_799, "6d23h"), (604_800, "1w0d"), (864_000, "1w3d"), (31_535_999, "52w0d"), (31_536_000, "1y0w"),
+        (Int64.max, "292471208677y"),
+    ])
+    func `durations look as on IOS`(seconds: Int64, text: String) {
+        #expect(duration(seconds).hasPrefix(text))
+        #expect(duration(seconds).hasPrefix("292471208677y") || duration(seconds) == text)
+    }
+
+    @Test func `what never was and never ends is never`() {
+        #expect(ago(nil) == "never")
+        #expect(remaining(nil) == "never")
+        #expect(grouped(Fixture.xtrID) == "0x01234567-0x89ABCDEF-0x01234567-0x89ABCDEF")
+        #expect(nonceText(0x45) == "0x00000000-0x00000045")
+    }
+
+    @Test func `map-cache`() {
+        #expect(
+            text(of: Fixture.mapCache, detail: false) == """
+                Output for router lisp 0 instance-id 0
+                LISP IPv4 Mapping Cache for LISP 0 EID-table default (IID 0), 3 entries
+
+                10.2.0.0/16, uptime: 00:04:02, expires: 23:55:57, via map-reply, complete
+                  Locator           Uptime    State  Pri/Wgt  Encap-IID
+                  192.0.2.2         00:04:02  up       1/100  -
+                  2001:db8:ffff::2  1d01h     down   255/0    -
+                10.3.0.0/16, uptime: 00:00:05, expires: 00:00:55, via map-reply, self, refreshing
+                  Locator    Uptime    State     Pri/Wgt  Encap-IID
+                  192.0.2.1  00:00:05  no-route    1/1    -
+                192.0.0.0/9, uptime: 1w0d, expires: never, via map-reply, complete
+                  Negative cache entry, action: natively-forward
+
+                Output for router lisp 0 instance-id 101
+                LISP IPv6 Mapping Cache for LISP 0 EID-table vrf red (IID 101), 1 entries
+
+                2001:db8:2::/48, uptime: 00:00:01, expires: 23:59:59, via map-reply, complete
+                  Locator           Uptime    State  Pri/Wgt  Encap-IID
+                  2001:db8:ffff::2  00:00:01  up      10/50   -
+
+                """
+        )
+    }
+
+    @Test func `database`() {
+        #expect(
+            text(of: Fixture.database) == """
+                LISP ETR IPv4 Mapping Database for LISP 0 EID-table default (IID 0), LSBs: 0x1
+                Entries total 2, no-route 1, inactive 1
+
+                10.1.0.0/16, locator-set default
+                  Locator       Pri/Wgt  Source    State
+                  192.0.2.1       1/100  cfg-intf  site-self, reachable
+                  198.51.100.7    2/100  cfg-addr  site-other, unreachable
+
+                10.7.0.0/16, locator-set default *** NO ROUTE TO EID PREFIX ***
+
+                LISP ETR IPv6 Mapping Database for LISP 0 EID-table vrf red (IID 101), LSBs: 0x1
+                Entries total 1, no-route 0, inactive 0
+
+                2001:db8:1::/48, locator-set tenant
+                  Locator           Pri/Wgt  Source    State
+                  2001:db8:ffff::1    1/100  cfg-intf  site-self, reachable
+
+                """
+        )
+    }
+
+    @Test func `sites`() {
+        #expect(
+            text(of: Fixture.sites, detail: false) == """
+                LISP Site Registration Information
+                * = Some locators are down or unreachable
+                # = Some registrations are sourced by reliable transport
+
+                Site Name      Last      Up     Who Last             Inst     EID Prefix
+                               Register         Registered           ID
+                site1          00:00:06  yes*   192.0.2.1:4342       0        10.1.0.0/16
+                               00:00:06  yes    2001:db8:ffff::1.34273
+                                                                     0        10.1.4.0/24
+                               never     no     --                   101      2001:db8:1::/48
+                site2          never     no     --                   0        10.2.0.0/16
+
+                Refused registrations
+                  site site1: authentication-failure 2, last 00:00:12 ago from 192.0.2.66:4342
+                  EIDs of no site: unknown-eid 1
+
+                """
+        )
+    }
+
+    @Test func `a site in detail`() {
+        let detail = text(of: Fixture.sites, detail: true)
+        for line in [
+            "Site name: site1",
+            "  EID-prefix: 10.1.0.0/16 instance-id 0",
+            "    First registered:     00:45:42",
+            "    Origin:               Dynamic, more specific of 10.1.0.0/16",
+            "      Authentication failures:   2",
+            "    ETR 192.0.2.1:4342, last registered 00:00:06, no proxy-reply, map-notify",
+            "    ETR 2001:db8:ffff::1.4342",
+            "                     TTL 1d00h, no merge, hash-function sha1, nonce 0x4536735E-0xE5D90458",
+            "                     xTR-ID 0x01234567-0x89ABCDEF-0x01234567-0x89ABCDEF",
+            "      192.0.2.1         yes    up       1/100  IPv4 none",
+            "      192.0.2.1  yes    up       1/100  IPv4 none  192.0.2.1:4342   [-]",
+        ] {
+            #expect(detail.split(separator: "\n").contains { $0 == line }, "\(line)")
+        }
+    }
+
+    @Test func `no text has spaces at line ends or an unfinished last line`() {
+        let texts = [
+            text(of: Fixture.status), text(of: Fixture.services), text(of: Fixture.mapCache, detail: true),
+            text(of: Fixture.database), text(of: Fixture.sites, detail: true), text(of: Fixture.sites, detail: false),
+            text(of: Fixture.statistics), text(of: Fixture.mapServers), text(of: Fixture.mapResolvers),
+            text(of: Fixture.locators), text(of: Fixture.interfaces),
+        ]
+        for text in texts {
+            #expect(text.hasSuffix("\n"))
+            #expect(!text.split(separator: "\n").contains { $0.hasSuffix(" ") })
+        }
+    }
+
+    @Test func `empty reports are readable`() {
+        #expect(text(of: MapCacheReport(tables: [], entries: []), detail: false) == "")
+        #expect(text(of: DatabaseReport(tables: [], entries: [])) == "")
+        #expect(text(of: MapServersReport(mapServers: [])).hasPrefix("Map-Server"))
+        #expect(text(of: SiteReport(sites: []), detail: true) == "LISP Site Registration Information\n")
+    }
+}
