@@ -38,9 +38,11 @@ class DemoGroup(Group):
 
     def set_up(self):
         self.before = host_state()
+        self.started = 0
 
     def start(self):
-        demo = self.run.start([sys.executable, DEMO], log="demo.log")
+        self.started += 1
+        demo = self.run.start([sys.executable, DEMO], log=f"demo-{self.started}.log")
         return demo, f"lispd-{demo.pid}-"
 
     def expect_nothing_left(self, prefix):
@@ -70,7 +72,7 @@ class DemoGroup(Group):
         status = demo.wait(120)
         screens = demo.log()
         expect(status == 0, f"it ended with {status}:\n{screens[-3000:]}")
-        for text in ("10.2.0.0/16", "2001:db8:b::/48", "Gbits/sec", "site-a", "site-b"):
+        for text in ("10.2.0.0/16", "2001:db8:b::/48", "bits/sec", "site-a", "site-b"):
             expect(text in screens, f"it does not show {text}")
         expect(not re.search("\x1b", screens), "it prints colours although its output is no terminal")
         self.expect_nothing_left(prefix)

@@ -126,6 +126,8 @@ class ForwardingGroup(SitesGroup):
     def traces_route(self):
         for address, near, far in ((SITE_B.host4, SITE_A.gateway4, SITE_B.prefix4),
                                    (SITE_B.host6, SITE_A.gateway6, SITE_B.prefix6)):
+            # All probes leave at once: more than are held while the way back is still being asked for.
+            wait_reachable(self.network.host_a, address)
             hops, output = traceroute(self.network.host_a, address)
             expect(hops and hops[0] == near, f"the first hop is not {near}:\n{output}")
             expect(hops[-1] == address, f"the last hop is not {address}:\n{output}")
