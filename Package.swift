@@ -83,7 +83,12 @@ let package = Package(
         .target(name: "ManagementAPI", swiftSettings: settings),
         .target(
             name: "Management",
-            dependencies: ["ManagementAPI", .product(name: "Hummingbird", package: "hummingbird"), logging],
+            dependencies: [
+                "ManagementAPI",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                logging, nioCore,
+            ],
             swiftSettings: settings
         ),
 
@@ -126,7 +131,12 @@ let package = Package(
         .testTarget(name: "LISPConfigurationTests", dependencies: ["LISPConfiguration", "LISPWire"], swiftSettings: settings),
         .testTarget(
             name: "ManagementTests",
-            dependencies: ["ManagementAPI", "Management"],
+            dependencies: ["ManagementAPI", "Management", logging, nioPosix],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "lispctlTests",
+            dependencies: ["lispctl", "ManagementAPI", "LISPWire", arguments],
             swiftSettings: settings
         ),
     ],
