@@ -5,7 +5,6 @@
 // What is deleted while something refers to it goes on working until nothing does.
 
 import ForwardingInterface
-import Glibc
 import LISPWire
 import LinuxNetwork
 import Synchronization
@@ -62,7 +61,7 @@ final class ForwardingState {
 
     deinit {
         // No worker is left: counter blocks are the only memory outside the arena.
-        for mapping in mappings.values { Self.freeCounters(mapping, free) }
+        for mapping in mappings.values { CounterBlocks.freeAll(of: mapping) }
     }
 
     var entryCount: Int {
@@ -282,8 +281,7 @@ final class ForwardingState {
         guard let mapping = Mapping(bitPattern: words.mapping) else { return }
         guard mapping.pointee.references.release() else { return }
         mappings[MappingID(rawValue: mapping.pointee.id)] = nil
-        Self.freeCounters(mapping, reclaimer.retireMalloc)
-        reclaimer.retire(mapping, MemoryLayout<MappingObject>.size)
+        reclaimer.retire(mapping)
     }
 
     // MARK: Counters
@@ -310,16 +308,6 @@ final class ForwardingState {
 
     private static func counterBlock(_ mapping: Mapping) -> UnsafeMutablePointer<MappingCounterBlock>? {
         UnsafeMutablePointer(bitPattern: mapping.pointee.counters.load(ordering: .acquiring))
-    }
-
-    private static func freeCounters(_ mapping: Mapping, _ free: (UnsafeMutableRawPointer) -> Void) {
-        guard let block = counterBlock(mapping) else { return }
-        var word = block.pointee.locators.load(ordering: .acquiring)
-        while let locator = UnsafeMutablePointer<LocatorCounterBlock>(bitPattern: word) {
-            word = locator.pointee.next.load(ordering: .acquiring)
-            free(locator)
-        }
-        free(block)
     }
 
     /// Forgets the counters of locators that are gone, once a mapping has collected many.

@@ -45,14 +45,25 @@ struct EpochReader {
 
 /// The control loop's side.
 final class Reclaimer {
+    private enum Origin {
+        case arena(size: Int)
+        case malloc
+        /// A `MappingObject` of the arena. Its counters go with it and not before, since a worker may make them until the end.
+        case mapping
+    }
+
     private struct Retired {
         var block: UnsafeMutableRawPointer
-        /// Octets as allocated from the arena; 0: from malloc.
-        var size: Int
+        var origin: Origin
         var epoch: UInt64
 
-        /// Octets that it holds, this note of it included.
-        var cost: Int { (size == 0 ? 64 : size) + MemoryLayout<Retired>.stride }
+        /// Octets that it holds, this note of it included (about, for what comes from malloc).
+        var cost: Int {
+            switch origin {
+            case .arena(let size): size + MemoryLayout<Retired>.stride
+            case .malloc, .mapping: 128
+            }
+        }
     }
 
     private static let stride = 128
@@ -65,7 +76,7 @@ final class Reclaimer {
     private var head = 0
     private var retiredSinceAdvance = false
 
-    /// Octets waiting until every worker has passed a quiet point, bookkeeping included (blocks from malloc count 64).
+    /// Octets waiting until every worker has passed a quiet point, bookkeeping included.
     private(set) var waitingBytes = 0
     /// Blocks waiting.
     var waitingCount: Int { queue.count - head }
@@ -99,15 +110,24 @@ final class Reclaimer {
 
     /// Frees `block`, which no new reader can reach any more, once no old one does.
     func retire(_ block: UnsafeMutableRawPointer, _ size: Int) {
-        let retired = Retired(block: block, size: size, epoch: word(0).pointee.load(ordering: .relaxed))
-        queue.append(retired)
-        waitingBytes += retired.cost
-        retiredSinceAdvance = true
+        retire(block, .arena(size: size))
     }
 
     /// Like `retire`, for a block from malloc.
     func retireMalloc(_ block: UnsafeMutableRawPointer) {
-        retire(block, 0)
+        retire(block, .malloc)
+    }
+
+    /// Like `retire`, for a mapping and its counters.
+    func retire(_ mapping: UnsafeMutablePointer<MappingObject>) {
+        retire(mapping, .mapping)
+    }
+
+    private func retire(_ block: UnsafeMutableRawPointer, _ origin: Origin) {
+        let retired = Retired(block: block, origin: origin, epoch: word(0).pointee.load(ordering: .relaxed))
+        queue.append(retired)
+        waitingBytes += retired.cost
+        retiredSinceAdvance = true
     }
 
     /// Ends a group of changes: what was retired can be freed after the workers' next quiet points. Frees what already can.
@@ -138,10 +158,14 @@ final class Reclaimer {
     private func release(_ retired: Retired) {
         waitingBytes -= retired.cost
         reclaimedCount += 1
-        if retired.size == 0 {
+        switch retired.origin {
+        case .arena(let size):
+            arena.free(retired.block, size)
+        case .malloc:
             Glibc.free(retired.block)
-        } else {
-            arena.free(retired.block, retired.size)
+        case .mapping:
+            CounterBlocks.freeAll(of: retired.block.assumingMemoryBound(to: MappingObject.self))
+            arena.free(retired.block, MemoryLayout<MappingObject>.size)
         }
     }
 

@@ -141,4 +141,16 @@ enum CounterBlocks {
             if result.exchanged { return block }
         }
     }
+
+    /// Control loop: frees the counters of a mapping that no worker can reach.
+    static func freeAll(of mapping: UnsafeMutablePointer<MappingObject>) {
+        let word = mapping.pointee.counters.load(ordering: .acquiring)
+        guard let block = UnsafeMutablePointer<MappingCounterBlock>(bitPattern: word) else { return }
+        var next = block.pointee.locators.load(ordering: .acquiring)
+        while let locator = UnsafeMutablePointer<LocatorCounterBlock>(bitPattern: next) {
+            next = locator.pointee.next.load(ordering: .acquiring)
+            free(locator)
+        }
+        free(block)
+    }
 }
