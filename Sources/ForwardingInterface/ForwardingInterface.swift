@@ -42,7 +42,7 @@ package struct LocatorSlot: Hashable, Sendable {
     }
 }
 
-/// Why a packet of the site is dropped on purpose (PROTOCOL 10).
+/// Why a packet of the site is dropped on purpose: the action of a Map-Reply without locators (RFC 9301 section 5.4).
 package enum ForwardingDropReason: UInt8, Hashable, Sendable, CaseIterable {
     case noReason = 3
     case policyDenied = 4
