@@ -128,7 +128,11 @@ let package = Package(
             dependencies: ["DataPlane", "ForwardingInterface", "LISPWire", "PacketView"],
             swiftSettings: settings
         ),
-        .testTarget(name: "LISPConfigurationTests", dependencies: ["LISPConfiguration", "LISPWire"], swiftSettings: settings),
+        .testTarget(
+            name: "LISPConfigurationTests",
+            dependencies: ["LISPConfiguration", "LISPWire"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "ManagementTests",
             dependencies: ["ManagementAPI", "Management", logging, nioPosix],

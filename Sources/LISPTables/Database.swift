@@ -38,7 +38,8 @@ package struct DatabaseMapping: Hashable, Sendable {
     /// The mapping as an EID-record of a Map-Register or Map-Reply.
     ///
     /// - Parameter probed: the locator whose p-bit is set, in an answer to an RLOC-probe.
-    package func record(ttlMinutes: UInt32? = nil, isAuthoritative: Bool = true, probed: IPAddress? = nil) -> EIDRecord {
+    package func record(ttlMinutes: UInt32? = nil, isAuthoritative: Bool = true, probed: IPAddress? = nil) -> EIDRecord
+    {
         EIDRecord(
             eidPrefix: eid,
             ttlMinutes: ttlMinutes ?? self.ttlMinutes,

@@ -12,7 +12,9 @@ import ManagementAPI
 
 extension ControlLoop {
     func mapCacheReport(_ query: TableQuery) throws(ManagementError) -> MapCacheReport {
-        guard let itr = router.itr else { throw ManagementError(.refused, "this router is no ITR: it has no map-cache") }
+        guard let itr = router.itr else {
+            throw ManagementError(.refused, "this router is no ITR: it has no map-cache")
+        }
         let selection = try EIDSelection(query)
         let time = ReportTime()
         var report = MapCacheReport(tables: eidTables(selection) { itr.cache.counts[$0, default: 0] }, entries: [])
@@ -99,7 +101,9 @@ extension ControlLoop {
     }
 
     func clearMapCache(_ request: ClearMapCacheRequest) throws(ManagementError) -> ClearReport {
-        guard let itr = router.itr else { throw ManagementError(.refused, "this router is no ITR: it has no map-cache") }
+        guard let itr = router.itr else {
+            throw ManagementError(.refused, "this router is no ITR: it has no map-cache")
+        }
         let selection = try EIDSelection(family: request.family, instanceID: request.instanceID, eid: request.eid)
         var victims: [EIDPrefix] = []
         var key: EIDPrefix?
@@ -125,12 +129,16 @@ extension ControlLoop {
         if case .address = selection.target {
             // The longest match of each table only.
             let tables = Dictionary(grouping: selected) { EIDTableKey($0.eid) }
-            selected = tables.sorted { $0.key < $1.key }.compactMap { $0.value.max { $0.eid.prefix.length < $1.eid.prefix.length } }
+            selected = tables.sorted { $0.key < $1.key }.compactMap {
+                $0.value.max { $0.eid.prefix.length < $1.eid.prefix.length }
+            }
         }
         let sets = Dictionary(configuration.database.map { ($0.eidPrefix, $0.locatorSet) }, uniquingKeysWith: { $1 })
         let routed = host.routedPrefixes(of: configuration)
         return DatabaseReport(
-            tables: eidTables(selection) { key in all.count { EIDTableKey($0.eid) == key } }.filter { $0.entryCount > 0 },
+            tables: eidTables(selection) { key in all.count { EIDTableKey($0.eid) == key } }.filter {
+                $0.entryCount > 0
+            },
             entries: selected.map { mapping in
                 DatabaseEntry(
                     instanceID: mapping.eid.instanceID.rawValue,

@@ -69,10 +69,17 @@ extension ControlLoop {
             rows.append(
                 (
                     configured.prefix,
-                    siteEID(configured.prefix, configured, server.registry.registered[configured.prefix], failures, time)
+                    siteEID(
+                        configured.prefix,
+                        configured,
+                        server.registry.registered[configured.prefix],
+                        failures,
+                        time
+                    )
                 )
             )
-            for (prefix, registered) in server.registry.registrations(in: configured) where prefix != configured.prefix {
+            for (prefix, registered) in server.registry.registrations(in: configured) where prefix != configured.prefix
+            {
                 rows.append((prefix, siteEID(prefix, configured, registered, Tally(), time)))
             }
         }

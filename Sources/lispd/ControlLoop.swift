@@ -9,8 +9,8 @@
 //                                               └── host integration: rules and routes
 
 import DataPlane
-import FoundationEssentials
 import ForwardingInterface
+import FoundationEssentials
 import HostRouting
 import LISPConfiguration
 import LISPControl
@@ -183,7 +183,8 @@ actor ControlLoop {
         }
         let delay = max(0, SystemClock.now.duration(to: deadline).nanoseconds)
         // NIO counts in nanoseconds and keeps far deadlines; a day is as good as never.
-        let scheduled = eventLoop.scheduleTask(in: .nanoseconds(min(delay, 86_400_000_000_000))) { [weak self] () -> Void in
+        let scheduled = eventLoop.scheduleTask(in: .nanoseconds(min(delay, 86_400_000_000_000))) {
+            [weak self] () -> Void in
             self?.assumeIsolated { $0.timeout() }
         }
         timer = (deadline, scheduled)

@@ -186,7 +186,9 @@ final class Daemon {
         )
     }
 
-    private func onLoop<Value: Sendable>(_ body: @escaping @Sendable (isolated ControlLoop) throws -> Value) throws -> Value {
+    private func onLoop<Value: Sendable>(_ body: @escaping @Sendable (isolated ControlLoop) throws -> Value) throws
+        -> Value
+    {
         let loop = loop
         return try loop.eventLoop.submit { try loop.assumeIsolated { try body($0) } }.wait()
     }

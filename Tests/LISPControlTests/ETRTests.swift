@@ -149,11 +149,15 @@ private func replies(_ actions: [ETRAction]) throws -> [(reply: MapReply, to: En
     @Test func `only what changed, and withdraws what is gone`() throws {
         let bench = Bench(settings([mapping("10.1.0.0/16"), mapping("10.2.0.0/16")]))
         for sent in try bench.wait(.zero) { bench.acknowledge(sent.register) }
-        #expect(bench.etr.reconfigure(settings([mapping("10.2.0.0/16"), mapping("10.1.0.0/16")]), now: bench.now) == [])
+        #expect(
+            bench.etr.reconfigure(settings([mapping("10.2.0.0/16"), mapping("10.1.0.0/16")]), now: bench.now) == []
+        )
         #expect(try bench.wait(.seconds(1)).isEmpty)
         let withdrawn = try registers(bench.etr.reconfigure(settings([mapping("10.1.0.0/16")]), now: bench.now))
-        #expect(withdrawn.map { $0.register.records.map { [$0.eidPrefix?.description, "\($0.ttlMinutes)"] } }
-            == [[["10.2.0.0/16", "0"]]])
+        #expect(
+            withdrawn.map { $0.register.records.map { [$0.eidPrefix?.description, "\($0.ttlMinutes)"] } }
+                == [[["10.2.0.0/16", "0"]]]
+        )
         #expect(try bench.wait(.zero).count == 1)
     }
 
@@ -285,7 +289,12 @@ private func replies(_ actions: [ETRAction]) throws -> [(reply: MapReply, to: En
 
     @Test func `a probe with the p-bit on the probed locator, whatever EID it names`() throws {
         let bench = Bench()
-        let ours = bench.etr.receivedMapRequest(request("10.1.0.0/16", probe: true), replyPort: 4342, at: rloc, now: .zero)
+        let ours = bench.etr.receivedMapRequest(
+            request("10.1.0.0/16", probe: true),
+            replyPort: 4342,
+            at: rloc,
+            now: .zero
+        )
         let reply = try #require(try replies(ours).first).reply
         #expect(reply.isProbe && reply.records[0].isAuthoritative)
         #expect(reply.records[0].locators.map(\.isProbed) == [true])

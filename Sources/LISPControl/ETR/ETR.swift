@@ -86,7 +86,9 @@ package struct ETR: Sendable {
         )
     }
 
-    private mutating func send(_ records: [EIDRecord], to peer: MapServerPeer) -> (nonce: Nonce, datagram: ControlDatagram) {
+    private mutating func send(_ records: [EIDRecord], to peer: MapServerPeer) -> (
+        nonce: Nonce, datagram: ControlDatagram
+    ) {
         let nonce = Nonce(rawValue: nextNonce)
         nextNonce &+= 1
         statistics.add(.mapRegistersSent)
@@ -157,7 +159,11 @@ package struct ETR: Sendable {
             registrars[server].mapNotifiesAccepted += 1
             let before = registrations[index]
             registrars[server].registrations[index].acknowledged(accepted, now: now)
-            return changes(from: before, to: registrars[server].registrations[index], server: registrars[server].peer.address)
+            return changes(
+                from: before,
+                to: registrars[server].registrations[index],
+                server: registrars[server].peer.address
+            )
         }
         guard let server = registrars.firstIndex(where: { $0.peer.address == source.address }) else {
             statistics.add(.mapNotifyUnknownServer)
