@@ -92,6 +92,20 @@ int clinux_tun_set_vnet_header_size(int fd, int size) { return ioctl(fd, TUNSETV
 
 int clinux_tun_set_offload(int fd, unsigned int flags) { return ioctl(fd, TUNSETOFFLOAD, (unsigned long)flags); }
 
+int clinux_set_transmit_queue_length(const char name[16], int packets) {
+    struct ifreq request;
+    memset(&request, 0, sizeof request);
+    memcpy(request.ifr_name, name, IFNAMSIZ - 1);
+    request.ifr_qlen = packets;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    int result = ioctl(fd, SIOCSIFTXQLEN, &request);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return result;
+}
+
 const unsigned int clinux_tun_f_csum = TUN_F_CSUM;
 const unsigned int clinux_tun_f_tso4 = TUN_F_TSO4;
 const unsigned int clinux_tun_f_tso6 = TUN_F_TSO6;

@@ -11,6 +11,7 @@ import Testing
             #expect(tun.name == "lisp7")
             #expect(Set(tun.descriptors).count == 3)
             #expect(try NetlinkFixture.shell("ip -o link show lisp7").first?.contains("POINTOPOINT") == true)
+            #expect(try NetlinkFixture.shell("ip -o link show lisp7").first?.contains("qlen 1000") == true)
             tun.close()
             #expect(throws: (any Error).self) { try NetlinkFixture.shell("ip link show lisp7") }
         }

@@ -45,6 +45,8 @@ int clinux_tun_attach(int fd, char name[16], int multi_queue);
 int clinux_tun_set_vnet_header_size(int fd, int size);
 int clinux_tun_set_offload(int fd, unsigned int flags);
 int clinux_open_tun_control(void);
+/// Packets that wait in each queue of interface `name`, in the caller's network namespace.
+int clinux_set_transmit_queue_length(const char name[16], int packets);
 
 extern const unsigned int clinux_tun_f_csum;
 extern const unsigned int clinux_tun_f_tso4;
