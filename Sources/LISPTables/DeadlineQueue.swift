@@ -29,15 +29,22 @@ package struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
         guard deadlines[key] != deadline else { return }
         deadlines[key] = deadline
         heap.insert(Item(deadline: deadline, key: key))
+        dropLeftovers()
+    }
+
+    private mutating func dropLeftovers() {
         if heap.count > 2 * deadlines.count + 64 {
             heap = Heap(deadlines.lazy.map { Item(deadline: $0.value, key: $0.key) })
         }
     }
 
     package mutating func remove(_ key: Key) {
-        deadlines[key] = nil
-        if deadlines.isEmpty { heap = Heap() }
+        guard deadlines.removeValue(forKey: key) != nil else { return }
+        dropLeftovers()
     }
+
+    /// What the heap holds, leftovers included.
+    var heapCount: Int { heap.count }
 
     package mutating func removeAll() {
         self = DeadlineQueue()

@@ -1,5 +1,6 @@
-import LISPTables
 import Testing
+
+@testable import LISPTables
 
 @Suite struct `A deadline queue` {
     @Test func `gives what is due, earliest first, and no more`() {
@@ -25,6 +26,14 @@ import Testing
         queue.remove(2)
         #expect(queue.earliest() == nil)
         #expect(queue.count == 0)
+    }
+
+    @Test func `gives back the room of deadlines that were removed`() {
+        var queue = DeadlineQueue<Int>()
+        for key in 0..<10_000 { queue.set(key, at: Instant(nanoseconds: Int64(key))) }
+        for key in 1..<10_000 { queue.remove(key) }
+        #expect(queue.heapCount < 100)
+        #expect(queue.earliest()?.key == 0)
     }
 
     @Test func `equals a sorted list under random use`() {
