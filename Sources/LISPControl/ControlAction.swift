@@ -18,11 +18,8 @@ package struct ControlDatagram: Hashable, Sendable {
 }
 
 extension Endpoint {
-    /// The port of every LISP control message (RFC 9301 section 12.1).
-    package static let controlPort: UInt16 = 4342
-
     /// Port 4342 at `address`.
     package static func control(_ address: IPAddress) -> Endpoint {
-        Endpoint(address, controlPort)
+        Endpoint(address, LISPPort.control)
     }
 }

@@ -6,7 +6,7 @@ extension MapRequest {
     /// The Map-Request inside an Encapsulated Control Message: inner destination the EID, inner source an address of the
     /// same family (the source EID of the packet, else an RLOC, else the unspecified address), both ports 4342, so that
     /// the Map-Reply comes to port 4342.
-    package func encapsulated(for target: EIDPrefix, rlocs: [IPAddress], port: UInt16 = Endpoint.controlPort) -> [UInt8] {
+    package func encapsulated(for target: EIDPrefix, rlocs: [IPAddress], port: UInt16 = LISPPort.control) -> [UInt8] {
         let destination = target.prefix.address
         let source =
             [sourceEID.ipAddress].compactMap(\.self).first { $0.family == destination.family }
