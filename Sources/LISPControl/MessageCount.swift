@@ -69,7 +69,7 @@ extension Tally where Kind == MessageCount {
     }
 
     private mutating func add(_ request: MapRequest, _ direction: MessageCount.Direction, isEncapsulated: Bool) {
-        let family = request.records.first?.eidPrefix?.prefix.family
+        let family = request.family
         add(MessageCount(.mapRequest, direction), family)
         if isEncapsulated { add(MessageCount(.encapsulatedMapRequest, direction), family) }
         if request.isProbe { add(MessageCount(.probe, direction), family) }

@@ -225,3 +225,15 @@ import Testing
         #expect(bench.ask(["10.2.0.1"], from: "203.0.113.2").actions.datagrams.count == 1)
     }
 }
+
+@Suite struct `The Map-Server counts by EID family` {
+    @Test func `what it forwards and what it answers`() throws {
+        let bench = MapServerBench()
+        try bench.register([record("10.1.0.0/16")])
+        #expect(bench.targets("10.1.2.3") == ["198.51.100.1:4342"])
+        _ = try bench.answer("10.77.0.1")
+        #expect(bench.server.statistics[.mapRequestsForwarded, .ipv4] == 1)
+        #expect(bench.server.statistics[.negativeRepliesSent, .ipv4] == 1)
+        #expect(bench.server.statistics[.mapRequestsReceived, .ipv4] == 2)
+    }
+}

@@ -128,14 +128,14 @@ package struct MapResolver: Sendable {
         }
         var actions: [MapResolverAction] = []
         if isLocal {
-            statistics.add(.passedToLocalMapServer)
+            statistics.add(.passedToLocalMapServer, request.family)
             actions.append(.resolveLocally(request))
         }
         if !targets.isEmpty {
             if memory.isRepeated(request, now: now) {
-                statistics.add(.repeated)
+                statistics.add(.repeated, request.family)
             } else {
-                statistics.add(.forwarded, targets.count)
+                statistics.add(.forwarded, request.family, count: targets.count)
                 actions += targets.map { .send(ControlDatagram(payload: raw, destination: .control($0))) }
             }
         }
@@ -162,7 +162,7 @@ package struct MapResolver: Sendable {
             return nil
         }
         guard !request.isProbe else {
-            statistics.add(.probes)
+            statistics.add(.probes, request.family)
             return nil
         }
         return request
@@ -175,21 +175,20 @@ package struct MapResolver: Sendable {
         at local: IPAddress,
         now: Instant
     ) -> ControlDatagram? {
-        let rlocs = request.itrRLOCs.compactMap(\.ipAddress).filter { settings.families.contains($0.family) }
-        guard let rloc = rlocs.first(where: { $0.family == local.family }) ?? rlocs.first,
+        guard let rloc = request.replyRLOC(families: settings.families, askedAt: local),
             message.source.port != 0, message.source.port != LISPPort.data
         else {
-            statistics.add(.noRLOC)
+            statistics.add(.noRLOC, request.family)
             return nil
         }
         let question = request.records.first?.eidPrefix
         guard !request.dontMapReply,
             limiter.allows(to: rloc, nonce: request.nonce, eid: question, isProbe: false, now: now)
         else {
-            statistics.add(.repliesLimited)
+            statistics.add(.repliesLimited, request.family)
             return nil
         }
-        statistics.add(.negativeReplies)
+        statistics.add(.negativeReplies, request.family)
         return ControlDatagram(
             payload: MapReply(nonce: request.nonce, records: Array(records.prefix(255))).encoded(),
             destination: Endpoint(rloc, message.source.port),

@@ -35,9 +35,10 @@ extension MapServer {
     ) -> [MapServerAction] {
         // What has expired counts no more, even if nobody has called `timeout` yet.
         var actions = expireDue(now: now, using: &generator)
-        statistics.add(.mapRequestsReceived)
+        let family = request.family
+        statistics.add(.mapRequestsReceived, family)
         guard !request.isProbe else {
-            statistics.add(.mapRequestProbes)
+            statistics.add(.mapRequestProbes, family)
             return actions
         }
         let questions = request.records.compactMap(\.eidPrefix)
@@ -69,7 +70,7 @@ extension MapServer {
             actions += forward(raw, request, to: forwardTo, now: now)
         }
         if !answer.isEmpty, let datagram = reply(answer, to: request, in: message, at: local, now: now) {
-            statistics.add(isNegative ? .negativeRepliesSent : .proxyRepliesSent)
+            statistics.add(isNegative ? .negativeRepliesSent : .proxyRepliesSent, family)
             actions.append(.send(datagram))
         }
         return actions
@@ -85,19 +86,19 @@ extension MapServer {
         now: Instant
     ) -> [MapServerAction] {
         guard !forwarded.isRepeated(request, now: now) else {
-            statistics.add(.mapRequestsRepeated)
+            statistics.add(.mapRequestsRepeated, request.family)
             return []
         }
         var targets: [IPAddress] = []
         for (prefix, entry) in entries {
             let candidates = candidates(of: entry)
             guard let target = forwarded.next(of: candidates, for: prefix, asked: request, now: now) else {
-                statistics.add(.mapRequestsUnforwardable)
+                statistics.add(.mapRequestsUnforwardable, prefix.prefix.family)
                 continue
             }
             if !targets.contains(target) { targets.append(target) }
         }
-        statistics.add(.mapRequestsForwarded, targets.count)
+        statistics.add(.mapRequestsForwarded, request.family, count: targets.count)
         return targets.map { .send(ControlDatagram(payload: raw, destination: .control($0))) }
     }
 
@@ -162,21 +163,20 @@ extension MapServer {
         now: Instant
     ) -> ControlDatagram? {
         guard !request.dontMapReply else {
-            statistics.add(.mapRequestsWantNoReply)
+            statistics.add(.mapRequestsWantNoReply, request.family)
             return nil
         }
         guard message.source.port != 0, message.source.port != LISPPort.data else {
-            statistics.add(.mapRequestsBadPort)
+            statistics.add(.mapRequestsBadPort, request.family)
             return nil
         }
-        let rlocs = request.itrRLOCs.compactMap(\.ipAddress).filter { settings.families.contains($0.family) }
-        guard let rloc = rlocs.first(where: { $0.family == local.family }) ?? rlocs.first else {
-            statistics.add(.mapRequestsNoRLOC)
+        guard let rloc = request.replyRLOC(families: settings.families, askedAt: local) else {
+            statistics.add(.mapRequestsNoRLOC, request.family)
             return nil
         }
         let question = request.records.first?.eidPrefix
         guard limiter.allows(to: rloc, nonce: request.nonce, eid: question, isProbe: false, now: now) else {
-            statistics.add(.mapRepliesLimited)
+            statistics.add(.mapRepliesLimited, request.family)
             return nil
         }
         return ControlDatagram(
