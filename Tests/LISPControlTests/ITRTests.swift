@@ -265,7 +265,9 @@ private func entries(_ actions: [ITRAction]) -> [EIDPrefix: ForwardingAction] {
         #expect(bench.itr.statistics[.expirations] == 1)
     }
 
-    @Test func `that is in use is asked for in the last tenth of its life, by its own prefix and without source EID`() throws {
+    @Test func `that is in use is asked for in the last tenth of its life, by its own prefix and without source EID`()
+        throws
+    {
         let bench = Bench()
         let first = try requests(bench.miss("10.2.0.1"))[0]
         _ = bench.reply(first.nonce, [Bench.record("10.2.0.0/16", ttl: 1)])
@@ -341,7 +343,10 @@ private func entries(_ actions: [ITRAction]) -> [EIDPrefix: ForwardingAction] {
     @Test func `uses only locators that are reachable, offered for unicast and of a family we have`() throws {
         let bench = Bench()
         let request = try requests(bench.miss("10.2.0.1"))[0]
-        var record = Bench.record("10.2.0.0/16", rlocs: ["198.51.100.2", "198.51.100.3", "198.51.100.4", "2001:db8::2"])
+        var record = Bench.record(
+            "10.2.0.0/16",
+            rlocs: ["198.51.100.2", "198.51.100.3", "198.51.100.4", "2001:db8::2"]
+        )
         record.locators[0].isReachable = false
         record.locators[1].priority = 255
         let answer = bench.reply(request.nonce, [record])
@@ -355,5 +360,101 @@ private func entries(_ actions: [ITRAction]) -> [EIDPrefix: ForwardingAction] {
         }
         #expect(slots.map(\.count) == [1])
         #expect(bench.itr.cache.first(after: nil)?.locators.map { $0.id != nil } == [false, false, true, false])
+    }
+}
+
+@Suite struct `A refresh` {
+    /// An ITR with one entry that is in use, and the Map-Request that refreshes it.
+    private func refreshing(_ records: [EIDRecord]) throws -> (bench: Bench, request: MapRequest) {
+        let bench = Bench()
+        let first = try requests(bench.miss("10.2.200.1"))[0]
+        _ = bench.reply(first.nonce, records)
+        _ = bench.wait(.milliseconds(54_100), packets: 1)
+        return (bench, try #require(try requests(bench.wait(.seconds(1), packets: 2)).first))
+    }
+
+    @Test func `takes a site with more-specifics, also at its first address`() throws {
+        let site = [Bench.record("10.2.0.0/16", ttl: 1), Bench.record("10.2.0.0/24", ttl: 1)]
+        let (bench, request) = try refreshing([site[0]])
+        #expect(!entries(bench.reply(request.nonce, site)).isEmpty)
+        #expect(bench.itr.statistics[.refreshes] == 1)
+        #expect(bench.itr.statistics[.mapReplyWrongRecords] == 0)
+    }
+
+    @Test func `that finds the space divided puts the new entries before it takes out the old one`() throws {
+        let (bench, request) = try refreshing([Bench.record("10.2.0.0/16", ttl: 1)])
+        let actions = bench.reply(request.nonce, [Bench.record("10.2.0.0/17")])
+        var changes: [String] = []
+        for case .forwarding(let updates) in actions {
+            for update in updates {
+                switch update {
+                case .putEntry(let eid, _, _): changes.append("put \(eid)")
+                case .deleteEntry(let eid): changes.append("delete \(eid)")
+                case .deleteLocator(let id): changes.append("delete \(id)")
+                default: break
+                }
+            }
+        }
+        #expect(changes == ["put 10.2.0.0/17", "delete 10.2.0.0/16"])
+        #expect(bench.itr.locators.locators.map(\.users) == [1])
+        #expect(bench.itr.cache.count == 1)
+    }
+
+    @Test func `without an answer is asked for again after the silence, while the entry is in use`() throws {
+        let bench = Bench()
+        let first = try requests(bench.miss("10.2.0.1"))[0]
+        _ = bench.reply(first.nonce, [Bench.record("10.2.0.0/16", ttl: 60)])
+        _ = bench.wait(.seconds(54 * 60 + 1), packets: 1)
+        var asked = 0
+        for second in 1...300 { asked += try requests(bench.wait(.seconds(1), packets: UInt64(second + 1))).count }
+        // Ten at most between silences of 30 s; without another try after the first ten the entry would expire in use.
+        #expect((11...80).contains(asked))
+        #expect(bench.itr.cache.count == 1)
+    }
+
+    @Test func `that is not answered leaves packets alone that wait for the first address of its prefix`() throws {
+        let (bench, _) = try refreshing([Bench.record("10.2.0.0/16", ttl: 1)])
+        _ = bench.wait(.milliseconds(5000), packets: 3)
+        #expect(bench.itr.cache.count == 0)
+        let request = try requests(bench.miss("10.2.0.0"))[0]
+        _ = bench.wait(.milliseconds(6000), packets: 3)
+        #expect(bench.itr.statistics[.heldPacketsUnanswered] == 0)
+        #expect(request.records[0].eidPrefix == EIDPrefix(IPPrefix("10.2.0.0/32")!))
+    }
+
+    @Test func `is not considered for an entry that has become negative`() throws {
+        let (bench, request) = try refreshing([Bench.record("10.2.0.0/16", ttl: 1)])
+        _ = bench.reply(request.nonce, [Bench.negative("10.2.0.0/16", .nativelyForward)])
+        #expect(bench.itr.deadline() == bench.now + .seconds(900))
+    }
+}
+
+@Suite struct `The ITR does not` {
+    @Test func `ask again within a second when the answer has TTL 0`() throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        _ = bench.wait(.milliseconds(100))
+        _ = bench.reply(request.nonce, [Bench.record("10.2.0.0/16", ttl: 0)])
+        #expect(bench.miss("10.2.0.1") == [])
+        #expect(bench.itr.statistics[.paced] == 1)
+        _ = bench.wait(.milliseconds(900))
+        #expect(try requests(bench.miss("10.2.0.1")).count == 1)
+    }
+
+    @Test func `call a Map-Resolver down whose answers are on their way`() throws {
+        let bench = Bench()
+        for host in 1...5 { _ = bench.miss("10.2.0.\(host)") }
+        #expect(bench.itr.resolvers[0].isUp)
+        _ = bench.wait(.seconds(1))
+        #expect(!bench.itr.resolvers[0].isUp)
+    }
+
+    @Test(arguments: ["0.0.0.1", "127.0.0.1", "169.254.1.1", "224.0.0.9", "255.255.255.255"])
+    func `send to what is no address of one other host`(rloc: String) throws {
+        let bench = Bench()
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        _ = bench.reply(request.nonce, [Bench.record("10.2.0.0/16", rlocs: [rloc, "198.51.100.7"])])
+        let entry = bench.itr.cache.first(after: nil)
+        #expect(entry?.locators.map { $0.id != nil } == [false, true])
     }
 }

@@ -71,10 +71,10 @@ package struct ITR: Sendable {
         if var question = questions[target] {
             question.want()
             questions[target] = question
-            if question.isAsking {
-                hold(miss)
-            } else {
-                statistics.add(.resting, miss.destination.address.family)
+            switch question.phase {
+            case .asking: hold(miss)
+            case .resting: statistics.add(.resting, miss.destination.address.family)
+            case .pausing: statistics.add(.paced, miss.destination.address.family)
             }
             return []
         }
@@ -115,7 +115,6 @@ package struct ITR: Sendable {
         targets[nonce] = question.target
         askedResolver[nonce] = resolvers[index].address
         resolvers[index].sent += 1
-        resolvers[index].unanswered += 1
         resolvers[index].lastSent = now
         statistics.add(.mapRequestsSent, question.target.prefix.family)
         let request = MapRequest(
@@ -145,7 +144,24 @@ package struct ITR: Sendable {
         for (nonce, _) in question.nonces { forget(nonce) }
         questions[target] = nil
         timers.remove(.question(target))
+        return takeHeld(for: target)
+    }
+
+    /// Takes out the packets that wait for the answer. None wait for the refresh of an entry, which serves them meanwhile.
+    private mutating func takeHeld(for target: EIDPrefix) -> [ForwardingMiss] {
+        guard target.isHost else { return [] }
         return held.take(EID(instanceID: target.instanceID, target.prefix.address))
+    }
+
+    /// The one EID-prefix of a Map-Reply that covers what was asked for. For a refresh the mapping system may have divided
+    /// the space since: then the widest that covers the first address of the old entry.
+    private static func top(of eids: [EIDPrefix], answering target: EIDPrefix) -> EIDPrefix? {
+        let covering = eids.filter { $0.covers(target) }
+        guard covering.isEmpty else { return covering.count == 1 ? covering[0] : nil }
+        let first = EIDPrefix(instanceID: target.instanceID, IPPrefix(host: target.prefix.address))
+        let parts = eids.filter { $0.covers(first) }
+        guard let widest = parts.min(by: { $0.prefix.length < $1.prefix.length }) else { return nil }
+        return parts.count { $0 == widest } == 1 ? widest : nil
     }
 
     // MARK: Answers
@@ -169,10 +185,8 @@ package struct ITR: Sendable {
             statistics.add(.mapReplyWrongAddress, target.prefix.family)
             return []
         }
-        let asked = EIDPrefix(instanceID: target.instanceID, IPPrefix(host: target.prefix.address))
         let records = reply.records.compactMap { record in record.eidPrefix.map { (eid: $0, record: record) } }
-        let covering = records.filter { $0.eid.covers(asked) }
-        guard covering.count == 1, let top = covering.first else {
+        guard let top = Self.top(of: records.map(\.eid), answering: target) else {
             statistics.add(.mapReplyWrongRecords, target.prefix.family)
             return []
         }
@@ -183,26 +197,38 @@ package struct ITR: Sendable {
 
         var actions: [ITRAction] = []
         var waiting = close(target)
-        if isRefresh, top.eid != target, let stale = cache.remove(target) {
-            // The mapping system now divides the space otherwise.
-            actions += forgotten(stale)
-        }
         for (eid, record) in records {
-            guard top.eid.covers(eid) else {
+            guard top.covers(eid) else {
                 statistics.add(.recordNotMoreSpecific, eid.prefix.family)
                 continue
             }
             actions += learn(record, for: eid, from: source.address, now: now)
         }
+        // The mapping system now divides the space otherwise. The old entry goes last, so that its packets always find one.
+        if isRefresh, !records.contains(where: { $0.eid == target }), let stale = cache.remove(target) {
+            actions += forgotten(stale)
+        }
+        pause(question, now: now)
         // Whoever else waits for an address inside the answer need not ask any more.
-        for (other, _) in questions.moreSpecifics(of: top.eid, includingItself: true) {
-            let isHost = other.prefix.length == other.prefix.family.bitWidth
-            guard isHost, cache.longestMatch(EID(instanceID: other.instanceID, other.prefix.address)) != nil else {
+        for (other, _) in questions.moreSpecifics(of: top, includingItself: true) {
+            guard other.isHost, cache.longestMatch(EID(instanceID: other.instanceID, other.prefix.address)) != nil
+            else {
                 continue
             }
             waiting += close(other)
         }
         return actions + verdicts(on: waiting, now: now)
+    }
+
+    /// An answer that leaves nothing in the cache, since its TTL is 0, does not free the next packet to ask within the second.
+    private mutating func pause(_ answered: Question, now: Instant) {
+        let eid = EID(instanceID: answered.target.instanceID, answered.target.prefix.address)
+        guard cache.longestMatch(eid) == nil else { return }
+        var question = answered
+        question.answeredInVain()
+        guard question.deadline > now else { return }
+        questions[question.target] = question
+        timers.set(.question(question.target), at: question.deadline)
     }
 
     private mutating func noteAnswer(to question: Question, nonce: Nonce, now: Instant) {
@@ -272,7 +298,11 @@ package struct ITR: Sendable {
         actions += install(&entry, replacing: old)
         cache.put(entry)
         if old == nil { statistics.add(.entriesCreated, eid.prefix.family) }
-        if !entry.isNegative { timers.set(.refresh(eid), at: entry.refreshDue) }
+        if entry.isNegative {
+            timers.remove(.refresh(eid))
+        } else {
+            timers.set(.refresh(eid), at: entry.refreshDue)
+        }
         return actions
     }
 
@@ -309,7 +339,7 @@ package struct ITR: Sendable {
 
     /// Whether packets may be sent to the locator: reachable by its site's word, offered for unicast, of a family we have.
     private func isUsable(_ record: LocatorRecord, at address: IPAddress) -> Bool {
-        record.isReachable && record.priority != 255 && !address.isUnspecified
+        record.isReachable && record.priority != 255 && address.canBeRLOC
             && settings.rlocs.contains { $0.family == address.family }
     }
 
@@ -398,12 +428,13 @@ package struct ITR: Sendable {
         using random: inout some RandomNumberGenerator
     ) -> [ITRAction] {
         guard var question = questions[target] else { return [] }
+        if now >= question.deadline, question.phase == .asking { noteSilence(of: question) }
         switch question.timeout(now: now) {
         case .ask:
             return ask(question, now: now, using: &random)
         case .giveUp:
             statistics.add(.unansweredQuestions, target.prefix.family)
-            let dropped = held.take(EID(instanceID: target.instanceID, target.prefix.address))
+            let dropped = takeHeld(for: target)
             statistics.add(.heldPacketsUnanswered, target.prefix.family, count: dropped.count)
         case .forget:
             _ = close(target)
@@ -416,7 +447,16 @@ package struct ITR: Sendable {
         return []
     }
 
-    /// In the last tenth of an entry's life: asks for it again once packets are seen to use it.
+    /// The last Map-Request of the question got no answer in its second.
+    private mutating func noteSilence(of question: Question) {
+        guard let nonce = question.nonces.last?.nonce, let address = askedResolver[nonce],
+            let index = resolvers.firstIndex(where: { $0.address == address })
+        else { return }
+        resolvers[index].unanswered += 1
+    }
+
+    /// In the last tenth of an entry's life: asks for it again once packets are seen to use it, and after a silence once more
+    /// for as long as they do.
     private mutating func considerRefresh(
         _ eid: EIDPrefix,
         now: Instant,
@@ -425,15 +465,19 @@ package struct ITR: Sendable {
     ) -> [ITRAction] {
         guard var entry = cache[eid], entry.expires > now else { return [] }
         let packets = packetsSent(entry.mapping)
-        if let before = entry.packetsAtRefreshCheck, packets > before {
-            guard questions[eid] == nil else { return [] }
-            return ask(Question(target: eid, sourceEID: nil, now: now), now: now, using: &random)
-        }
+        let isUsed = entry.packetsAtRefreshCheck.map { packets > $0 } ?? false
         entry.packetsAtRefreshCheck = packets
         cache.put(entry)
         let life = entry.refreshed.duration(to: entry.expires)
         timers.set(.refresh(eid), at: now + max(life / 100, .milliseconds(250)))
-        return []
+        guard isUsed else { return [] }
+        if var question = questions[eid] {
+            question.want()
+            questions[eid] = question
+            return []
+        }
+        guard questions.count < Self.questionLimit else { return [] }
+        return ask(Question(target: eid, sourceEID: nil, now: now), now: now, using: &random)
     }
 
     // MARK: Settings
@@ -476,4 +520,9 @@ package struct ITR: Sendable {
         }
         return actions
     }
+}
+
+extension EIDPrefix {
+    /// Whether it is a single EID.
+    fileprivate var isHost: Bool { prefix.length == prefix.family.bitWidth }
 }

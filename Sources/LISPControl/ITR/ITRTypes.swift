@@ -61,7 +61,7 @@ package struct MapResolverState: Hashable, Sendable {
     package let address: IPAddress
     package var sent: UInt64 = 0
     package var answered: UInt64 = 0
-    /// Map-Requests since the last answer.
+    /// Map-Requests since the last answer that got none within a second.
     package var unanswered: UInt64 = 0
     package var lastSent: Instant?
     package var lastAnswered: Instant?
@@ -72,6 +72,6 @@ package struct MapResolverState: Hashable, Sendable {
         self.address = address
     }
 
-    /// Answered within the last three requests, or not yet asked that often.
+    /// Not three requests in a row without an answer.
     package var isUp: Bool { unanswered < 3 }
 }

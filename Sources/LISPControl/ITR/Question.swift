@@ -20,6 +20,16 @@ package struct Question: Sendable {
         /// Nobody answered. Leads to `asking`, with one try left, when somebody wants the mapping after `until`; the owner
         /// forgets the question when nobody does.
         case resting(until: Instant)
+        /// Answered, but with nothing to keep: nobody asks again before `until`. Then the owner forgets the question.
+        case pausing(until: Instant)
+    }
+
+    /// The state without its times.
+    package enum Phase: Equatable {
+        /// Packets may wait for the answer.
+        case asking
+        case resting
+        case pausing
     }
 
     package enum Timeout: Equatable {
@@ -27,7 +37,7 @@ package struct Question: Sendable {
         case ask
         /// Ten Map-Requests went unanswered: what waits is to be dropped.
         case giveUp
-        /// The silence is over and nobody wanted the mapping since: forget the question.
+        /// The silence is over and nobody wanted the mapping since, or the pause is: forget the question.
         case forget
         /// It is not time yet.
         case wait
@@ -55,11 +65,11 @@ package struct Question: Sendable {
         return nonces.count > Self.rememberedNonces ? nonces.removeFirst().nonce : nil
     }
 
-    /// Whether packets may wait for the answer.
-    package var isAsking: Bool {
+    package var phase: Phase {
         switch state {
-        case .asking: true
-        case .resting: false
+        case .asking: .asking
+        case .resting: .resting
+        case .pausing: .pausing
         }
     }
 
@@ -67,17 +77,23 @@ package struct Question: Sendable {
     package var triesSoFar: Int {
         switch state {
         case .asking(let tries, _): tries
-        case .resting: Self.tries
+        case .resting, .pausing: Self.tries
         }
     }
 
     /// A packet wants the mapping, too.
     package mutating func want() { isWanted = true }
 
+    /// An answer came that leaves nothing to keep (its TTL is 0): the next Map-Request waits for a second from the last one.
+    package mutating func answeredInVain() {
+        state = .pausing(until: (nonces.last?.sent ?? .zero) + Self.interval)
+        nonces = []
+    }
+
     package var deadline: Instant {
         switch state {
         case .asking(_, let due): due
-        case .resting(let until): until
+        case .resting(let until), .pausing(let until): until
         }
     }
 
@@ -95,7 +111,7 @@ package struct Question: Sendable {
             // One try: its failure leads straight back to silence.
             state = .asking(tries: Self.tries, due: now + Self.interval)
             return .ask
-        case .resting:
+        case .resting, .pausing:
             return .forget
         }
     }
