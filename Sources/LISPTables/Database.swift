@@ -86,8 +86,27 @@ package struct Database: Sendable {
 
     /// What a Map-Reply for `prefix` must hold: the longest match and all its more-specifics, in order (RFC 9301
     /// section 5.5); without a match, what we have inside `prefix`.
-    package func answer(to prefix: EIDPrefix) -> [DatabaseMapping] {
-        let top = table.longestMatch(prefix)?.key ?? prefix
-        return table.moreSpecifics(of: top, includingItself: true).map(\.value)
+    ///
+    /// Where that is more than `limit` mappings, the longest match answers alone, and only for as much of it as holds the
+    /// first address of `prefix` and overlaps no more-specific, so that nobody is told of a wrong mapping.
+    package func answer(to prefix: EIDPrefix, limit: Int) -> [DatabaseMapping] {
+        guard let (top, mapping) = table.longestMatch(prefix) else {
+            return table.moreSpecifics(of: prefix, includingItself: true, limit: limit).map(\.value)
+        }
+        let all = table.moreSpecifics(of: top, includingItself: true, limit: limit + 1).map(\.value)
+        guard all.count > limit else { return all }
+        let eid = EID(instanceID: prefix.instanceID, prefix.prefix.address)
+        // One bit longer at least, so that the mapping itself is left out of the question.
+        guard top.prefix.length < top.prefix.family.bitWidth,
+            let half = IPPrefix(eid.address, length: top.prefix.length + 1),
+            let part = table.gap(around: eid, within: half)
+        else { return table.longestMatch(eid).map { [$0.value] } ?? [] }
+        return [
+            DatabaseMapping(
+                eid: EIDPrefix(instanceID: eid.instanceID, part),
+                ttlMinutes: mapping.ttlMinutes,
+                locators: mapping.locators
+            )
+        ]
     }
 }

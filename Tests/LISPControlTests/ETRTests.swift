@@ -106,7 +106,8 @@ private func replies(_ actions: [ETRAction]) throws -> [(reply: MapReply, to: En
         let bench = Bench()
         var times: [Int64] = []
         while times.count < 25 {
-            let due = try #require(bench.etr.deadline())
+            let deadline = bench.etr.deadline()
+            let due = try #require(deadline)
             for sent in try bench.wait(bench.now.duration(to: due)) {
                 times.append(sent.at.nanoseconds / 1_000_000_000)
                 bench.acknowledge(sent.register)
@@ -305,5 +306,80 @@ private func replies(_ actions: [ETRAction]) throws -> [(reply: MapReply, to: En
         let other = try #require(try replies(answer).first).reply
         #expect(other.isProbe && other.records[0].eid == .none)
         #expect(other.records[0].locators.map(\.isProbed) == [true])
+    }
+}
+
+@Suite struct `The ETR is not led astray` {
+    private func request(_ prefix: String, rloc: String = "198.51.100.9", probe: Bool = false) -> MapRequest {
+        MapRequest(
+            isProbe: probe,
+            nonce: Nonce(rawValue: 7),
+            sourceEID: .none,
+            itrRLOCs: [.ip(IPAddress(rloc)!)],
+            records: [MapRequest.Record(EIDPrefix(IPPrefix(prefix)!))]
+        )
+    }
+
+    @Test func `to remember every EID that somebody probes it for`() {
+        let bench = Bench()
+        for host in 0..<1000 {
+            let probe = request("10.7.\(host / 250).\(host % 250)/32", probe: true)
+            _ = bench.etr.receivedMapRequest(probe, replyPort: 4342, at: rloc, now: .zero)
+        }
+        #expect(bench.etr.statistics[.probesAnswered] == 1000)
+        #expect(bench.etr.answers.isEmpty)
+    }
+
+    @Test(arguments: ["224.0.0.1", "127.0.0.1", "255.255.255.255", "0.0.0.0", "169.254.0.1"])
+    func `to answer to what is no address of one host`(address: String) {
+        let bench = Bench()
+        let actions = bench.etr.receivedMapRequest(
+            request("10.1.0.1/32", rloc: address),
+            replyPort: 4342,
+            at: rloc,
+            now: .zero
+        )
+        #expect(actions == [])
+        #expect(bench.etr.statistics[.mapRequestNoRLOC] == 1)
+    }
+
+    @Test func `to send a Map-Reply into somebody's data port`() {
+        let bench = Bench()
+        let actions = bench.etr.receivedMapRequest(request("10.1.0.1/32"), replyPort: 4341, at: rloc, now: .zero)
+        #expect(actions == [])
+        #expect(bench.etr.statistics[.mapRequestBadPort] == 1)
+    }
+}
+
+@Suite struct `Changed settings of the ETR` {
+    @Test func `leave counters, and registrations that did not change`() throws {
+        // Two messages: the mappings do not fit into one.
+        let many = (0..<40).map { mapping("10.\($0).0.0/16") }
+        let bench = Bench(settings(many))
+        for sent in try bench.wait(.zero) { bench.acknowledge(sent.register) }
+        let before = bench.etr.registrars[0]
+        #expect(before.registrations.count > 1)
+        var changed = settings(many)
+        changed.mappings[39] = mapping("10.39.0.0/16", ttl: 5)
+        bench.now = .zero + .seconds(1)
+        _ = bench.etr.reconfigure(changed, now: bench.now)
+        let after = bench.etr.registrars[0]
+        #expect(after.mapRegistersSent == before.mapRegistersSent)
+        #expect(after.mapNotifiesAccepted == before.mapNotifiesAccepted)
+        #expect(after.registrations[0].lastAcknowledged == .zero)
+        let sent = try bench.wait(.zero)
+        #expect(sent.count == 1)
+        #expect(sent[0].register.records.contains { $0.ttlMinutes == 5 })
+    }
+
+    @Test func `withdraw under the old Site-ID what is registered under a new one`() throws {
+        let bench = Bench()
+        for sent in try bench.wait(.zero) { bench.acknowledge(sent.register) }
+        var changed = settings()
+        changed.siteID = SiteID(rawValue: 8)
+        let withdrawn = try registers(bench.etr.reconfigure(changed, now: bench.now))
+        #expect(withdrawn.map(\.register.siteID) == [SiteID(rawValue: 7)])
+        #expect(withdrawn[0].register.records.map(\.ttlMinutes) == [0])
+        #expect(try bench.wait(.zero).map(\.register.siteID) == [SiteID(rawValue: 8)])
     }
 }

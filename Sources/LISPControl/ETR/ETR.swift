@@ -8,6 +8,8 @@ import LISPWire
 package struct ETR: Sendable {
     /// What a control message may measure towards a peer whose path MTU is not known: the whole IP packet (RFC 9301 section 5).
     static let largestPacket: [AddressFamily: Int] = [.ipv4: 576, .ipv6: 1280]
+    /// The record count of a message has eight bits.
+    static let recordLimit = 255
 
     /// One Map-Server with the Map-Registers that go to it.
     package struct Registrar: Sendable {
@@ -36,6 +38,15 @@ package struct ETR: Sendable {
     /// The next nonce of a Map-Register. It only grows, also over restarts: the owner saves it.
     package private(set) var nextNonce: UInt64
     private var limiter: MapReplyLimiter
+    private var timers = DeadlineQueue<Timer>()
+
+    /// When the Map-Register of a registration is due.
+    private struct Timer: Hashable, Comparable {
+        let registrar: Int
+        let registration: Int
+
+        static func < (a: Self, b: Self) -> Bool { (a.registrar, a.registration) < (b.registrar, b.registration) }
+    }
 
     /// - Parameter nextNonce: the larger of what was saved and the wall clock in nanoseconds.
     package init(settings: ETRSettings, nextNonce: UInt64, limiter: MapReplyLimiter = .init(), now: Instant) {
@@ -45,6 +56,7 @@ package struct ETR: Sendable {
         self.limiter = limiter
         self.registrars = []
         self.registrars = settings.mapServers.map { registrar($0, now: now) }
+        setTimers()
     }
 
     // MARK: Registration
@@ -63,7 +75,7 @@ package struct ETR: Sendable {
         var size = 0
         for mapping in database.mappings where !mapping.locators.isEmpty {
             let record = mapRegister(to: peer, [mapping.record()], nonce: Nonce(rawValue: 0)).encoded().count - empty
-            if groups.isEmpty || size + record > largest || groups[groups.count - 1].count == 255 {
+            if groups.isEmpty || size + record > largest || groups[groups.count - 1].count == Self.recordLimit {
                 groups.append([])
                 size = empty
             }
@@ -98,29 +110,36 @@ package struct ETR: Sendable {
     }
 
     /// When `timeout` has work to do.
-    package func deadline() -> Instant? {
-        registrars.flatMap { $0.registrations.map(\.due) }.min()
+    package mutating func deadline() -> Instant? { timers.earliest()?.deadline }
+
+    private mutating func setTimers() {
+        timers.removeAll()
+        for (server, registrar) in registrars.enumerated() {
+            for (index, registration) in registrar.registrations.enumerated() {
+                timers.set(Timer(registrar: server, registration: index), at: registration.due)
+            }
+        }
     }
 
     /// Sends what is due.
     package mutating func timeout(now: Instant) -> [ETRAction] {
         var actions: [ETRAction] = []
-        for server in registrars.indices {
+        var due: [Timer] = []
+        while let timer = timers.popDue(now) { due.append(timer) }
+        for timer in due.sorted() {
+            let server = timer.registrar
             let peer = registrars[server].peer
-            for index in registrars[server].registrations.indices
-            where registrars[server].registrations[index].due <= now {
-                let registration = registrars[server].registrations[index]
-                if registration.unacknowledged == 3 {
-                    actions.append(
-                        .registration(.unanswered(mapServer: peer.address, tries: registration.unacknowledged))
-                    )
-                }
-                let records = registration.mappings.compactMap { database[$0]?.record() }
-                let (nonce, datagram) = send(records, to: peer)
-                registrars[server].mapRegistersSent += 1
-                registrars[server].registrations[index].sent(nonce, wantsMapNotify: peer.wantsMapNotify, now: now)
-                actions.append(.send(datagram))
+            let registration = registrars[server].registrations[timer.registration]
+            if registration.unacknowledged == 3 {
+                actions.append(.registration(.unanswered(mapServer: peer.address, tries: registration.unacknowledged)))
             }
+            let records = registration.mappings.compactMap { database[$0]?.record() }
+            let (nonce, datagram) = send(records, to: peer)
+            registrars[server].mapRegistersSent += 1
+            registrars[server].registrations[timer.registration]
+                .sent(nonce, wantsMapNotify: peer.wantsMapNotify, now: now)
+            timers.set(timer, at: registrars[server].registrations[timer.registration].due)
+            actions.append(.send(datagram))
         }
         return actions
     }
@@ -146,19 +165,24 @@ package struct ETR: Sendable {
         at local: IPAddress,
         now: Instant
     ) -> [ETRAction] {
-        let accepted = Set(notify.records.compactMap(\.eidPrefix))
+        let family = notify.records.first?.eidPrefix?.prefix.family
         for server in registrars.indices {
             let registrations = registrars[server].registrations
             guard let index = registrations.firstIndex(where: { $0.isOutstanding(notify.nonce) }) else { continue }
             guard verify(raw, with: registrars[server].peer.keys) != nil else {
                 registrars[server].authenticationFailures += 1
-                statistics.add(.mapNotifyWrongAuthentication)
+                statistics.add(.mapNotifyWrongAuthentication, family)
                 return []
             }
-            statistics.add(.mapNotifiesAccepted)
+            statistics.add(.mapNotifiesAccepted, family)
             registrars[server].mapNotifiesAccepted += 1
             let before = registrations[index]
-            registrars[server].registrations[index].acknowledged(accepted, now: now)
+            registrars[server].registrations[index]
+                .acknowledged(Set(notify.records.compactMap(\.eidPrefix)), now: now)
+            timers.set(
+                Timer(registrar: server, registration: index),
+                at: registrars[server].registrations[index].due
+            )
             return changes(
                 from: before,
                 to: registrars[server].registrations[index],
@@ -166,15 +190,15 @@ package struct ETR: Sendable {
             )
         }
         guard let server = registrars.firstIndex(where: { $0.peer.address == source.address }) else {
-            statistics.add(.mapNotifyUnknownServer)
+            statistics.add(.mapNotifyUnknownServer, family)
             return []
         }
         guard let key = verify(raw, with: registrars[server].peer.keys) else {
             registrars[server].authenticationFailures += 1
-            statistics.add(.mapNotifyWrongAuthentication)
+            statistics.add(.mapNotifyWrongAuthentication, family)
             return []
         }
-        statistics.add(.mapNotifiesUnsolicited)
+        statistics.add(.mapNotifiesUnsolicited, family)
         var payload = MapNotify(
             isAcknowledgement: true,
             nonce: notify.nonce,
@@ -208,11 +232,6 @@ package struct ETR: Sendable {
 
     // MARK: Map-Requests
 
-    /// Whether `eid` matches the database: the ETR is the one to answer.
-    package func isAuthoritative(for eid: EIDPrefix) -> Bool {
-        !database.answer(to: eid).isEmpty
-    }
-
     /// A Map-Request arrived, on its own (`replyPort` is its UDP source port) or inside an Encapsulated Control Message
     /// (`replyPort` is the inner source port).
     ///
@@ -224,35 +243,33 @@ package struct ETR: Sendable {
         at local: IPAddress,
         now: Instant
     ) -> [ETRAction] {
+        let eid = request.records.first?.eidPrefix
+        let family = request.family
         guard !request.dontMapReply else {
-            statistics.add(.mapRequestWantsNoReply)
+            statistics.add(.mapRequestWantsNoReply, family)
+            return []
+        }
+        guard replyPort != LISPPort.data else {
+            statistics.add(.mapRequestBadPort, family)
             return []
         }
         let families = Set(settings.rlocs.map(\.family) + [local.family])
-        let candidates = request.itrRLOCs.compactMap(\.ipAddress).filter { families.contains($0.family) }
-        guard let itrRLOC = candidates.first(where: { $0.family == local.family }) ?? candidates.first else {
-            statistics.add(.mapRequestNoRLOC)
+        guard let itrRLOC = request.replyRLOC(families: families, askedAt: local) else {
+            statistics.add(.mapRequestNoRLOC, family)
             return []
         }
         let records = request.isProbe ? probeRecords(request, at: local) : records(for: request)
         guard !records.isEmpty else {
-            statistics.add(.mapRequestNotOurs, request.records.first?.eidPrefix?.prefix.family)
+            statistics.add(.mapRequestNotOurs, family)
             return []
         }
-        guard
-            limiter.allows(
-                to: itrRLOC,
-                nonce: request.nonce,
-                eid: request.records.first?.eidPrefix,
-                isProbe: request.isProbe,
-                now: now
-            )
-        else {
-            statistics.add(.mapRepliesLimited, request.records.first?.eidPrefix?.prefix.family)
+        guard limiter.allows(to: itrRLOC, nonce: request.nonce, eid: eid, isProbe: request.isProbe, now: now) else {
+            statistics.add(.mapRepliesLimited, family)
             return []
         }
-        statistics.add(request.isProbe ? .probesAnswered : .mapRequestsAnswered)
-        for eid in records.compactMap(\.eidPrefix) { answers[eid, default: 0] += 1 }
+        statistics.add(request.isProbe ? .probesAnswered : .mapRequestsAnswered, family)
+        // A probe may name an EID that is not ours: that gets no counter of its own, or strangers could make any number.
+        for eid in records.compactMap(\.eidPrefix) where database[eid] != nil { answers[eid, default: 0] += 1 }
         let reply = MapReply(isProbe: request.isProbe, nonce: request.nonce, records: records)
         return [
             .send(
@@ -265,17 +282,18 @@ package struct ETR: Sendable {
         ]
     }
 
+    /// As many records as a Map-Reply can count.
     private func records(for request: MapRequest) -> [EIDRecord] {
         var answered: Set<EIDPrefix> = []
         var records: [EIDRecord] = []
-        for eid in request.records.compactMap(\.eidPrefix) {
-            let mappings = database.answer(to: eid)
-            let ttl = mappings.first?.ttlMinutes
+        for eid in request.records.compactMap(\.eidPrefix) where records.count < Self.recordLimit {
+            let mappings = database.answer(to: eid, limit: Self.recordLimit - records.count)
+            let ttl = mappings.map(\.ttlMinutes).min()
             for mapping in mappings where answered.insert(mapping.eid).inserted {
                 records.append(mapping.record(ttlMinutes: ttl))
             }
         }
-        return Array(records.prefix(255))
+        return records
     }
 
     /// What an RLOC-probe is answered with: the mapping for its EID, with the p-bit on the probed locator; for an EID that is
@@ -306,30 +324,47 @@ package struct ETR: Sendable {
 
     // MARK: Settings
 
-    /// Takes over changed settings. What a Map-Server has and needs not learn anew is left in peace.
+    /// Takes over changed settings. What a Map-Server has and needs not learn anew is left in peace; counters go on.
     package mutating func reconfigure(_ new: ETRSettings, now: Instant) -> [ETRAction] {
-        let old = settings
         let oldDatabase = database
         let oldRegistrars = registrars
-        settings = new
-        database = Database(new.mappings)
-        answers = answers.filter { database[$0.key] != nil }
+        let newDatabase = Database(new.mappings)
+        let isSameETR = settings.xtrID == new.xtrID && settings.siteID == new.siteID
         var actions: [ETRAction] = []
 
         // Withdraw what is gone, with the settings that registered it.
         for registrar in oldRegistrars {
-            let stays = new.mapServers.contains { $0.address == registrar.peer.address }
+            let stays = isSameETR && new.mapServers.contains { $0.address == registrar.peer.address }
             for registration in registrar.registrations {
-                let gone = registration.mappings.filter { !stays || database[$0]?.locators.isEmpty ?? true }
+                let gone = registration.mappings.filter { !stays || newDatabase[$0]?.locators.isEmpty ?? true }
                 let records = gone.compactMap { oldDatabase[$0]?.record(ttlMinutes: 0) }
                 if !records.isEmpty { actions.append(.send(send(records, to: registrar.peer).datagram)) }
             }
         }
-        let isSame = Set(old.mappings) == Set(new.mappings) && old.xtrID == new.xtrID && old.siteID == new.siteID
+        settings = new
+        database = newDatabase
+        answers = answers.filter { database[$0.key] != nil }
         registrars = new.mapServers.map { peer in
-            if isSame, let kept = oldRegistrars.first(where: { $0.peer == peer }) { return kept }
-            return registrar(peer, now: now)
+            var registrar = registrar(peer, now: now)
+            guard let before = oldRegistrars.first(where: { $0.peer.address == peer.address }) else { return registrar }
+            registrar.mapRegistersSent = before.mapRegistersSent
+            registrar.mapNotifiesAccepted = before.mapNotifiesAccepted
+            registrar.authenticationFailures = before.authenticationFailures
+            guard isSameETR, before.peer == peer else { return registrar }
+            let known = Dictionary(
+                before.registrations.map { ($0.mappings, $0) },
+                uniquingKeysWith: { first, _ in first }
+            )
+            for index in registrar.registrations.indices {
+                let mappings = registrar.registrations[index].mappings
+                guard let kept = known[mappings], mappings.allSatisfy({ oldDatabase[$0] == database[$0] }) else {
+                    continue
+                }
+                registrar.registrations[index] = kept
+            }
+            return registrar
         }
+        setTimers()
         return actions
     }
 }

@@ -74,7 +74,8 @@ package enum ETREvent: String, Hashable, Sendable, CaseIterable {
     case mapRequestsAnswered = "Map-Requests answered"
     case probesAnswered = "RLOC-probes answered"
     case mapRequestNotOurs = "Map-Request dropped: none of our EID-prefixes matches"
-    case mapRequestNoRLOC = "Map-Request dropped: none of its ITR-RLOCs is of a family we have"
+    case mapRequestNoRLOC = "Map-Request dropped: none of its ITR-RLOCs can be answered to"
+    case mapRequestBadPort = "Map-Request dropped: it wants the Map-Reply at the data port"
     case mapRequestWantsNoReply = "Map-Request not answered: it asks for no reply"
     case mapRepliesLimited = "Map-Requests dropped: the Map-Reply rate to their ITR-RLOC is used up"
 }
