@@ -125,7 +125,7 @@ let package = Package(
         ),
         .testTarget(
             name: "DataPlaneTests",
-            dependencies: ["DataPlane", "ForwardingInterface", "LISPWire", "PacketView"],
+            dependencies: ["DataPlane", "ForwardingInterface", "LISPWire", "LinuxNetwork", "PacketView"],
             swiftSettings: settings
         ),
         .testTarget(
