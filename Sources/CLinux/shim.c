@@ -29,6 +29,12 @@
 #ifndef UDP_NO_CHECK6_RX
 #define UDP_NO_CHECK6_RX 102
 #endif
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
 
 _Static_assert(sizeof(struct clinux_mmsghdr) == sizeof(struct mmsghdr), "mirror of struct mmsghdr");
 _Static_assert(
@@ -139,6 +145,9 @@ const int clinux_ipv6_hoplimit = IPV6_HOPLIMIT;
 const int clinux_ipv6_mtu_discover = IPV6_MTU_DISCOVER;
 const int clinux_udp_no_check6_tx = UDP_NO_CHECK6_TX;
 const int clinux_udp_no_check6_rx = UDP_NO_CHECK6_RX;
+const int clinux_sol_udp = IPPROTO_UDP;
+const int clinux_udp_segment = UDP_SEGMENT;
+const int clinux_udp_gro = UDP_GRO;
 
 int clinux_set_thread_name(const char *name) { return pthread_setname_np(pthread_self(), name); }
 

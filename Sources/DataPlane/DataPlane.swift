@@ -292,6 +292,9 @@ package final class DataPlane {
         statistics.missesReported = workers.reduce(0) { $0 + $1.value(.missesReported) }
         statistics.forwardedNatively = workers.reduce(0) { $0 + $1.value(.forwardedNatively) }
         statistics.heldReleased = workers.reduce(0) { $0 + $1.value(.heldReleased) }
+        statistics.trainsSent = workers.reduce(0) { $0 + $1.value(.trainsSent) }
+        statistics.trainsReceived = workers.reduce(0) { $0 + $1.value(.trainsReceived) }
+        statistics.portsRefusedTrains = workers.reduce(0) { $0 + $1.value(.portsRefusedTrains) }
         statistics.entries = state.entryCount
         statistics.locators = state.locatorCount
         statistics.locatorSets = state.locatorSetCount

@@ -13,6 +13,8 @@ enum DataPlaneConstants {
     // Ours.
     /// Packets that are handled together.
     static let batchSize = 64
+    /// Messages that are received together while they are trains of up to 64 datagrams, so that a turn stays short.
+    static let trainsPerTurn = 8
     /// As many locators as a record can carry.
     static let maximumLocators = 255
     /// Instances that one daemon serves.

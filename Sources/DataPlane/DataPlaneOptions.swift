@@ -10,11 +10,20 @@ package struct DataPlaneOptions: Sendable {
         case zero
     }
 
+    package enum Offload: Sendable {
+        /// Many datagrams cross the kernel as one where it can do that.
+        case auto
+        /// Each datagram alone.
+        case off
+    }
+
     /// Threads that carry packets; `nil`: one fewer than there are processors, at least one.
     package var workers: Int?
     /// Source ports for each worker and family, 1 to 64.
     package var sourcePorts = 16
     package var udpChecksum = UDPChecksum.compute
+    /// With `udpChecksum` zero, trains are received but not sent: the kernel refuses them.
+    package var offload = Offload.auto
     /// Families to send and receive encapsulated packets over; `nil`: those that the host has.
     package var families: Set<AddressFamily>?
     /// Packets without a mapping that may wait for the control loop, for each worker.

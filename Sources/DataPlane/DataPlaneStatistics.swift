@@ -18,6 +18,12 @@ package struct DataPlaneStatistics: Sendable, Hashable {
     /// Packets that the control plane had held and released.
     package var heldReleased: UInt64 = 0
 
+    /// Messages of more than one datagram, both ways (`DataPlaneOptions.offload`).
+    package var trainsSent: UInt64 = 0
+    package var trainsReceived: UInt64 = 0
+    /// Source ports that send no trains any more, since the kernel or a device refused them.
+    package var portsRefusedTrains: UInt64 = 0
+
     /// The forwarding table.
     package var entries = 0
     package var locators = 0

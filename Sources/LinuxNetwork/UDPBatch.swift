@@ -9,10 +9,12 @@ import LISPWire
 
 /// Room of one socket address in a batch.
 private let nameStride = 32
-/// Room of the control messages of one received datagram: TOS, TTL and packet info of either family, with slack.
+/// Room of the control messages of one received datagram: TOS, TTL, packet info of either family and segment size, with slack.
 private let receiveControlStride = 128
-/// Room of the control messages of one sent datagram: TOS (24), TTL (24), packet info (at most 40).
-private let sendControlStride = 88
+/// Room of the control messages of one sent message: segment size (24), TOS (24), TTL (24), packet info (at most 40).
+private let sendControlStride = 112
+/// The segment size comes first, so that a message without it begins behind it.
+private let segmentControlLength = 24
 /// TOS and TTL alone.
 private let plainControlLength = 48
 
@@ -31,6 +33,8 @@ package struct ReceiveBatch: ~Copyable {
         package var tos: UInt8 = 0
         /// TTL or hop limit, 255 if the kernel did not tell.
         package var ttl: UInt8 = 255
+        /// Octets of each datagram of a train but the last, which may be shorter; 0 for a single datagram.
+        package var segmentSize: Int = 0
     }
 
     package init(capacity: Int) {
@@ -67,18 +71,20 @@ package struct ReceiveBatch: ~Copyable {
 
     /// Takes what is there, without waiting.
     ///
+    /// - Parameter limit: at most so many, and never more than `capacity`.
     /// - Returns: the number of datagrams; 0 when there are none, or on an error that the next call may not have.
-    package func receive(from descriptor: Int32) -> Int {
-        for index in 0..<capacity {
-            // Safe: `index` is below `capacity`.
+    package func receive(from descriptor: Int32, limit: Int = .max) -> Int {
+        let limit = min(limit, capacity)
+        for index in 0..<limit {
+            // Safe: `index` is below `limit`, and so below `capacity`.
             messages[index].msg_hdr.msg_namelen = socklen_t(SocketAddress.maximumLength)
             messages[index].msg_hdr.msg_controllen = receiveControlStride
         }
-        let count = clinux_recvmmsg(descriptor, messages, UInt32(capacity), Int32(MSG_DONTWAIT))
+        let count = clinux_recvmmsg(descriptor, messages, UInt32(limit), Int32(MSG_DONTWAIT))
         return count < 0 ? 0 : Int(count)
     }
 
-    /// Octets of payload in datagram `index` of the last call.
+    /// Octets of payload in datagram `index` of the last call, or in all datagrams of the train that it is.
     package func length(_ index: Int) -> Int {
         Int(messages[index].msg_len)
     }
@@ -96,7 +102,7 @@ package struct ReceiveBatch: ~Copyable {
         )
     }
 
-    /// TOS and TTL of the outer header, where the socket asks for them.
+    /// TOS and TTL of the outer header, and the segment size of a train, where the socket asks for them.
     package func trafficFields(_ index: Int) -> TrafficFields {
         var fields = TrafficFields()
         forEachControl(index) { level, type, data, length in
@@ -113,6 +119,8 @@ package struct ReceiveBatch: ~Copyable {
                 } else if type == clinux_ipv6_hoplimit {
                     fields.ttl = UInt8(truncatingIfNeeded: data.loadUnaligned(as: Int32.self))
                 }
+            } else if level == clinux_sol_udp, type == clinux_udp_gro, length >= 4 {
+                fields.segmentSize = max(0, Int(data.loadUnaligned(as: Int32.self)))
             }
         }
         return fields
@@ -150,11 +158,13 @@ package struct ReceiveBatch: ~Copyable {
     }
 }
 
-/// Sends up to `capacity` datagrams at a time over one family, each with its own destination, TOS, TTL and source.
+/// Sends up to `capacity` datagrams at a time over one family, in messages that each have their own destination, TOS, TTL and
+/// source: one datagram, or a train of datagrams of one size, which the kernel or the device takes apart (UDP_SEGMENT).
 package struct SendBatch: ~Copyable {
     package let capacity: Int
-    /// Datagrams added since `clear`.
+    /// Messages added since `clear`.
     package private(set) var count = 0
+    private var datagrams = 0
     private let family: AddressFamily
     // Safe: allocated by `init` with `capacity` elements each, freed by `deinit`, indexed below `capacity` only.
     private let messages: UnsafeMutablePointer<clinux_mmsghdr>
@@ -171,20 +181,18 @@ package struct SendBatch: ~Copyable {
         vectors.initialize(repeating: iovec(), count: capacity)
         controls.initializeMemory(as: UInt8.self, repeating: 0, count: sendControlStride * capacity)
         messages.initialize(repeating: clinux_mmsghdr(), count: capacity)
-        let level = Int32(family == .ipv4 ? IPPROTO_IP : IPPROTO_IPV6)
         for index in 0..<capacity {
-            messages[index].msg_hdr.msg_iov = vectors + index
-            messages[index].msg_hdr.msg_iovlen = 1
             let control = controls + index * sendControlStride
-            messages[index].msg_hdr.msg_control = control
-            func header(_ offset: Int, _ type: Int32, _ dataLength: Int) {
+            func header(_ offset: Int, _ level: Int32, _ type: Int32, _ dataLength: Int) {
                 control.storeBytes(of: clinux_cmsg_len(dataLength), toByteOffset: offset, as: Int.self)
                 control.storeBytes(of: level, toByteOffset: offset + 8, as: Int32.self)
                 control.storeBytes(of: type, toByteOffset: offset + 12, as: Int32.self)
             }
-            header(0, family == .ipv4 ? IP_TOS : clinux_ipv6_tclass, 4)
-            header(24, family == .ipv4 ? IP_TTL : clinux_ipv6_hoplimit, 4)
-            header(48, family == .ipv4 ? clinux_ip_pktinfo : clinux_ipv6_pktinfo, family == .ipv4 ? 12 : 20)
+            let level = Int32(family == .ipv4 ? IPPROTO_IP : IPPROTO_IPV6)
+            header(0, clinux_sol_udp, clinux_udp_segment, 2)
+            header(24, level, family == .ipv4 ? IP_TOS : clinux_ipv6_tclass, 4)
+            header(48, level, family == .ipv4 ? IP_TTL : clinux_ipv6_hoplimit, 4)
+            header(72, level, family == .ipv4 ? clinux_ip_pktinfo : clinux_ipv6_pktinfo, family == .ipv4 ? 12 : 20)
         }
     }
 
@@ -196,16 +204,17 @@ package struct SendBatch: ~Copyable {
 
     package mutating func clear() {
         count = 0
+        datagrams = 0
     }
 
-    /// Appends a datagram.
+    /// Appends a message of one datagram.
     ///
     /// - Parameters:
     ///   - payload: must stay unchanged until `send` has returned.
     ///   - name: a socket address of this batch's family; must stay until `send` has returned.
     ///   - ttl: 1 to 255; the kernel refuses 0.
     ///   - source: the local address in network order, 4 or 16 octets; `nil` lets the kernel choose.
-    /// - Precondition: `count` is below `capacity`.
+    /// - Precondition: fewer than `capacity` datagrams were added.
     package mutating func add(
         payload: UnsafeRawBufferPointer,
         to name: UnsafeRawBufferPointer,
@@ -213,9 +222,10 @@ package struct SendBatch: ~Copyable {
         ttl: UInt8,
         from source: UnsafeRawPointer?
     ) {
-        precondition(count < capacity, "room in the batch")
-        vectors[count] = iovec(iov_base: UnsafeMutableRawPointer(mutating: payload.baseAddress), iov_len: payload.count)
-        let control = controls + count &* sendControlStride
+        // There are no more messages than datagrams.
+        precondition(datagrams < capacity, "room in the batch")
+        vectors[datagrams] = Self.vector(payload)
+        let control = controls + (count &* sendControlStride &+ segmentControlLength)
         control.storeBytes(of: Int32(tos), toByteOffset: 16, as: Int32.self)
         control.storeBytes(of: Int32(ttl), toByteOffset: 40, as: Int32.self)
         var controlLength = plainControlLength
@@ -232,14 +242,45 @@ package struct SendBatch: ~Copyable {
         }
         messages[count].msg_hdr.msg_name = UnsafeMutableRawPointer(mutating: name.baseAddress)
         messages[count].msg_hdr.msg_namelen = socklen_t(truncatingIfNeeded: name.count)
+        messages[count].msg_hdr.msg_control = control
         messages[count].msg_hdr.msg_controllen = controlLength
+        messages[count].msg_hdr.msg_iov = vectors + datagrams
+        messages[count].msg_hdr.msg_iovlen = 1
         count &+= 1
+        datagrams &+= 1
     }
 
-    /// Sends from datagram `first` on.
+    /// Makes the last message a train, or longer by one datagram. Nothing is copied.
     ///
-    /// - Returns: how many the kernel took; when that is fewer than were left, call again for `-1` and the reason.
-    ///   On an error of the datagram at `first`: -1, and `errno` says why.
+    /// - Parameter payload: as long as the first of the train, unless it is the last, which may be shorter; not empty. Must
+    ///   stay unchanged until `send` has returned. A message carries at most 64 datagrams, and at most 65,507 octets over
+    ///   IPv4, 65,487 over IPv6; the kernel refuses others.
+    /// - Precondition: a message was added, and fewer than `capacity` datagrams.
+    package mutating func extendLast(payload: UnsafeRawBufferPointer) {
+        precondition(count > 0 && datagrams < capacity, "a message, and room in the batch")
+        vectors[datagrams] = Self.vector(payload)
+        datagrams &+= 1
+        let message = messages + (count &- 1)
+        if message.pointee.msg_hdr.msg_iovlen == 1 {
+            let control = controls + (count &- 1) &* sendControlStride
+            // Safe: the first datagram's vector is there; a datagram is shorter than 65,536 octets.
+            let size = UInt16(truncatingIfNeeded: message.pointee.msg_hdr.msg_iov.pointee.iov_len)
+            control.storeBytes(of: size, toByteOffset: 16, as: UInt16.self)
+            message.pointee.msg_hdr.msg_control = control
+            message.pointee.msg_hdr.msg_controllen &+= segmentControlLength
+        }
+        message.pointee.msg_hdr.msg_iovlen &+= 1
+    }
+
+    @inline(__always)
+    private static func vector(_ payload: UnsafeRawBufferPointer) -> iovec {
+        iovec(iov_base: UnsafeMutableRawPointer(mutating: payload.baseAddress), iov_len: payload.count)
+    }
+
+    /// Sends from message `first` on.
+    ///
+    /// - Returns: how many messages the kernel took; when that is fewer than were left, call again for `-1` and the reason.
+    ///   On an error of the message at `first`: -1, and `errno` says why.
     package func send(on descriptor: Int32, from first: Int) -> Int {
         precondition(first <= count, "an index within the batch")
         return Int(

@@ -65,6 +65,16 @@ package final class UDPSocket: Sendable {
         }
     }
 
+    /// Whether the kernel knows trains: many datagrams of one size handed over as one (UDP_SEGMENT, Linux 4.18).
+    package var canSendTrains: Bool { trySet(clinux_sol_udp, clinux_udp_segment, 0) }
+
+    /// Takes datagrams of one flow and size that the kernel has merged as they are, with the size in a control message
+    /// (UDP_GRO, Linux 5.0).
+    ///
+    /// - Returns: whether the kernel can; if not, datagrams come singly.
+    @discardableResult
+    package func receiveTrains() -> Bool { trySet(clinux_sol_udp, clinux_udp_gro, 1) }
+
     /// Sets DF, never fragments, and leaves the path MTU to us.
     package func neverFragment() throws(LinuxError) {
         let option = family == .ipv4 ? clinux_ip_mtu_discover : clinux_ipv6_mtu_discover

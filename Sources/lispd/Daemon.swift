@@ -239,5 +239,6 @@ extension DataPlaneOptions {
         case .count(let count): workers = count
         }
         udpChecksum = configuration.dataPlane.udpChecksum == .zero ? .zero : .compute
+        offload = configuration.dataPlane.offload == .off ? .off : .auto
     }
 }

@@ -81,6 +81,10 @@ extern const int clinux_ipv6_hoplimit;
 extern const int clinux_ipv6_mtu_discover;
 extern const int clinux_udp_no_check6_tx;
 extern const int clinux_udp_no_check6_rx;
+/// Level and types of the control messages of trains.
+extern const int clinux_sol_udp;
+extern const int clinux_udp_segment;
+extern const int clinux_udp_gro;
 
 // Threads.
 int clinux_set_thread_name(const char *name);

@@ -1,23 +1,26 @@
 // Hot path. Everything here is allocated once per worker and reused for every batch.
 //
-// A slot holds one packet, or later a train of segments of up to 64 KiB, with room in front for headers:
+// A slot holds one packet, or a received train of datagrams of up to 64 KiB, with room in front for headers:
 //
 //    |<- 64 octets of headroom ->|
 //    |          virtio header (10)| IP packet ...        read from, or written to, the TUN
 //    |             LISP header (8)| IP packet ...        sent to, or received from, the network
 //
-// The inner packet begins at the same place in both directions, aligned to a cache line.
+// The inner packet begins at the same place in both directions, aligned to a cache line. In a train, each datagram follows the
+// one before it without a gap, LISP header first, so its packet may begin anywhere.
 
 /// One packet of a batch and what is known about it.
 struct BatchEntry {
-    /// Octets of the inner packet (behind the headroom).
+    /// Octets of the inner packet (behind the headroom), or of a whole train but its first LISP header.
     var length: Int = 0
-    /// Octets of each segment of a train; 0 for a single packet.
+    /// Octets of each datagram of a received train but the last, LISP header included; 0 for a single packet.
     var segmentSize: Int = 0
     /// A train although offloads are off, or a datagram that was cut off.
     var isIncomplete = false
     /// The next entry that goes out by the same source port, or -1.
     var next: Int = -1
+    /// Of the first entry of a message that is sent: how many entries it consists of.
+    var messageLength: Int = 1
     /// Outer TOS and TTL: received, or to be sent.
     var tos: UInt8 = 0
     var ttl: UInt8 = 0

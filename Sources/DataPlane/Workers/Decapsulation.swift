@@ -20,25 +20,48 @@ extension Worker where Device: ~Copyable {
 
     /// Receives one batch of datagrams and writes what is for this site to the TUNs.
     ///
-    /// - Returns: how many datagrams came; a full batch means that there may be more.
+    /// - Returns: how many messages came, a train counting as one.
     mutating func stepNetwork(_ family: AddressFamily) -> Int {
         let count = device.receive(family, into: batch)
         var last = Last()
         var run = Run()
         for index in 0..<count {
-            decapsulate(index, &last, &run)
+            let entry = batch.entries + index
+            let size = entry.pointee.segmentSize
+            // Up to the end of the last datagram; with the LISP header, since sizes of segments are with it.
+            var left = entry.pointee.length &+ DataPlaneConstants.lispHeaderSize
+            var packet = batch.packet(index)
+            if size > 0, left > size {
+                shared.add(1, to: .trainsReceived)
+                // Safe: what is decapsulated ends where the next datagram begins. Its TUN header overwrites the end of the
+                // datagram before it, which has been written to the TUN by then.
+                while left > size {
+                    decapsulate(entry, packet, size &- DataPlaneConstants.lispHeaderSize, &last, &run)
+                    packet += size
+                    left &-= size
+                }
+            }
+            decapsulate(entry, packet, left &- DataPlaneConstants.lispHeaderSize, &last, &run)
         }
         flushReceived(&run)
         return count
     }
 
+    /// - Parameters:
+    ///   - entry: what is known about the message.
+    ///   - packet: the inner packet, its LISP header before it.
+    ///   - length: octets of it; negative if not even the LISP header is whole.
     @inline(__always)
-    private mutating func decapsulate(_ index: Int, _ last: inout Last, _ run: inout Run) {
-        let entry = batch.entries + index
-        let packet = batch.packet(index)
+    private mutating func decapsulate(
+        _ entry: UnsafeMutablePointer<BatchEntry>,
+        _ packet: UnsafeMutableRawPointer,
+        _ length: Int,
+        _ last: inout Last,
+        _ run: inout Run
+    ) {
         guard !entry.pointee.isIncomplete else { return drop(.datagramTruncated) }
-        guard entry.pointee.length > 0 else { return drop(.datagramTooShort) }
-        let header = UInt64(bigEndian: (packet - DataPlaneConstants.lispHeaderSize).load(as: UInt64.self))
+        guard length > 0 else { return drop(.datagramTooShort) }
+        let header = UInt64(bigEndian: (packet - DataPlaneConstants.lispHeaderSize).loadUnaligned(as: UInt64.self))
         guard !LISPHeaderWords.isEncrypted(header) else { return drop(.encrypted) }
         let id = LISPHeaderWords.instance(header)
         if last.instanceID != id {
@@ -47,7 +70,7 @@ extension Worker where Device: ~Copyable {
             last.sourceFamily = nil
         }
         guard let instance = last.instance else { return drop(.unknownInstance) }
-        guard let inner = InnerPacket(UnsafeRawBufferPointer(start: packet, count: entry.pointee.length)) else {
+        guard let inner = InnerPacket(UnsafeRawBufferPointer(start: packet, count: length)) else {
             return drop(.malformedInnerPacket)
         }
         guard inner.destinationKind == .unicast else { return drop(.invalidInnerDestination) }

@@ -142,7 +142,13 @@ extension Worker where Device: ~Copyable {
             let isIPv4 = port < Self.maximumPorts
             let first = ports[port].first
             ports[port] = PortList()
-            device.send(isIPv4 ? .ipv4 : .ipv6, port: isIPv4 ? port : port &- Self.maximumPorts, batch, first: first)
+            let trains = device.send(
+                isIPv4 ? .ipv4 : .ipv6,
+                port: isIPv4 ? port : port &- Self.maximumPorts,
+                batch,
+                first: first
+            )
+            if trains > 0 { shared.add(trains, to: .trainsSent) }
             var index = first
             while index >= 0 {
                 let entry = batch.entries + index

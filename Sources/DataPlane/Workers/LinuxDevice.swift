@@ -1,6 +1,6 @@
 // Hot path. Runs once per packet, so: no allocation, no existential, no lock, no log line, no `throws`.
 //
-// A worker's device on Linux: TUN queues by read and write, sockets by recvmmsg and sendmmsg.
+// A worker's device on Linux: TUN queues by read and write, sockets by recvmmsg and sendmmsg, several datagrams a message.
 
 import Glibc
 import LISPWire
@@ -13,6 +13,8 @@ struct WorkerSockets: Sendable {
     var receiving: [AddressFamily: UDPSocket] = [:]
     /// Source ports.
     var sending: [AddressFamily: [UDPSocket]] = [:]
+    /// Whether trains may be sent.
+    var sendsTrains = false
 }
 
 struct LinuxDevice: PacketDevice, ~Copyable {
@@ -23,13 +25,19 @@ struct LinuxDevice: PacketDevice, ~Copyable {
     private let receivingIPv6: Int32
     private let portCountIPv4: Int
     private let portCountIPv6: Int
-    // Safe: descriptors of source ports, as many as the counts say; IPv4 first. Freed by `deinit`.
-    private let portDescriptors: UnsafeMutablePointer<Int32>
+    // Safe: source ports, as many as the counts say; IPv4 first. Freed by `deinit`.
+    private let ports: UnsafeMutablePointer<Port>
     private let receiveBatch: ReceiveBatch
-    private var sendIPv4: SendBatch
-    private var sendIPv6: SendBatch
+    private var sendIPv4: SocketSink
+    private var sendIPv6: SocketSink
     private var isReceiveBatchReady = false
-    private let order: UnsafeMutablePointer<Int>
+    /// How many messages to receive next: fewer while they are trains.
+    private var receiveLimit = DataPlaneConstants.batchSize
+
+    private struct Port {
+        var descriptor: Int32
+        var permission: TrainPermission
+    }
 
     init(sockets: WorkerSockets, shared: WorkerShared) {
         self.sockets = sockets
@@ -40,18 +48,18 @@ struct LinuxDevice: PacketDevice, ~Copyable {
         let v6 = sockets.sending[.ipv6] ?? []
         portCountIPv4 = v4.count
         portCountIPv6 = v6.count
-        portDescriptors = .allocate(capacity: v4.count + v6.count + 1)
-        for (index, socket) in (v4 + v6).enumerated() { (portDescriptors + index).initialize(to: socket.descriptor) }
+        ports = .allocate(capacity: v4.count + v6.count + 1)
+        for (index, socket) in (v4 + v6).enumerated() {
+            let permission = TrainPermission(sockets.sendsTrains)
+            (ports + index).initialize(to: Port(descriptor: socket.descriptor, permission: permission))
+        }
         receiveBatch = ReceiveBatch(capacity: DataPlaneConstants.batchSize)
-        sendIPv4 = SendBatch(family: .ipv4, capacity: DataPlaneConstants.batchSize)
-        sendIPv6 = SendBatch(family: .ipv6, capacity: DataPlaneConstants.batchSize)
-        order = .allocate(capacity: DataPlaneConstants.batchSize)
-        order.initialize(repeating: 0, count: DataPlaneConstants.batchSize)
+        sendIPv4 = SocketSink(.ipv4)
+        sendIPv6 = SocketSink(.ipv6)
     }
 
     deinit {
-        portDescriptors.deallocate()
-        order.deallocate()
+        ports.deallocate()
     }
 
     func readTunnel(_ queue: Int, into batch: borrowing PacketBatch) -> Int {
@@ -86,13 +94,15 @@ struct LinuxDevice: PacketDevice, ~Copyable {
                 receiveBatch.setBuffer(index, UnsafeMutableRawBufferPointer(start: start, count: size))
             }
         }
-        let count = receiveBatch.receive(from: family == .ipv4 ? receivingIPv4 : receivingIPv6)
+        let count = receiveBatch.receive(from: family == .ipv4 ? receivingIPv4 : receivingIPv6, limit: receiveLimit)
+        receiveLimit = receiveBatch.capacity
         for index in 0..<count {
             let entry = batch.entries + index
             entry.pointee.length = receiveBatch.length(index) &- DataPlaneConstants.lispHeaderSize
-            entry.pointee.segmentSize = 0
             entry.pointee.isIncomplete = receiveBatch.isTruncated(index)
             let fields = receiveBatch.trafficFields(index)
+            entry.pointee.segmentSize = fields.segmentSize
+            if fields.segmentSize > 0 { receiveLimit = DataPlaneConstants.trainsPerTurn }
             entry.pointee.tos = fields.tos
             entry.pointee.ttl = fields.ttl
             entry.pointee.sourceFamily = family.rawValue
@@ -115,66 +125,70 @@ struct LinuxDevice: PacketDevice, ~Copyable {
         family == .ipv4 ? portCountIPv4 : portCountIPv6
     }
 
-    mutating func send(_ family: AddressFamily, port: Int, _ batch: borrowing PacketBatch, first: Int) {
+    mutating func send(_ family: AddressFamily, port: Int, _ batch: borrowing PacketBatch, first: Int) -> Int {
+        let port = ports + (family == .ipv4 ? port : portCountIPv4 &+ port)
+        let wasGranted = port.pointee.permission.isGranted
+        let trains: Int
         if family == .ipv4 {
-            Self.send(&sendIPv4, portDescriptors[port], batch, first, order)
+            sendIPv4.descriptor = port.pointee.descriptor
+            trains = TrainSending.send(&sendIPv4, .ipv4, batch, first: first, &port.pointee.permission)
         } else {
-            Self.send(&sendIPv6, portDescriptors[portCountIPv4 &+ port], batch, first, order)
+            sendIPv6.descriptor = port.pointee.descriptor
+            trains = TrainSending.send(&sendIPv6, .ipv6, batch, first: first, &port.pointee.permission)
         }
-    }
-
-    @inline(__always)
-    private static func send(
-        _ messages: inout SendBatch,
-        _ descriptor: Int32,
-        _ batch: borrowing PacketBatch,
-        _ first: Int,
-        _ order: UnsafeMutablePointer<Int>
-    ) {
-        messages.clear()
-        var index = first
-        while index >= 0 {
-            let entry = batch.entries + index
-            entry.pointee.sendError = 0
-            // Safe: an entry that is sent has a locator, whose body stays until the next quiet point. Name and source
-            // stand at the beginning of their fields.
-            let locator = UnsafeMutableRawPointer(entry.pointee.locator.unsafelyUnwrapped)
-            let body = entry.pointee.locator.unsafelyUnwrapped
-            let payload = UnsafeRawBufferPointer(
-                start: batch.packet(index) - DataPlaneConstants.lispHeaderSize,
-                count: entry.pointee.length &+ DataPlaneConstants.lispHeaderSize
-            )
-            order[messages.count] = index
-            messages.add(
-                payload: payload,
-                to: UnsafeRawBufferPointer(start: locator, count: body.pointee.nameLength),
-                tos: entry.pointee.tos,
-                ttl: entry.pointee.ttl,
-                from: body.pointee.hasSource ? UnsafeRawPointer(locator + LocatorBody.sourceOffset) : nil
-            )
-            index = entry.pointee.next
-        }
-        var sent = 0
-        while sent < messages.count {
-            let result = messages.send(on: descriptor, from: sent)
-            if result > 0 {
-                sent &+= result
-                continue
-            }
-            let error = errno
-            if error == EINTR { continue }
-            // The first of the rest is refused; if for want of room, so would be the others.
-            let refused = error == EAGAIN || error == ENOBUFS ? messages.count : sent &+ 1
-            while sent < refused {
-                batch.entries[order[sent]].sendError = error
-                sent &+= 1
-            }
-        }
+        if wasGranted, !port.pointee.permission.isGranted { shared.add(1, to: .portsRefusedTrains) }
+        return trains
     }
 
     func now() -> UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(truncatingIfNeeded: time.tv_sec) &* 1_000_000_000 &+ UInt64(truncatingIfNeeded: time.tv_nsec)
+    }
+}
+
+/// Messages to the kernel, from whatever socket `descriptor` is.
+private struct SocketSink: MessageSink, ~Copyable {
+    var descriptor: Int32 = -1
+    private var messages: SendBatch
+
+    init(_ family: AddressFamily) {
+        messages = SendBatch(family: family, capacity: DataPlaneConstants.batchSize)
+    }
+
+    @inline(__always)
+    private func payload(_ batch: borrowing PacketBatch, _ index: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(
+            start: batch.packet(index) - DataPlaneConstants.lispHeaderSize,
+            count: batch.entries[index].length &+ DataPlaneConstants.lispHeaderSize
+        )
+    }
+
+    mutating func clear() { messages.clear() }
+
+    @inline(__always)
+    mutating func begin(_ batch: borrowing PacketBatch, _ index: Int) {
+        let entry = batch.entries + index
+        // Safe: an entry that is sent has a locator, whose body stays until the next quiet point. Name and source
+        // stand at the beginning of their fields.
+        let locator = UnsafeMutableRawPointer(entry.pointee.locator.unsafelyUnwrapped)
+        let body = entry.pointee.locator.unsafelyUnwrapped
+        messages.add(
+            payload: payload(batch, index),
+            to: UnsafeRawBufferPointer(start: locator, count: body.pointee.nameLength),
+            tos: entry.pointee.tos,
+            ttl: entry.pointee.ttl,
+            from: body.pointee.hasSource ? UnsafeRawPointer(locator + LocatorBody.sourceOffset) : nil
+        )
+    }
+
+    @inline(__always)
+    mutating func extend(_ batch: borrowing PacketBatch, _ index: Int) {
+        messages.extendLast(payload: payload(batch, index))
+    }
+
+    mutating func transmit(from first: Int) -> Int {
+        let result = messages.send(on: descriptor, from: first)
+        return result > 0 ? result : -Int(errno)
     }
 }

@@ -11,8 +11,9 @@ protocol PacketDevice: ~Copyable {
     /// Writes a packet to the TUN queue of instance number `queue`. Ten octets of virtio header come first.
     mutating func writeTunnel(_ queue: Int, _ frame: UnsafeRawBufferPointer) -> Bool
 
-    /// Receives datagrams for port 4341: the LISP header at 8 octets before `batch.packet(_:)`. Sets `length` (of the inner
-    /// packet; negative when not even the header is whole), `isIncomplete`, `tos`, `ttl` and `source`.
+    /// Receives datagrams, or trains of them, for port 4341: the (first) LISP header at 8 octets before `batch.packet(_:)`.
+    /// Sets `length` (of the inner packet; negative when not even the header is whole), `segmentSize`, `isIncomplete`, `tos`,
+    /// `ttl` and `source`.
     mutating func receive(_ family: AddressFamily, into batch: borrowing PacketBatch) -> Int
 
     /// How many source ports there are to spread flows over.
@@ -20,7 +21,9 @@ protocol PacketDevice: ~Copyable {
 
     /// Sends entry `first` and those linked to it by `next`, each with its LISP header, from source port number `port`.
     /// Sets `sendError` of each.
-    mutating func send(_ family: AddressFamily, port: Int, _ batch: borrowing PacketBatch, first: Int)
+    ///
+    /// - Returns: how many trains there were among what was sent.
+    mutating func send(_ family: AddressFamily, port: Int, _ batch: borrowing PacketBatch, first: Int) -> Int
 
     /// Nanoseconds of a monotonic clock.
     func now() -> UInt64

@@ -139,6 +139,9 @@ final class WorkerRuntime {
             for worker in 0..<workers {
                 all[worker].receiving[family] = try receivingSocket(family, options)
                 all[worker].sending[family] = try sendingSockets(family, options)
+                all[worker].sendsTrains =
+                    options.offload == .auto && options.udpChecksum == .compute
+                    && all[worker].sending[family]?.allSatisfy(\.canSendTrains) == true
             }
         }
         return all
@@ -152,6 +155,7 @@ final class WorkerRuntime {
         try socket.sharePort()
         try socket.receiveTrafficFields()
         try socket.acceptZeroChecksums()
+        if options.offload == .auto { socket.receiveTrains() }
         socket.setBuffers(receive: options.socketBuffer)
         try socket.bind(port: DataPlaneConstants.dataPort)
         return socket

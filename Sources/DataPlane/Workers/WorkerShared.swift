@@ -11,6 +11,9 @@ enum WorkerCounter: Int, CaseIterable {
     case missesReported
     case forwardedNatively
     case heldReleased
+    case trainsSent
+    case trainsReceived
+    case portsRefusedTrains
 
     /// They stand behind the drop counters.
     var index: Int { DataPlaneDropReason.count + rawValue }
@@ -64,6 +67,15 @@ final class WorkerShared: @unchecked Sendable {
 
     func dropped(_ reason: DataPlaneDropReason) -> UInt64 {
         counters[Int(reason.rawValue)].load(ordering: .relaxed)
+    }
+
+    /// For the worker's thread alone.
+    @inline(__always)
+    func add(_ number: Int, to counter: WorkerCounter) {
+        // Safe: there is no other writer, so load and store lose nothing.
+        let word = counters + counter.index
+        let sum = word.pointee.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: number)
+        word.pointee.store(sum, ordering: .relaxed)
     }
 
     func value(_ counter: WorkerCounter) -> UInt64 {

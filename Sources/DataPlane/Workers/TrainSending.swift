@@ -1,0 +1,181 @@
+// Hot path. Runs once per packet, so: no allocation, no existential, no lock, no log line, no `throws`.
+//
+// Trains: neighbours in a source port's list that have the same outer headers and the same size leave as one message, which
+// crosses the kernel's network stack once and is taken apart at its end (UDP_SEGMENT). The last may be shorter:
+//
+//    list     A 1464  A 1464  A 1464  A 700   A 1464  B 1464  A 52
+//    messages [---------- train -----------]  [-----] [-----] [--]
+//
+// A list holds whole flows and is never reordered, so flows keep their order.
+
+import Glibc
+import LISPWire
+
+/// Takes messages and hands them to a network: the kernel, or memory in tests.
+protocol MessageSink: ~Copyable {
+    /// Forgets all messages.
+    mutating func clear()
+    /// Adds a message of one datagram: entry `index` with its LISP header.
+    mutating func begin(_ batch: borrowing PacketBatch, _ index: Int)
+    /// Makes the last message a train, or longer, by entry `index`.
+    mutating func extend(_ batch: borrowing PacketBatch, _ index: Int)
+    /// Sends from message `first` on, which exists.
+    ///
+    /// - Returns: how many messages were taken, at least one; or the negative error number of message `first`.
+    mutating func transmit(from first: Int) -> Int
+}
+
+/// Whether one source port sends trains.
+struct TrainPermission {
+    /// A kernel or a device that takes no trains refuses so many, one after another, before it is asked no more. A single
+    /// refusal may have another reason, such as an address that was gone for a moment.
+    static let maximumRefusals = 3
+
+    private(set) var isGranted: Bool
+    private var refusals = 0
+
+    init(_ isGranted: Bool) { self.isGranted = isGranted }
+
+    mutating func wasTaken() { refusals = 0 }
+
+    /// A train was refused whose first datagram was taken alone.
+    mutating func wasRefused() {
+        refusals &+= 1
+        if refusals >= Self.maximumRefusals { isGranted = false }
+    }
+}
+
+enum TrainSending {
+    /// What every kernel that knows trains takes.
+    static let maximumSegments = 64
+
+    /// Payload of the largest IP packet.
+    @inline(__always)
+    static func maximumOctets(_ family: AddressFamily) -> Int { family == .ipv4 ? 65_507 : 65_487 }
+
+    /// Sends entry `first` and those linked to it by `next`, in order; sets `sendError` of each.
+    ///
+    /// What is wrong with a train may be right for each of its datagrams, so a refused one is tried again singly: a path MTU
+    /// then costs only the datagrams that exceed it.
+    ///
+    /// - Returns: how many trains were sent.
+    @inline(__always)
+    static func send<Sink: MessageSink & ~Copyable>(
+        _ sink: inout Sink,
+        _ family: AddressFamily,
+        _ batch: borrowing PacketBatch,
+        first: Int,
+        _ permission: inout TrainPermission
+    ) -> Int {
+        var trains = 0
+        // The first entry whose fate is open.
+        var cursor = first
+        // From there on, so many entries go singly.
+        var singles = 0
+        // The entry at the cursor was refused in a train, for a reason that may be the train.
+        var isTrainDoubted = false
+        while cursor >= 0 {
+            sink.clear()
+            build(&sink, family, batch, cursor, singles: permission.isGranted ? singles : .max)
+            singles = 0
+            var message = 0
+            while cursor >= 0 {
+                let result = sink.transmit(from: message)
+                if result > 0 {
+                    message &+= result
+                    if isTrainDoubted {
+                        isTrainDoubted = false
+                        permission.wasRefused()
+                    }
+                    for _ in 0..<result {
+                        if batch.entries[cursor].messageLength > 1 {
+                            trains &+= 1
+                            permission.wasTaken()
+                        }
+                        cursor = settle(batch, cursor, 0)
+                    }
+                    continue
+                }
+                let error = 0 &- Int32(truncatingIfNeeded: result)
+                if error == EINTR { continue }
+                if error == EAGAIN || error == ENOBUFS {
+                    // For want of room, so the others would be refused too.
+                    while cursor >= 0 { cursor = settle(batch, cursor, error) }
+                    continue
+                }
+                let length = batch.entries[cursor].messageLength
+                if length > 1, mayPassSingly(error) {
+                    isTrainDoubted = error != EMSGSIZE
+                    singles = isTrainDoubted ? .max : length
+                    break
+                }
+                isTrainDoubted = false
+                message &+= 1
+                cursor = settle(batch, cursor, error)
+            }
+        }
+        return trains
+    }
+
+    /// Whether what was refused as a train may be taken as datagrams.
+    ///
+    /// - EMSGSIZE, or EINVAL from older kernels: a segment exceeds the MTU of the device, perhaps not all of them.
+    /// - EINVAL: the kernel knows no trains. EIO: the device or the route (IPsec) cannot carry them.
+    @inline(__always)
+    private static func mayPassSingly(_ error: Int32) -> Bool {
+        error == EMSGSIZE || error == EINVAL || error == EIO
+    }
+
+    /// Makes messages of the entries from `first` on.
+    @inline(__always)
+    private static func build<Sink: MessageSink & ~Copyable>(
+        _ sink: inout Sink,
+        _ family: AddressFamily,
+        _ batch: borrowing PacketBatch,
+        _ first: Int,
+        singles: Int
+    ) {
+        var index = first
+        var singles = singles
+        while index >= 0 {
+            let head = batch.entries + index
+            sink.begin(batch, index)
+            index = head.pointee.next
+            var length = 1
+            if singles > 0 {
+                singles &-= 1
+            } else {
+                let size = head.pointee.length
+                var room = maximumOctets(family) &- size &- DataPlaneConstants.lispHeaderSize
+                while index >= 0, length < maximumSegments {
+                    let entry = batch.entries + index
+                    let octets = entry.pointee.length
+                    guard octets <= size, octets &+ DataPlaneConstants.lispHeaderSize <= room,
+                        entry.pointee.locator == head.pointee.locator,
+                        entry.pointee.tos == head.pointee.tos, entry.pointee.ttl == head.pointee.ttl
+                    else { break }
+                    sink.extend(batch, index)
+                    room &-= octets &+ DataPlaneConstants.lispHeaderSize
+                    length &+= 1
+                    index = entry.pointee.next
+                    if octets < size { break }
+                }
+            }
+            head.pointee.messageLength = length
+        }
+    }
+
+    /// Writes down what became of the message that begins at entry `first`.
+    ///
+    /// - Returns: the entry that follows it, or -1.
+    @inline(__always)
+    private static func settle(_ batch: borrowing PacketBatch, _ first: Int, _ error: Int32) -> Int {
+        var index = first
+        // Safe: `build` counted the entries of the list.
+        for _ in 0..<batch.entries[first].messageLength {
+            batch.entries[index].sendError = error
+            index = batch.entries[index].next
+        }
+        return index
+    }
+}
