@@ -10,7 +10,7 @@ package struct DataPlaneOptions: Sendable {
         case zero
     }
 
-    package enum Offload: Sendable {
+    package enum Offload: Sendable, CaseIterable {
         /// Many datagrams cross the kernel as one where it can do that.
         case auto
         /// Each datagram alone.

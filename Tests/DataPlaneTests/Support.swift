@@ -1,6 +1,7 @@
 // A worker on a device of memory, and packets to feed it.
 
 import ForwardingInterface
+import Glibc
 import LISPWire
 import PacketView
 
@@ -25,18 +26,34 @@ struct ReceivedPacket {
     var tos: UInt8 = 0
     var ttl: UInt8 = 64
     var source: IPAddress = .v4(IPv4Address(0))
+    /// Of a train, whose datagrams are all in `payload`.
+    var segmentSize = 0
 }
 
-/// Queues in memory; what a worker does with them can be looked at.
-struct MemoryDevice: PacketDevice, ~Copyable {
+/// Queues in memory; what a worker does with them can be looked at. Takes and takes apart trains as the kernel does.
+struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
     var tunnelInput: [Int: [[UInt8]]] = [:]
     var tunnelOutput: [(queue: Int, packet: [UInt8])] = []
     var networkInput: [AddressFamily: [ReceivedPacket]] = [:]
     var sent: [SentDatagram] = []
     var clock: UInt64 = 1_000_000_000
     var ports = 8
-    /// Errors for the next datagrams sent, in order; then none.
+    /// Errors for the next messages sent, in order, 0 for none; then none.
     var sendErrors: [Int32] = []
+    /// Why trains are refused; 0: they are not.
+    var trainError: Int32 = 0
+    /// The largest payload that fits the network.
+    var largestPayload = 65_507
+    /// How many datagrams each message had that was taken.
+    var messageLengths: [Int] = []
+    /// Trains that were handed over, refused ones too.
+    var trainsTried = 0
+    var permission: TrainPermission
+    private var messages: [[SentDatagram]] = []
+    private var family = AddressFamily.ipv4
+    private var port = 0
+
+    init(offload: DataPlaneOptions.Offload = .auto) { permission = TrainPermission(offload == .auto) }
 
     mutating func readTunnel(_ queue: Int, into batch: borrowing PacketBatch) -> Int {
         let packets = tunnelInput[queue, default: []].prefix(batch.capacity)
@@ -67,6 +84,7 @@ struct MemoryDevice: PacketDevice, ~Copyable {
             let entry = batch.entries + index
             entry.pointee.length = datagram.payload.count - 8
             entry.pointee.isIncomplete = datagram.payload.count > 65_543
+            entry.pointee.segmentSize = datagram.segmentSize
             entry.pointee.tos = datagram.tos
             entry.pointee.ttl = datagram.ttl
             entry.pointee.source = TrieKey(datagram.source.leftAligned)
@@ -78,27 +96,65 @@ struct MemoryDevice: PacketDevice, ~Copyable {
 
     func sourcePortCount(_ family: AddressFamily) -> Int { ports }
 
-    mutating func send(_ family: AddressFamily, port: Int, _ batch: borrowing PacketBatch, first: Int) {
-        var index = first
-        while index >= 0 {
-            let entry = batch.entries[index]
-            let current = index
-            index = entry.next
-            let error = sendErrors.isEmpty ? 0 : sendErrors.removeFirst()
-            batch.entries[current].sendError = error
-            guard error == 0 else { continue }
-            let payload = UnsafeRawBufferPointer(start: batch.packet(current) - 8, count: entry.length + 8)
-            sent.append(
-                SentDatagram(
-                    family: family,
-                    port: port,
-                    destination: entry.locator?.pointee.address ?? TrieKey(0),
-                    tos: entry.tos,
-                    ttl: entry.ttl,
-                    payload: Array(payload)
-                )
-            )
+    mutating func send(_ family: AddressFamily, port: Int, _ batch: borrowing PacketBatch, first: Int) -> Int {
+        self.family = family
+        self.port = port
+        var permission = permission
+        defer { self.permission = permission }
+        return TrainSending.send(&self, family, batch, first: first, &permission)
+    }
+
+    mutating func clear() { messages = [] }
+
+    mutating func begin(_ batch: borrowing PacketBatch, _ index: Int) {
+        messages.append([sent(batch, index)])
+    }
+
+    mutating func extend(_ batch: borrowing PacketBatch, _ index: Int) {
+        messages[messages.count - 1].append(sent(batch, index))
+    }
+
+    private func sent(_ batch: borrowing PacketBatch, _ index: Int) -> SentDatagram {
+        let entry = batch.entries[index]
+        return SentDatagram(
+            family: family,
+            port: port,
+            destination: entry.locator?.pointee.address ?? TrieKey(0),
+            tos: entry.tos,
+            ttl: entry.ttl,
+            payload: Array(UnsafeRawBufferPointer(start: batch.packet(index) - 8, count: entry.length + 8))
+        )
+    }
+
+    mutating func transmit(from first: Int) -> Int {
+        var taken = 0
+        for message in messages[first...] {
+            if message.count > 1 { trainsTried += 1 }
+            let error = refusal(message)
+            if error != 0, taken > 0 { return taken }
+            if !sendErrors.isEmpty { sendErrors.removeFirst() }
+            if error != 0 { return -Int(error) }
+            taken += 1
+            messageLengths.append(message.count)
+            // As the kernel does: all octets in a row, cut by the size of the first.
+            let octets = message.flatMap(\.payload)
+            let size = message[0].payload.count
+            for start in stride(from: 0, to: octets.count, by: size) {
+                var datagram = message[0]
+                datagram.payload = Array(octets[start..<min(start + size, octets.count)])
+                sent.append(datagram)
+            }
         }
+        return taken
+    }
+
+    private func refusal(_ message: [SentDatagram]) -> Int32 {
+        if let error = sendErrors.first, error != 0 { return error }
+        if message.count > 1, trainError != 0 { return trainError }
+        if message.count > 64 { return EINVAL }
+        if message[0].payload.count > largestPayload { return EMSGSIZE }
+        let octets = message.reduce(0) { $0 + $1.payload.count }
+        return octets > (family == .ipv4 ? 65_507 : 65_487) ? EMSGSIZE : 0
     }
 
     func now() -> UInt64 { clock }
@@ -116,9 +172,12 @@ extension DataPlane {
     }
 
     /// Worker 0 on memory, online.
-    func memoryWorker(_ index: Int = 0) -> Worker<MemoryDevice> {
+    func memoryWorker(
+        _ index: Int = 0,
+        offload: DataPlaneOptions.Offload = .auto
+    ) -> Worker<MemoryDevice> {
         workers[index].reader.online()
-        return Worker(plane: shared, shared: workers[index], device: MemoryDevice())
+        return Worker(plane: shared, shared: workers[index], device: MemoryDevice(offload: offload))
     }
 
     func dropped(_ reason: DataPlaneDropReason) -> UInt64 { statistics().drops[reason] ?? 0 }

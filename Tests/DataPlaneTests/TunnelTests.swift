@@ -9,6 +9,7 @@ import ForwardingInterface
 import Glibc
 import LISPWire
 import LinuxNetwork
+import PacketView
 import Testing
 
 @testable import DataPlane
@@ -21,7 +22,7 @@ final class TunnelEnd {
     /// What the hosts of this site use to talk.
     let host: ControlSocket
 
-    init(namespace: NetworkNamespace, site: Int) throws {
+    init(namespace: NetworkNamespace, site: Int, _ change: (inout DataPlaneOptions) -> Void) throws {
         let (plane, tun, host) = try namespace.run {
             // Retried, since an address may take a moment to be usable.
             try Shell.run(
@@ -33,6 +34,7 @@ final class TunnelEnd {
             )
             var options = DataPlaneOptions()
             options.workers = 2
+            change(&options)
             let plane = try DataPlane(options: options)
             let tun = try TUNDevice.open(name: "lisp0", queues: plane.workerCount)
             try plane.addInstance(.default, queues: tun.descriptors)
@@ -85,8 +87,18 @@ enum Shell {
 }
 
 @Suite(.enabled(if: Shell.canRun, Shell.reason), .serialized) struct TunnelTests {
+    typealias Offload = DataPlaneOptions.Offload
+
     /// Two namespaces joined by a veth pair, a plane in each.
-    func withTunnel(_ body: (_ a: TunnelEnd, _ b: TunnelEnd) throws -> Void) throws {
+    func withTunnel(
+        _ offload: DataPlaneOptions.Offload = .auto,
+        _ change: (inout DataPlaneOptions) -> Void = { _ in },
+        _ body: (_ a: TunnelEnd, _ b: TunnelEnd) throws -> Void
+    ) throws {
+        func options(_ options: inout DataPlaneOptions) {
+            options.offload = offload
+            change(&options)
+        }
         try NetworkNamespace.runInFresh {
             let first = try NetworkNamespace()
             try Shell.run("ip link add core type veth peer name far")
@@ -95,9 +107,9 @@ enum Shell {
                 // `ip` takes a namespace by path, and a descriptor of this process is one.
                 let path = "/proc/\(getpid())/fd/\(second.descriptor)"
                 try first.run { try Shell.run("ip link set far netns \(path) name core") }
-                let a = try TunnelEnd(namespace: first, site: 1)
+                let a = try TunnelEnd(namespace: first, site: 1, options)
                 defer { a.close() }
-                let b = try TunnelEnd(namespace: second, site: 2)
+                let b = try TunnelEnd(namespace: second, site: 2, options)
                 defer { b.close() }
                 try body(a, b)
             }
@@ -115,8 +127,10 @@ enum Shell {
 
     static let families = [("10.1.0.1", "10.2.0.1"), ("2001:db8:1::1", "2001:db8:2::1")]
 
-    @Test func `all four mixes carry datagrams both ways, unchanged`() throws {
-        try withTunnel { a, b in
+    @Test(arguments: Offload.allCases) func `all four mixes carry datagrams both ways, unchanged`(offload: Offload)
+        throws
+    {
+        try withTunnel(offload) { a, b in
             let atA = ControlSocket.Receiver(a.host)
             let atB = ControlSocket.Receiver(b.host)
             var count = 0
@@ -145,8 +159,10 @@ enum Shell {
         }
     }
 
-    @Test func `the first packet waits for its mapping and then goes out`() throws {
-        try withTunnel { a, b in
+    @Test(arguments: Offload.allCases) func `the first packet waits for its mapping and then goes out`(offload: Offload)
+        throws
+    {
+        try withTunnel(offload) { a, b in
             b.install(site: 1, rloc: "192.0.2.1")
             let receiver = ControlSocket.Receiver(b.host)
             try a.host.send([7, 7], to: Endpoint(address("10.2.0.1"), 7_000), from: address("10.1.0.1"))
@@ -161,8 +177,10 @@ enum Shell {
         }
     }
 
-    @Test func `pings cross, small and as large as the TUN's MTU allows`() throws {
-        try withTunnel { a, b in
+    @Test(arguments: Offload.allCases) func `pings cross, small and as large as the TUN's MTU allows`(offload: Offload)
+        throws
+    {
+        try withTunnel(offload) { a, b in
             a.install(site: 2, rloc: "192.0.2.2")
             b.install(site: 1, rloc: "2001:db8:ffff::1")
             try a.namespace.run {
@@ -185,8 +203,10 @@ enum Shell {
         }
     }
 
-    @Test func `garbage on port 4341 is counted, and the tunnel goes on`() throws {
-        try withTunnel { a, b in
+    @Test(arguments: Offload.allCases) func `garbage on port 4341 is counted, and the tunnel goes on`(offload: Offload)
+        throws
+    {
+        try withTunnel(offload) { a, b in
             a.install(site: 2, rloc: "192.0.2.2")
             b.install(site: 1, rloc: "192.0.2.1")
             var random = SplitMix.printed("garbage on 4341")
@@ -208,8 +228,8 @@ enum Shell {
         }
     }
 
-    @Test func `an instance can come and go while traffic flows`() throws {
-        try withTunnel { a, b in
+    @Test(arguments: Offload.allCases) func `an instance can come and go while traffic flows`(offload: Offload) throws {
+        try withTunnel(offload) { a, b in
             a.install(site: 2, rloc: "192.0.2.2")
             b.install(site: 1, rloc: "192.0.2.1")
             let red = InstanceID(uncheckedRawValue: 101)
@@ -222,6 +242,175 @@ enum Shell {
                 a.plane.removeInstance(red)
                 tun.close()
             }
+        }
+    }
+
+    // MARK: Trains
+
+    /// So many octets over TCP from an EID of A to one of B, and what came of them.
+    func transfer(_ count: Int, _ a: TunnelEnd, _ b: TunnelEnd, to destination: String) throws -> Bool {
+        let family = address(destination).family == .ipv4 ? AF_INET : AF_INET6
+        let name = SocketAddress(Endpoint(address(destination), 7_001))
+        func tcp() -> Int32 { socket(family, Int32(SOCK_STREAM.rawValue), 0) }
+        let listening = try b.namespace.run { tcp() }
+        let sending = try a.namespace.run { tcp() }
+        defer { _ = (close(listening), close(sending)) }
+        func withName(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+            name.withBytes { bytes in
+                bytes.withMemoryRebound(to: sockaddr.self) { pointer in
+                    pointer.baseAddress.map { body($0, socklen_t(bytes.count)) } ?? -1
+                }
+            }
+        }
+        var timeout = timeval(tv_sec: 10, tv_usec: 0)
+        for descriptor in [listening, sending] {
+            setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        }
+        try #require(withName { bind(listening, $0, $1) } == 0 && listen(listening, 1) == 0)
+        try #require(withName { connect(sending, $0, $1) } == 0)
+        let receiving = accept(listening, nil, nil)
+        try #require(receiving >= 0)
+        defer { _ = close(receiving) }
+        setsockopt(receiving, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        var random = SplitMix.printed("bytes over TCP")
+        let octets = (0..<count / 8).flatMap { _ in withUnsafeBytes(of: random.next()) { Array($0) } }
+        let writer = try SystemThread(name: "writer") {
+            var sent = 0
+            while sent < octets.count {
+                let result = octets[sent...].withUnsafeBytes { write(sending, $0.baseAddress, $0.count) }
+                guard result > 0 else { break }
+                sent += result
+            }
+            shutdown(sending, Int32(SHUT_WR))
+        }
+        var received: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let result = read(receiving, &buffer, buffer.count)
+            guard result > 0 else { break }
+            received += buffer[..<result]
+        }
+        writer.join()
+        return received == octets
+    }
+
+    @Test(arguments: Offload.allCases) func `TCP carries its bytes unchanged, over both families`(offload: Offload)
+        throws
+    {
+        try withTunnel(offload) { a, b in
+            for (rlocA, rlocB) in [("192.0.2.1", "192.0.2.2"), ("2001:db8:ffff::1", "2001:db8:ffff::2")] {
+                a.install(site: 2, rloc: rlocB)
+                b.install(site: 1, rloc: rlocA)
+                for (_, to) in Self.families {
+                    let isUnchanged = try transfer(8 << 20, a, b, to: to)
+                    #expect(isUnchanged)
+                }
+            }
+            let (atA, atB) = (a.plane.statistics(), b.plane.statistics())
+            #expect((atA.trainsSent > 0) == (offload == .auto))
+            #expect((atB.trainsReceived > 0) == (offload == .auto))
+            #expect(atA.portsRefusedTrains == 0)
+            #expect(atB.drops.filter { $0.value > 0 && $0.key != .multicastDestination } == [:])
+        }
+    }
+
+    @Test func `without checksums there are no trains, and all arrives`() throws {
+        try withTunnel(.auto) {
+            $0.udpChecksum = .zero
+        } _: { a, b in
+            a.install(site: 2, rloc: "2001:db8:ffff::2")
+            b.install(site: 1, rloc: "192.0.2.1")
+            let isUnchanged = try transfer(1 << 20, a, b, to: "10.2.0.1")
+            #expect(isUnchanged)
+            #expect(a.plane.statistics().trainsSent == 0)
+        }
+    }
+
+    /// A raw socket, which sees what a cable would carry.
+    struct Cable: ~Copyable {
+        let descriptor: Int32
+
+        init(_ namespace: NetworkNamespace) throws {
+            descriptor = try namespace.run {
+                let descriptor = socket(AF_PACKET, Int32(SOCK_DGRAM.rawValue), Int32(UInt16(3).bigEndian))
+                var size: Int32 = 32 << 20
+                setsockopt(descriptor, SOL_SOCKET, 33, &size, 4)
+                try #require(descriptor >= 0)
+                return descriptor
+            }
+        }
+
+        deinit { _ = close(descriptor) }
+
+        /// UDP packets to port 4341 of an address that ends in 2, so far: the longest, how many, and how many had a wrong outer checksum.
+        func read() -> (longest: Int, count: Int, wrong: Int) {
+            var result = (longest: 0, count: 0, wrong: 0)
+            var buffer = [UInt8](repeating: 0, count: 70_000)
+            while true {
+                let length = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+                guard length > 0 else { return result }
+                buffer[..<length].withUnsafeBytes { bytes in
+                    let isIPv4 = bytes[0] >> 4 == 4
+                    let start = isIPv4 ? 20 : 40
+                    guard length >= start + 8, bytes[isIPv4 ? 9 : 6] == 17, bytes[start - 1] == 2,
+                        bytes[start + 2] == 0x10,
+                        bytes[start + 3] == 0xf5
+                    else { return }
+                    result.longest = max(result.longest, length)
+                    result.count += 1
+                    let datagram = UnsafeRawBufferPointer(rebasing: bytes[start...])
+                    let pseudo = InternetChecksum.pseudoHeaderSum(
+                        UnsafeRawBufferPointer(rebasing: bytes[(isIPv4 ? 12 : 8)..<start]),
+                        protocol: 17,
+                        length: UInt32(datagram.count)
+                    )
+                    if InternetChecksum.checksum(datagram, initial: pseudo) != 0 { result.wrong += 1 }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: Offload.allCases)
+    func `on the wire packets are no larger than the MTU, and their checksums are right`(
+        offload: Offload
+    ) throws {
+        try withTunnel(offload) { a, b in
+            // A link that can do nothing for us: the kernel takes trains apart and computes checksums before it.
+            try a.namespace.run { try Shell.run("ethtool -K core tx off gso off tso off >/dev/null 2>&1") }
+            for (rlocA, rlocB) in [("192.0.2.1", "192.0.2.2"), ("2001:db8:ffff::1", "2001:db8:ffff::2")] {
+                a.install(site: 2, rloc: rlocB)
+                b.install(site: 1, rloc: rlocA)
+                let cable = try Cable(b.namespace)
+                let isUnchanged = try transfer(2 << 20, a, b, to: "10.2.0.1")
+                #expect(isUnchanged)
+                let seen = cable.read()
+                #expect((1_480...1_500).contains(seen.longest))
+                #expect(seen.count >= (2 << 20) / 1_404)
+                #expect(seen.wrong == 0)
+            }
+        }
+    }
+
+    @Test(arguments: Offload.allCases) func `packets that exceed the core's MTU are counted, and no others are lost`(
+        offload: Offload
+    ) throws {
+        try withTunnel(offload) { a, b in
+            a.install(site: 2, rloc: "192.0.2.2")
+            try a.namespace.run { try Shell.run("ip link set core mtu 1200") }
+            let receiver = ControlSocket.Receiver(b.host)
+            let sizes = (0..<300).map { $0 % 15 < 5 ? 1_300 : $0 % 15 < 10 ? 1_000 : 100 }
+            for size in sizes {
+                try a.host.send(
+                    [UInt8](repeating: 1, count: size),
+                    to: Endpoint(address("10.2.0.1"), 7_000),
+                    from: address("10.1.0.1")
+                )
+            }
+            #expect(received(receiver, count: 200).map(\.payload.count) == sizes.filter { $0 < 1_200 })
+            #expect(a.plane.dropped(.exceedsPathMTU) == 100)
+            #expect(a.plane.counters(of: MappingID(rawValue: 1)).encapsulated.packets == 200)
+            #expect(a.plane.statistics().portsRefusedTrains == 0)
         }
     }
 }

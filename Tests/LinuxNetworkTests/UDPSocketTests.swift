@@ -126,6 +126,70 @@ import Testing
         }
     }
 
+    @Test(arguments: AddressFamily.allCases) func `a train arrives as one, or datagram by datagram where not asked for`(
+        family: AddressFamily
+    ) throws {
+        try inLoopback {
+            let merging = try UDPSocket(family: family)
+            try merging.receiveTrafficFields()
+            try merging.receiveDestinations()
+            #expect(merging.receiveTrains())
+            try merging.bind(port: 4341)
+            let plain = try UDPSocket(family: family)
+            try plain.receiveTrafficFields()
+            try plain.bind(port: 4343)
+            let sending = try UDPSocket(family: family)
+            #expect(sending.canSendTrains)
+            try sending.neverFragment()
+            let loopback: IPAddress = family == .ipv4 ? .v4(IPv4Address(0x7f00_0001)) : .v6(IPv6Address(1))
+            let source = loopback.family == .ipv4 ? [127, 0, 0, 1] : [UInt8](repeating: 0, count: 15) + [1]
+            let octets = (0..<250).map { UInt8($0) }
+            let buffers = UnsafeMutableRawBufferPointer.allocate(byteCount: 8 * 512, alignment: 8)
+            defer { buffers.deallocate() }
+            func slot(_ index: Int) -> UnsafeMutableRawBufferPointer {
+                UnsafeMutableRawBufferPointer(rebasing: buffers[index * 512..<index * 512 + 512])
+            }
+            let received = ReceiveBatch(capacity: 8)
+            for index in 0..<8 { received.setBuffer(index, slot(index)) }
+            var batch = SendBatch(family: family, capacity: 8)
+            for (port, lengths) in [(4341, [10, 250, 20]), (4343, [10, 100, 100, 50, 20])] as [(UInt16, [Int])] {
+                let name = SocketAddress(Endpoint(loopback, port))
+                batch.clear()
+                octets.withUnsafeBytes { octets in
+                    name.withBytes { name in
+                        source.withUnsafeBytes { source in
+                            func part(_ range: Range<Int>) -> UnsafeRawBufferPointer { .init(rebasing: octets[range]) }
+                            batch.add(payload: part(0..<10), to: name, tos: 0, ttl: 9, from: nil)
+                            batch.add(payload: part(0..<100), to: name, tos: 0xb8, ttl: 7, from: source.baseAddress)
+                            batch.extendLast(payload: part(100..<200))
+                            batch.extendLast(payload: part(200..<250))
+                            batch.add(payload: part(0..<20), to: name, tos: 4, ttl: 8, from: nil)
+                            #expect(batch.count == 3)
+                            #expect(batch.send(on: sending.descriptor, from: 0) == 3)
+                        }
+                    }
+                }
+                let descriptor = port == 4341 ? merging.descriptor : plain.descriptor
+                #expect(received.receive(from: descriptor, limit: 1) == 1)
+                #expect(received.length(0) == 10)
+                #expect(received.receive(from: descriptor) == lengths.count - 1)
+                let found = (0..<lengths.count - 1).map { received.length($0) }
+                #expect(found == Array(lengths.dropFirst()))
+                var whole: [UInt8] = []
+                for index in 0..<lengths.count - 2 {
+                    let fields = received.trafficFields(index)
+                    #expect(fields.tos == 0xb8 && fields.ttl == 7)
+                    #expect(fields.segmentSize == (port == 4341 ? 100 : 0))
+                    whole += slot(index)[..<received.length(index)]
+                    if port == 4341 { #expect(received.destination(index) == loopback) }
+                }
+                #expect(whole == octets)
+                #expect(received.trafficFields(lengths.count - 2).segmentSize == 0)
+                #expect(received.trafficFields(lengths.count - 2).tos == 4)
+            }
+        }
+    }
+
     @Test func `zero checksums over IPv6 reach port 4341 and not port 4342`() throws {
         try inLoopback {
             let data = try UDPSocket(family: .ipv6)
