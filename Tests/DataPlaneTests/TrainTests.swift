@@ -207,7 +207,7 @@ import Testing
         var single = worker(plane, ports: 2, .off)
         var trains = worker(plane, ports: 2)
         var sent: UInt64 = 0
-        for round in 0..<2_000 {
+        for round in 0..<500 {
             let sizes = (0..<3).map { _ in Int.random(in: 40...(round % 10 == 0 ? 9_000 : 1_500), using: &random) }
             let packets = (0..<Int.random(in: 1...64, using: &random)).map { _ in
                 sized(
@@ -245,7 +245,7 @@ import Testing
             trains.device.messageLengths = []
         }
         #expect(plane.statistics().encapsulated.packets == sent)
-        #expect(plane.statistics().trainsSent > 2_000)
+        #expect(plane.statistics().trainsSent > 500)
     }
 
     // MARK: Receiving

@@ -303,7 +303,7 @@ enum Shell {
                 a.install(site: 2, rloc: rlocB)
                 b.install(site: 1, rloc: rlocA)
                 for (_, to) in Self.families {
-                    let isUnchanged = try transfer(8 << 20, a, b, to: to)
+                    let isUnchanged = try transfer(4 << 20, a, b, to: to)
                     #expect(isUnchanged)
                 }
             }
