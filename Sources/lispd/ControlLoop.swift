@@ -28,6 +28,8 @@ actor ControlLoop {
 
     /// Address changes come in bursts; look at the host once after each.
     private static let hostSettleTime = TimeAmount.milliseconds(100)
+    /// How often the data plane frees what its workers have let go of.
+    private static let maintenance = TimeAmount.milliseconds(500)
     /// How often nonces are written down.
     private static let saveInterval = TimeAmount.seconds(10)
     /// How far ahead the saved nonce is of the one in use, so that a crash cannot make it go back.
@@ -114,6 +116,11 @@ actor ControlLoop {
         saveState()
         eventLoop.scheduleRepeatedTask(initialDelay: Self.saveInterval, delay: Self.saveInterval) { [weak self] _ in
             self?.assumeIsolated { $0.saveState() }
+        }
+        if plane != nil {
+            eventLoop.scheduleRepeatedTask(initialDelay: Self.maintenance, delay: Self.maintenance) { [weak self] _ in
+                self?.assumeIsolated { $0.plane?.maintain() }
+            }
         }
         schedule()
     }
