@@ -40,7 +40,7 @@ package struct Router: Sendable {
         guard message.source.port != 0 else { return refuse(.zeroSourcePort, message) }
         let decoded: ControlMessage
         do throws(WireError) {
-            decoded = try ControlMessage(decoding: message.payload)
+            decoded = try Self.decode(message.payload)
         } catch {
             return refuse(error, message)
         }
@@ -85,6 +85,11 @@ package struct Router: Sendable {
             return refuse(.unknownType, message)
         }
         return counted(actions)
+    }
+
+    /// Takes Encapsulated Control Messages without an inner UDP checksum: docs/decisions/inner-udp-checksum.md.
+    private static func decode(_ payload: [UInt8]) throws(WireError) -> ControlMessage {
+        try ControlMessage(decoding: payload, zeroInnerChecksum: .accept)
     }
 
     /// A Map-Request on its own: an RLOC-probe, or one that found its way without the mapping system.
@@ -245,6 +250,7 @@ package struct Router: Sendable {
     package mutating func reconfigure(
         _ settings: RouterSettings,
         nextNonce: UInt64,
+        nonces: () -> [NonceHistory] = { [] },
         now: Instant,
         using random: inout some RandomNumberGenerator
     ) -> [RouterAction] {
@@ -264,7 +270,7 @@ package struct Router: Sendable {
             etr = nil
         }
         if let new = settings.mapServer {
-            if mapServer == nil { mapServer = MapServer(settings: new) }
+            if mapServer == nil { mapServer = MapServer(settings: new, nonceState: nonces()) }
             actions += Self.carry(mapServer?.reconfigure(new, now: now, using: &random))
         } else {
             mapServer = nil
@@ -313,7 +319,7 @@ package struct Router: Sendable {
     private mutating func counted(_ actions: [RouterAction]) -> [RouterAction] {
         for case .send(let datagram) in actions {
             sent.add(ControlMessageKind(payload: datagram.payload))
-            if let message = try? ControlMessage(decoding: datagram.payload) { messages.add(message, .sent) }
+            if let message = try? Self.decode(datagram.payload) { messages.add(message, .sent) }
         }
         return actions
     }
