@@ -17,6 +17,8 @@ package struct Router: Sendable {
     package private(set) var received = Tally<ControlMessageKind>()
     package private(set) var sent = Tally<ControlMessageKind>()
     package private(set) var refusals = Tally<RouterRefusal>()
+    /// Those that do not decode, once more.
+    package private(set) var formatFaults = Tally<FormatFault>()
     package private(set) var messages = Tally<MessageCount>()
 
     /// - Parameter nextNonce: where the ETR's nonces go on: the larger of what was saved and the wall clock in nanoseconds.
@@ -199,6 +201,7 @@ package struct Router: Sendable {
             case .truncated, .invalid, .trailingBytes, .badChecksum: .malformed
             }
         refusals.add(reason)
+        if reason == .malformed { formatFaults.add(FormatFault(error, payload: message.payload)) }
         return [.note(.refused(reason: "\(reason.rawValue): \(error)", source: message.source))]
     }
 
@@ -257,7 +260,7 @@ package struct Router: Sendable {
         var actions: [RouterAction] = []
         if let new = settings.itr {
             if itr == nil { itr = ITR(settings: new) }
-            actions += Self.carry(itr?.reconfigure(new))
+            actions += Self.carry(itr?.reconfigure(new, now: now))
         } else {
             actions += Self.carry(itr?.clearAll())
             itr = nil

@@ -10,10 +10,21 @@ package struct MapCacheLocator: Hashable, Sendable {
     package var address: IPAddress? { record.address.ipAddress }
     /// The locator in the forwarding state, or `nil` while it takes no part there.
     package var id: LocatorID?
+    /// Since when it takes part in the forwarding state, or does not, and how often that has changed.
+    package private(set) var since: Instant
+    package private(set) var stateChanges: UInt64 = 0
 
-    package init(record: LocatorRecord, id: LocatorID? = nil) {
+    package init(record: LocatorRecord, since: Instant, id: LocatorID? = nil) {
         self.record = record
+        self.since = since
         self.id = id
+    }
+
+    /// Takes over the history of the same locator from before the entry changed.
+    package mutating func follow(_ before: MapCacheLocator, now: Instant) {
+        let isSame = (before.id == nil) == (id == nil) && before.record.isReachable == record.isReachable
+        since = isSame ? before.since : now
+        stateChanges = before.stateChanges + (isSame ? 0 : 1)
     }
 }
 

@@ -9,7 +9,7 @@ import ManagementAPI
 extension ControlLoop {
     func siteReport(_ query: TableQuery) throws(ManagementError) -> SiteReport {
         guard let server = router.mapServer else {
-            throw ManagementError(.refused, "this router is no Map-Server: it has no sites")
+            throw ManagementError(.notOurRole, "this router is no Map-Server: it has no sites")
         }
         let selection = try EIDSelection(query)
         if let name = query.name, server.site(named: name) == nil {
@@ -80,7 +80,7 @@ extension ControlLoop {
             )
             for (prefix, registered) in server.registry.registrations(in: configured) where prefix != configured.prefix
             {
-                rows.append((prefix, siteEID(prefix, configured, registered, Tally(), time)))
+                rows.append((prefix, siteEID(prefix, configured, registered, status.refusals(for: prefix), time)))
             }
         }
         return rows
@@ -94,6 +94,10 @@ extension ControlLoop {
         _ time: ReportTime
     ) -> ManagementAPI.SiteEID {
         let latest = registered?.mostRecent
+        // What is over is remembered of whole configured prefixes only.
+        let last =
+            latest.map { ConfiguredEID.LastRegistration(time: $0.lastRegistered, source: $0.source) }
+            ?? router.mapServer?.registry.configured[prefix]?.lastRegistration
         return ManagementAPI.SiteEID(
             instanceID: prefix.instanceID.rawValue,
             eidPrefix: prefix.prefix.description,
@@ -101,9 +105,9 @@ extension ControlLoop {
             acceptMoreSpecifics: configured.acceptMoreSpecifics,
             isRegistered: registered != nil,
             firstRegistered: registered.map { time.moment($0.firstRegistered) },
-            lastRegistered: latest.map { time.moment($0.lastRegistered) },
-            lastRegisteredBy: latest.map { PeerAddress($0.source) },
-            proxyReply: configured.proxyReply || latest?.wantsProxyReply ?? false,
+            lastRegistered: last.map { time.moment($0.time) },
+            lastRegisteredBy: last.map { PeerAddress($0.source) },
+            proxyReply: configured.proxyReply || registered?.registrations.contains(where: \.wantsProxyReply) ?? false,
             mergeActive: registered?.mergedLocators != nil,
             ttl: latest.map { 60 * Int64($0.record.ttlMinutes) },
             authenticationFailures: failures[.wrongKey] + failures[.unknownKeyID] + failures[.badLength]
@@ -129,8 +133,10 @@ extension ControlLoop {
             proxyReply: registration.wantsProxyReply,
             merge: registration.wantsMerge,
             wantMapNotify: registration.wantsMapNotify,
+            securityCapable: registration.isSecurityCapable,
             keyID: registration.key.id,
             algorithm: registration.key.algorithm.name,
+            nonce: String(registration.nonce.description.dropFirst(2)),
             locators: registration.record.locators.map(RegisteredLocator.init)
         )
     }
@@ -138,9 +144,10 @@ extension ControlLoop {
     private func mergedLocators(_ registered: RegisteredEID?) -> [MergedLocator] {
         guard let registered, let merged = registered.mergedLocators else { return [] }
         return merged.compactMap { locator in
-            let owner = registered.registrations.last { registration in
-                registration.record.locators.contains { $0.address == locator.address }
+            let owners = registered.registrations.filter { registration in
+                registration.wantsMerge && registration.record.locators.contains { $0.address == locator.address }
             }
+            let owner = owners.max { $0.lastRegistered < $1.lastRegistered }
             return owner.map {
                 MergedLocator(locator: RegisteredLocator(locator), registeredBy: PeerAddress($0.source))
             }

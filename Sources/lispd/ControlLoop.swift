@@ -58,6 +58,8 @@ actor ControlLoop {
     private(set) var sendErrors: UInt64 = 0
     private(set) var lastSendError: String?
     private(set) var lastHostError: String?
+    /// Control messages of the last minutes.
+    private(set) var messageHistory = TallyHistory<MessageCount>()
     private var savedNonce: UInt64 = 0
     private var savedNonceState: UInt64 = 0
 
@@ -116,6 +118,10 @@ actor ControlLoop {
         saveState()
         eventLoop.scheduleRepeatedTask(initialDelay: Self.saveInterval, delay: Self.saveInterval) { [weak self] _ in
             self?.assumeIsolated { $0.saveState() }
+        }
+        let period = TimeAmount.nanoseconds(TallyHistory<MessageCount>.period.nanoseconds)
+        eventLoop.scheduleRepeatedTask(initialDelay: period, delay: period) { [weak self] _ in
+            self?.assumeIsolated { $0.messageHistory.note($0.router.messages) }
         }
         if plane != nil {
             eventLoop.scheduleRepeatedTask(initialDelay: Self.maintenance, delay: Self.maintenance) { [weak self] _ in
