@@ -183,10 +183,13 @@ package struct ConfiguredEID: Hashable, Sendable {
     package fileprivate(set) var lastRegistration: LastRegistration?
 
     package struct LastRegistration: Hashable, Sendable {
+        /// When somebody registered the prefix while nobody had.
+        package let first: Instant
         package let time: Instant
         package let source: Endpoint
 
-        package init(time: Instant, source: Endpoint) {
+        package init(first: Instant, time: Instant, source: Endpoint) {
+            self.first = first
             self.time = time
             self.source = source
         }
@@ -306,9 +309,9 @@ package struct SiteRegistry: Sendable {
         in match: ConfiguredEID
     ) -> Outcome {
         let outcome = enter(registration, for: prefix, in: match)
-        if outcome != .full, configured[prefix] != nil {
+        if outcome != .full, configured[prefix] != nil, let first = registered[prefix]?.firstRegistered {
             let (time, source) = (registration.lastRegistered, registration.source)
-            configured[prefix]?.lastRegistration = .init(time: time, source: source)
+            configured[prefix]?.lastRegistration = .init(first: first, time: time, source: source)
         }
         return outcome
     }

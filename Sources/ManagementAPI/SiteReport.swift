@@ -52,8 +52,8 @@ package struct SiteEID: Codable, Sendable, Equatable {
     package var moreSpecificOf: String?
     package var acceptMoreSpecifics: Bool
     package var isRegistered: Bool
+    /// These three also of a registration that is over.
     package var firstRegistered: Moment?
-    /// Also of a registration that is over.
     package var lastRegistered: Moment?
     package var lastRegisteredBy: PeerAddress?
     /// Whether this Map-Server answers for the prefix.

@@ -95,18 +95,16 @@ extension ControlLoop {
     ) -> ManagementAPI.SiteEID {
         let latest = registered?.mostRecent
         // What is over is remembered of whole configured prefixes only.
-        let last =
-            latest.map { ConfiguredEID.LastRegistration(time: $0.lastRegistered, source: $0.source) }
-            ?? router.mapServer?.registry.configured[prefix]?.lastRegistration
+        let past = router.mapServer?.registry.configured[prefix]?.lastRegistration
         return ManagementAPI.SiteEID(
             instanceID: prefix.instanceID.rawValue,
             eidPrefix: prefix.prefix.description,
             moreSpecificOf: prefix == configured.prefix ? nil : configured.prefix.prefix.description,
             acceptMoreSpecifics: configured.acceptMoreSpecifics,
             isRegistered: registered != nil,
-            firstRegistered: registered.map { time.moment($0.firstRegistered) },
-            lastRegistered: last.map { time.moment($0.time) },
-            lastRegisteredBy: last.map { PeerAddress($0.source) },
+            firstRegistered: (registered?.firstRegistered ?? past?.first).map(time.moment),
+            lastRegistered: (latest?.lastRegistered ?? past?.time).map(time.moment),
+            lastRegisteredBy: (latest?.source ?? past?.source).map(PeerAddress.init),
             proxyReply: configured.proxyReply || registered?.registrations.contains(where: \.wantsProxyReply) ?? false,
             mergeActive: registered?.mergedLocators != nil,
             ttl: latest.map { 60 * Int64($0.record.ttlMinutes) },

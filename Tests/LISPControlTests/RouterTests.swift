@@ -239,6 +239,23 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
         }
     }
 
+    @Test func `tells by type what does not decode`() throws {
+        let network = RouterNetwork()
+        network.add("ms", ["192.0.2.53"], Roles.mappingSystem)
+        // Message 0 is a Map-Request, 3 a Map-Reply, 4 a Map-Register; 7 has a Map-Request in an Encapsulated Control Message,
+        // whose inner header checksum stands at octet 14.
+        for index in [0, 3, 4, 4] {
+            network.deliver(Self.messages[index].dropLast(), to: "ms", from: Self.stranger)
+        }
+        var damaged = Self.messages[7]
+        damaged[14] ^= 1
+        network.deliver(damaged, to: "ms", from: Self.stranger)
+        let router = try #require(network.nodes["ms"]).router
+        let expected: [(FormatFault, UInt64)] = [(.mapRequest, 1), (.mapReply, 1), (.otherMessage, 2), (.checksum, 1)]
+        for (fault, count) in expected { #expect(router.formatFaults[fault] == count, "\(fault)") }
+        #expect(router.refusals[.malformed] == 5)
+    }
+
     @Test func `takes a Map-Request of lispers.net, whose inner UDP checksum is zero`() throws {
         // ln-01-basic-iid1000.pcap, frame 7: inner 10.1.1.2 port 55579 to 10.2.2.2 port 4342, instance 1000. The inner UDP
         // header ends in 0052 0000: length 82, no checksum.

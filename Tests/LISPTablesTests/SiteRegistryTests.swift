@@ -82,9 +82,14 @@ import Testing
         let eid = SiteEID(prefix: Self.prefix("10.1.0.0/16"), acceptMoreSpecifics: true)
         var registry = Self.registry([eid])
         let registration = Self.registration("10.1.0.0/16", at: 7)
-        let last = ConfiguredEID.LastRegistration(time: .zero + .seconds(7), source: registration.source)
+        let last = ConfiguredEID.LastRegistration(
+            first: .zero + .seconds(5),
+            time: .zero + .seconds(7),
+            source: registration.source
+        )
         #expect(registry.configured[eid.prefix]?.lastRegistration == nil)
-        #expect(Self.register(registration, in: &registry) == .added)
+        #expect(Self.register(Self.registration("10.1.0.0/16", at: 5), in: &registry) == .added)
+        #expect(Self.register(registration, in: &registry) == .refreshed)
         #expect(Self.register(Self.registration("10.1.2.0/24", at: 9), in: &registry) == .added)
         #expect(registry.remove(.init(prefix: eid.prefix, etr: registration.etr)) != nil)
         #expect(registry.configured[eid.prefix]?.lastRegistration == last)
