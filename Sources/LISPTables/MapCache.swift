@@ -129,9 +129,11 @@ package struct MapCache: Sendable {
     /// The entries in order, from the first after `key`; all of them if that is `nil`.
     package func first(after key: EIDPrefix?) -> MapCacheEntry? { table.first(after: key)?.value }
 
-    /// The entry itself, if there is one, and its more-specifics, in order.
-    package func entries(within prefix: EIDPrefix) -> [MapCacheEntry] {
-        table.moreSpecifics(of: prefix, includingItself: true).map(\.value)
+    /// The same among the entries that `scope` covers. Costs no more than the depth of the table, however many others there are.
+    package func first(after key: EIDPrefix?, within scope: EIDPrefix) -> MapCacheEntry? {
+        guard let key, key >= scope else { return table[scope] ?? first(after: scope, within: scope) }
+        guard let next = table.first(after: key), scope.covers(next.key) else { return nil }
+        return next.value
     }
 
     /// Adds or replaces. The owner keeps `count` within `limit` by `oldest()` and `remove`.

@@ -26,15 +26,17 @@ extension ControlLoop {
             }
             return report
         }
-        var key = try PageKey.parse(query.after)
-        while let entry = itr.cache.first(after: key) {
-            key = entry.eid
-            guard selection.selects(entry.eid) else { continue }
-            guard report.entries.count < query.limit else {
-                report.next = report.entries.last.flatMap(pageKey)
-                break
+        let after = try PageKey.parse(query.after)
+        for scope in scopes(selection) {
+            var key = after
+            while let entry = itr.cache.first(after: key, within: scope) {
+                key = entry.eid
+                guard report.entries.count < query.limit else {
+                    report.next = report.entries.last.flatMap(pageKey)
+                    return report
+                }
+                report.entries.append(mapCacheEntry(entry, time))
             }
-            report.entries.append(mapCacheEntry(entry, time))
         }
         return report
     }
@@ -42,6 +44,13 @@ extension ControlLoop {
     private func pageKey(_ entry: ManagementAPI.MapCacheEntry) -> String? {
         IPPrefix(entry.eidPrefix).map {
             PageKey(EIDPrefix(instanceID: InstanceID(uncheckedRawValue: entry.instanceID), $0)).text
+        }
+    }
+
+    /// What a selection covers in each of those tables, in order.
+    private func scopes(_ selection: EIDSelection) -> [EIDPrefix] {
+        configuration.instances.map(\.id).sorted().flatMap { instance in
+            AddressFamily.allCases.map { EIDTableKey(instance, $0) }.filter(selection.selects).map(selection.scope)
         }
     }
 
@@ -108,16 +117,18 @@ extension ControlLoop {
         }
         let selection = try EIDSelection(family: request.family, instanceID: request.instanceID, eid: request.eid)
         var victims: [EIDPrefix] = []
-        var key: EIDPrefix?
         switch selection.target {
         case .address(let address):
             victims = configuration.instances.map(\.id)
                 .filter { selection.selects(EIDTableKey($0, address.family)) }
                 .compactMap { itr.cache.longestMatch(EID(instanceID: $0, address))?.eid }
         case .all, .prefix:
-            while let entry = itr.cache.first(after: key) {
-                key = entry.eid
-                if selection.selects(entry.eid) { victims.append(entry.eid) }
+            for scope in scopes(selection) {
+                var key: EIDPrefix?
+                while let entry = itr.cache.first(after: key, within: scope) {
+                    key = entry.eid
+                    victims.append(entry.eid)
+                }
             }
         }
         return ClearReport(cleared: clearMapCache(victims))
