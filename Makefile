@@ -1,7 +1,7 @@
 # make demo      two LISP sites in network namespaces on this machine, from nothing
 # make test      every test: units, properties, and the daemon between real kernels
 # make lint      the formatting, as .swift-format has it
-# make install   lispd, lispctl, the systemd unit and an example configuration (PREFIX, DESTDIR)
+# make install   lispd, lispctl, the systemd unit and example configurations (PREFIX, DESTDIR)
 # make setup     the Debian packages that are missing; `demo` and `test` begin with it
 # make clean     what was built
 
@@ -49,10 +49,10 @@ install:
 	$(SWIFT) build -c release --product lispctl
 	install -D -m 755 .build/release/lispd $(DESTDIR)$(BINDIR)/lispd
 	install -D -m 755 .build/release/lispctl $(DESTDIR)$(USERBINDIR)/lispctl
-	install -d -m 755 $(DESTDIR)/etc/lispd $(DESTDIR)$(UNITDIR)
+	install -d -m 755 $(DESTDIR)/etc/lispd $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/share/doc/lispd/examples
 	sed 's|@BINDIR@|$(BINDIR)|' packaging/lispd.service > $(DESTDIR)$(UNITDIR)/lispd.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/lispd.service
-	install -m 644 packaging/lispd.yaml $(DESTDIR)/etc/lispd/lispd.yaml.example
+	install -m 644 configs/*.yaml $(DESTDIR)$(PREFIX)/share/doc/lispd/examples/
 
 clean:
 	rm -rf .build Interop/out

@@ -73,6 +73,8 @@ class Run:
             signal.signal(number, signal.SIG_IGN)
         try:
             self.clean_up()
+            if kind is not None:
+                self._sweep()
         finally:
             failed = self.failed or (kind is not None and not issubclass(kind, (Interrupted, SystemExit)))
             if not (failed or self.keep):
@@ -96,6 +98,14 @@ class Run:
             remove_namespace(name)
         self._namespaces.clear()
         shutil.rmtree(self.runtime, ignore_errors=True)
+
+    def _sweep(self):
+        """Removes what a command that a signal cut off from us makes late: it ends within moments."""
+        for _ in range(5):
+            time.sleep(0.1)
+            for name in os.listdir(NETNS) if os.path.isdir(NETNS) else []:
+                if name.startswith(self.prefix):
+                    remove_namespace(name)
 
     # Names
 
@@ -269,6 +279,10 @@ def remove_namespace(name):
         except OSError:
             pass
     subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+    try:
+        os.unlink(os.path.join(NETNS, name))  # the file of one that was never finished
+    except OSError:
+        pass
 
 
 def remove_if_empty(directory):

@@ -32,6 +32,7 @@ package enum DataPlaneDropReason: UInt8, CaseIterable, Sendable, Hashable {
     case malformedInnerPacket
     case innerDestinationNotOwn
     case invalidInnerSource
+    case innerSourceIsOwn
     case invalidInnerDestination
     case innerTimeToLiveExceeded
     case congestionMarkNotRepresentable
@@ -69,6 +70,7 @@ package enum DataPlaneDropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .malformedInnerPacket: "inner packet is not valid IPv4 or IPv6"
         case .innerDestinationNotOwn: "inner destination is in no EID-prefix of this site"
         case .invalidInnerSource: "inner source is multicast, loopback, link-local or unspecified"
+        case .innerSourceIsOwn: "inner source is in an EID-prefix of this site, yet the packet came from outside"
         case .invalidInnerDestination: "inner destination is multicast, broadcast, link-local, loopback or unspecified"
         case .innerTimeToLiveExceeded: "TTL or hop limit is 0 after decapsulation"
         case .congestionMarkNotRepresentable:

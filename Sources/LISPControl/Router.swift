@@ -17,6 +17,8 @@ package struct Router: Sendable {
     package private(set) var received = Tally<ControlMessageKind>()
     package private(set) var sent = Tally<ControlMessageKind>()
     package private(set) var refusals = Tally<RouterRefusal>()
+    /// Those that do not decode, once more.
+    package private(set) var formatFaults = Tally<FormatFault>()
     package private(set) var messages = Tally<MessageCount>()
 
     /// - Parameter nextNonce: where the ETR's nonces go on: the larger of what was saved and the wall clock in nanoseconds.
@@ -40,7 +42,7 @@ package struct Router: Sendable {
         guard message.source.port != 0 else { return refuse(.zeroSourcePort, message) }
         let decoded: ControlMessage
         do throws(WireError) {
-            decoded = try ControlMessage(decoding: message.payload)
+            decoded = try Self.decode(message.payload)
         } catch {
             return refuse(error, message)
         }
@@ -85,6 +87,11 @@ package struct Router: Sendable {
             return refuse(.unknownType, message)
         }
         return counted(actions)
+    }
+
+    /// Takes Encapsulated Control Messages without an inner UDP checksum: docs/decisions/inner-udp-checksum.md.
+    private static func decode(_ payload: [UInt8]) throws(WireError) -> ControlMessage {
+        try ControlMessage(decoding: payload, zeroInnerChecksum: .accept)
     }
 
     /// A Map-Request on its own: an RLOC-probe, or one that found its way without the mapping system.
@@ -194,6 +201,7 @@ package struct Router: Sendable {
             case .truncated, .invalid, .trailingBytes, .badChecksum: .malformed
             }
         refusals.add(reason)
+        if reason == .malformed { formatFaults.add(FormatFault(error, payload: message.payload)) }
         return [.note(.refused(reason: "\(reason.rawValue): \(error)", source: message.source))]
     }
 
@@ -245,13 +253,14 @@ package struct Router: Sendable {
     package mutating func reconfigure(
         _ settings: RouterSettings,
         nextNonce: UInt64,
+        nonces: () -> [NonceHistory] = { [] },
         now: Instant,
         using random: inout some RandomNumberGenerator
     ) -> [RouterAction] {
         var actions: [RouterAction] = []
         if let new = settings.itr {
             if itr == nil { itr = ITR(settings: new) }
-            actions += Self.carry(itr?.reconfigure(new))
+            actions += Self.carry(itr?.reconfigure(new, now: now))
         } else {
             actions += Self.carry(itr?.clearAll())
             itr = nil
@@ -264,7 +273,7 @@ package struct Router: Sendable {
             etr = nil
         }
         if let new = settings.mapServer {
-            if mapServer == nil { mapServer = MapServer(settings: new) }
+            if mapServer == nil { mapServer = MapServer(settings: new, nonceState: nonces()) }
             actions += Self.carry(mapServer?.reconfigure(new, now: now, using: &random))
         } else {
             mapServer = nil
@@ -313,7 +322,7 @@ package struct Router: Sendable {
     private mutating func counted(_ actions: [RouterAction]) -> [RouterAction] {
         for case .send(let datagram) in actions {
             sent.add(ControlMessageKind(payload: datagram.payload))
-            if let message = try? ControlMessage(decoding: datagram.payload) { messages.add(message, .sent) }
+            if let message = try? Self.decode(datagram.payload) { messages.add(message, .sent) }
         }
         return actions
     }

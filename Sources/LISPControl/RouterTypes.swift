@@ -84,6 +84,29 @@ package enum ControlMessageKind: String, Hashable, Sendable, CaseIterable {
     }
 }
 
+/// What is wrong with control messages that do not decode.
+package enum FormatFault: Hashable, Sendable, CaseIterable {
+    /// A Map-Request, in an Encapsulated Control Message or not.
+    case mapRequest
+    case mapReply
+    case otherMessage
+    /// A checksum inside an Encapsulated Control Message.
+    case checksum
+
+    init(_ error: WireError, payload: [UInt8]) {
+        if case .badChecksum = error {
+            self = .checksum
+            return
+        }
+        self =
+            switch ControlMessageKind(payload: payload) {
+            case .mapRequest, .encapsulated: .mapRequest
+            case .mapReply: .mapReply
+            case .mapRegister, .mapNotify, .mapNotifyAck, .other: .otherMessage
+            }
+    }
+}
+
 /// Why the router as a whole dropped a control message, before any role saw it.
 package enum RouterRefusal: String, Hashable, Sendable, CaseIterable {
     case malformed = "control message dropped: it does not decode"

@@ -10,10 +10,21 @@ package struct MapCacheLocator: Hashable, Sendable {
     package var address: IPAddress? { record.address.ipAddress }
     /// The locator in the forwarding state, or `nil` while it takes no part there.
     package var id: LocatorID?
+    /// Since when it takes part in the forwarding state, or does not, and how often that has changed.
+    package private(set) var since: Instant
+    package private(set) var stateChanges: UInt64 = 0
 
-    package init(record: LocatorRecord, id: LocatorID? = nil) {
+    package init(record: LocatorRecord, since: Instant, id: LocatorID? = nil) {
         self.record = record
+        self.since = since
         self.id = id
+    }
+
+    /// Takes over the history of the same locator from before the entry changed.
+    package mutating func follow(_ before: MapCacheLocator, now: Instant) {
+        let isSame = (before.id == nil) == (id == nil) && before.record.isReachable == record.isReachable
+        since = isSame ? before.since : now
+        stateChanges = before.stateChanges + (isSame ? 0 : 1)
     }
 }
 
@@ -118,9 +129,11 @@ package struct MapCache: Sendable {
     /// The entries in order, from the first after `key`; all of them if that is `nil`.
     package func first(after key: EIDPrefix?) -> MapCacheEntry? { table.first(after: key)?.value }
 
-    /// The entry itself, if there is one, and its more-specifics, in order.
-    package func entries(within prefix: EIDPrefix) -> [MapCacheEntry] {
-        table.moreSpecifics(of: prefix, includingItself: true).map(\.value)
+    /// The same among the entries that `scope` covers. Costs no more than the depth of the table, however many others there are.
+    package func first(after key: EIDPrefix?, within scope: EIDPrefix) -> MapCacheEntry? {
+        guard let key, key >= scope else { return table[scope] ?? first(after: scope, within: scope) }
+        guard let next = table.first(after: key), scope.covers(next.key) else { return nil }
+        return next.value
     }
 
     /// Adds or replaces. The owner keeps `count` within `limit` by `oldest()` and `remove`.

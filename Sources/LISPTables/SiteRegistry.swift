@@ -74,6 +74,9 @@ package struct ETRRegistration: Hashable, Sendable {
     package var wantsProxyReply: Bool
     package var wantsMerge: Bool
     package var wantsMapNotify: Bool
+    /// The S-bit and the nonce of its last Map-Register.
+    package var isSecurityCapable: Bool
+    package var nonce: Nonce
     /// The key that authenticated it.
     package var key: AuthenticationKey
     package var firstRegistered: Instant
@@ -89,6 +92,8 @@ package struct ETRRegistration: Hashable, Sendable {
         wantsProxyReply: Bool,
         wantsMerge: Bool,
         wantsMapNotify: Bool,
+        isSecurityCapable: Bool = false,
+        nonce: Nonce,
         key: AuthenticationKey,
         registered now: Instant,
         expires: Instant
@@ -100,6 +105,8 @@ package struct ETRRegistration: Hashable, Sendable {
         self.wantsProxyReply = wantsProxyReply
         self.wantsMerge = wantsMerge
         self.wantsMapNotify = wantsMapNotify
+        self.isSecurityCapable = isSecurityCapable
+        self.nonce = nonce
         self.key = key
         self.firstRegistered = now
         self.lastRegistered = now
@@ -172,6 +179,21 @@ package struct ConfiguredEID: Hashable, Sendable {
     package let eid: SiteEID
     /// How many EID-prefixes are registered in it (and in no longer configured one).
     package fileprivate(set) var registeredCount = 0
+    /// The last registration of the whole prefix, also when it is over.
+    package fileprivate(set) var lastRegistration: LastRegistration?
+
+    package struct LastRegistration: Hashable, Sendable {
+        /// When somebody registered the prefix while nobody had.
+        package let first: Instant
+        package let time: Instant
+        package let source: Endpoint
+
+        package init(first: Instant, time: Instant, source: Endpoint) {
+            self.first = first
+            self.time = time
+            self.source = source
+        }
+    }
 }
 
 /// The configured and the registered EID-prefixes.
@@ -224,12 +246,14 @@ package struct SiteRegistry: Sendable {
         keeping keeps: (ETRRegistration, ConfiguredEID) -> Bool
     ) -> [Key] {
         let old = registered
+        let oldConfigured = configured
         configured = PrefixTable()
         registered = PrefixTable()
         native = PrefixTable()
         dropping = PrefixTable()
         for (site, eid) in eids {
-            configured[eid.prefix] = ConfiguredEID(site: site, eid: eid)
+            let before = oldConfigured[eid.prefix].flatMap { $0.site == site ? $0.lastRegistration : nil }
+            configured[eid.prefix] = ConfiguredEID(site: site, eid: eid, lastRegistration: before)
             switch eid.action {
             case .nativelyForward: native[eid.prefix] = true
             case .drop: dropping[eid.prefix] = true
@@ -280,6 +304,19 @@ package struct SiteRegistry: Sendable {
     ///
     /// - Precondition: `acceptance(of: prefix)` accepts it in `configured`.
     package mutating func register(
+        _ registration: ETRRegistration,
+        for prefix: EIDPrefix,
+        in match: ConfiguredEID
+    ) -> Outcome {
+        let outcome = enter(registration, for: prefix, in: match)
+        if outcome != .full, configured[prefix] != nil, let first = registered[prefix]?.firstRegistered {
+            let (time, source) = (registration.lastRegistered, registration.source)
+            configured[prefix]?.lastRegistration = .init(first: first, time: time, source: source)
+        }
+        return outcome
+    }
+
+    private mutating func enter(
         _ registration: ETRRegistration,
         for prefix: EIDPrefix,
         in match: ConfiguredEID

@@ -67,9 +67,13 @@ package final class ControlSocket: Sendable {
         Set([v4, v6].compactMap { $0?.family })
     }
 
-    /// Octets of receive buffer that the kernel granted; 0 without a socket of the family.
-    package func receiveBufferSize(_ family: AddressFamily) -> Int {
-        (family == .ipv4 ? v4 : v6)?.receiveBufferSize ?? 0
+    /// Octets of buffer that the kernel granted; `nil` without a socket of the family.
+    package func receiveBufferSize(_ family: AddressFamily) -> Int? {
+        (family == .ipv4 ? v4 : v6)?.receiveBufferSize
+    }
+
+    package func sendBufferSize(_ family: AddressFamily) -> Int? {
+        (family == .ipv4 ? v4 : v6)?.sendBufferSize
     }
 
     /// Sends one datagram.

@@ -98,10 +98,15 @@ package final class UDPSocket: Sendable {
     }
 
     /// The receive buffer that the kernel granted, in octets of its own bookkeeping.
-    package var receiveBufferSize: Int {
+    package var receiveBufferSize: Int { bufferSize(SO_RCVBUF) }
+
+    /// The send buffer, likewise.
+    package var sendBufferSize: Int { bufferSize(SO_SNDBUF) }
+
+    private func bufferSize(_ option: Int32) -> Int {
         var value: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
-        return getsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &value, &length) == 0 ? Int(value) : 0
+        return getsockopt(descriptor, SOL_SOCKET, option, &value, &length) == 0 ? Int(value) : 0
     }
 
     /// - Parameter address: `nil` for every address of the host.

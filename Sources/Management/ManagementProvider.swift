@@ -28,7 +28,9 @@ package struct ManagementError: Error, Equatable {
         case badRequest
         /// What it names does not exist (404).
         case notFound
-        /// It is well-formed, and the daemon refuses what it asks (422): a configuration with faults, a role not played.
+        /// It is about a role that this router does not play (409).
+        case notOurRole
+        /// It is well-formed, and the daemon refuses what it asks (422): a configuration with faults.
         case refused
         /// Not now (503).
         case unavailable

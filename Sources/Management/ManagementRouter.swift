@@ -129,6 +129,7 @@ extension ManagementError.Kind {
         switch self {
         case .badRequest: .badRequest
         case .notFound: .notFound
+        case .notOurRole: .conflict
         case .refused: .unprocessableContent
         case .unavailable: .serviceUnavailable
         }

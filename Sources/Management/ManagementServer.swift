@@ -41,6 +41,7 @@ package struct ManagementServer: Sendable {
         let file = SocketFile(path: socketPath)
         try file.prepare()
         let failure = FirstFailure()
+        let shutdown = ServerShutdown()
         var logger = logger
         // Hummingbird tells of each start and connection; that is debugging for us.
         logger.logLevel = max(logger.logLevel, .warning)
@@ -52,6 +53,7 @@ package struct ManagementServer: Sendable {
                 availableConnectionsDelegate: MaximumAvailableConnections(Self.connectionLimit)
             ),
             onServerRunning: { channel in
+                guard shutdown.isListening(channel) else { return }
                 do {
                     try file.publish()
                     await onReady()
@@ -65,7 +67,13 @@ package struct ManagementServer: Sendable {
         )
         defer { file.remove() }
         do {
-            try await application.run()
+            // A task of its own, so that cancelling ours does not reach it before the listener is closed.
+            let running = Task { try await application.run() }
+            try await withTaskCancellationHandler {
+                try await running.value
+            } onCancel: {
+                shutdown.begin { running.cancel() }
+            }
         } catch is CancellationError {
             return
         } catch {

@@ -37,6 +37,8 @@ package struct MapCacheEntry: Codable, Sendable, Equatable {
     package var instanceID: UInt32
     package var eidPrefix: String
     package var created: Moment
+    /// When the last answer for it came.
+    package var lastModified: Moment
     /// Seconds until it goes; absent: never.
     package var expiresIn: Int64?
     /// Where it comes from: `map-reply`, `static`, `self`, `away`.
@@ -55,13 +57,14 @@ package struct MapCacheEntry: Codable, Sendable, Equatable {
     package var encapsulated: Traffic
     /// What came from sources in this prefix.
     package var decapsulated: Traffic
-    /// When a packet last used it.
+    /// When a packet last used it; absent while nobody keeps that.
     package var lastUsed: Moment?
 
     package init(
         instanceID: UInt32,
         eidPrefix: String,
         created: Moment,
+        lastModified: Moment,
         expiresIn: Int64? = nil,
         source: String,
         state: State,
@@ -76,6 +79,7 @@ package struct MapCacheEntry: Codable, Sendable, Equatable {
         self.instanceID = instanceID
         self.eidPrefix = eidPrefix
         self.created = created
+        self.lastModified = lastModified
         self.expiresIn = expiresIn
         self.source = source
         self.state = state
@@ -203,7 +207,7 @@ package struct DatabaseLocator: Codable, Sendable, Equatable {
     package var interface: String?
     /// Whether it is an address of this router.
     package var isSelf: Bool
-    /// The R-bit: whether it can be reached from here.
+    /// The R-bit, as we announce it.
     package var isReachable: Bool
 
     package init(

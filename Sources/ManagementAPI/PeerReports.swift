@@ -132,7 +132,8 @@ package struct LocalLocator: Codable, Sendable, Equatable {
     package var interface: String?
     /// Absent while the interface has no address.
     package var address: String?
-    package var state: LocatorState
+    /// Absent for an address of another router: nobody looks.
+    package var state: LocatorState?
     package var locatorSets: [String]
     package var priority: UInt8
     package var weight: UInt8
@@ -142,7 +143,7 @@ package struct LocalLocator: Codable, Sendable, Equatable {
     package init(
         interface: String? = nil,
         address: String? = nil,
-        state: LocatorState,
+        state: LocatorState? = nil,
         locatorSets: [String],
         priority: UInt8,
         weight: UInt8,
@@ -161,7 +162,7 @@ package struct LocalLocator: Codable, Sendable, Equatable {
 package struct RemoteLocator: Codable, Sendable, Equatable {
     package var address: String
     package var state: LocatorState
-    /// Since it has been in this state.
+    /// Since a map-cache entry uses it.
     package var since: Moment?
     /// How many map-cache entries use it.
     package var mappings: Int
@@ -206,7 +207,8 @@ package struct TunnelInterface: Codable, Sendable, Equatable {
     package var instanceID: UInt32
     package var namespace: String?
     package var isUp: Bool
-    package var mtu: Int
+    /// Absent if the interface is gone.
+    package var mtu: Int?
     package var queues: Int
     package var encapsulated: Traffic
     package var decapsulated: Traffic
@@ -216,7 +218,7 @@ package struct TunnelInterface: Codable, Sendable, Equatable {
         instanceID: UInt32,
         namespace: String? = nil,
         isUp: Bool,
-        mtu: Int,
+        mtu: Int?,
         queues: Int = 1,
         encapsulated: Traffic = Traffic(),
         decapsulated: Traffic = Traffic()

@@ -98,7 +98,7 @@ package struct InOut: Codable, Sendable, Equatable {
 
 /// How often something happened for one reason.
 package struct ReasonCount: Codable, Sendable, Equatable {
-    /// A few words, stable: lower case with hyphens.
+    /// A line for the operator, always the same for one reason.
     package var reason: String
     package var count: UInt64
     package var last: Moment?

@@ -52,6 +52,7 @@ package struct SiteEID: Codable, Sendable, Equatable {
     package var moreSpecificOf: String?
     package var acceptMoreSpecifics: Bool
     package var isRegistered: Bool
+    /// These three also of a registration that is over.
     package var firstRegistered: Moment?
     package var lastRegistered: Moment?
     package var lastRegisteredBy: PeerAddress?
@@ -124,8 +125,8 @@ package struct Registration: Codable, Sendable, Equatable {
     package var keyID: UInt8
     /// As in the configuration: `hmac-sha-256-128`.
     package var algorithm: String
-    /// Of its last Map-Register.
-    package var nonce: UInt64
+    /// Of its last Map-Register: 16 hexadecimal digits.
+    package var nonce: String
     package var locators: [RegisteredLocator]
 
     package init(
@@ -142,7 +143,7 @@ package struct Registration: Codable, Sendable, Equatable {
         securityCapable: Bool = false,
         keyID: UInt8 = 0,
         algorithm: String,
-        nonce: UInt64 = 0,
+        nonce: String,
         locators: [RegisteredLocator] = []
     ) {
         self.etr = etr

@@ -6,12 +6,57 @@ package struct StatisticsReport: Codable, Sendable, Equatable {
     package var control: [ControlStatistics]
     /// Messages that were dropped before any EID was known, by reason.
     package var controlDrops: [ReasonCount]
-    package var dataPlane: DataPlaneStatistics
+    package var formatErrors: FormatErrors
+    /// Absent on a router that carries no packets.
+    package var dataPlane: DataPlaneStatistics?
 
-    package init(control: [ControlStatistics], controlDrops: [ReasonCount] = [], dataPlane: DataPlaneStatistics) {
+    package init(
+        control: [ControlStatistics],
+        controlDrops: [ReasonCount] = [],
+        formatErrors: FormatErrors = FormatErrors(),
+        dataPlane: DataPlaneStatistics? = nil
+    ) {
         self.control = control
         self.controlDrops = controlDrops
+        self.formatErrors = formatErrors
         self.dataPlane = dataPlane
+    }
+}
+
+/// Control messages that do not decode; they stand among the `controlDrops`, too.
+package struct FormatErrors: Codable, Sendable, Equatable {
+    package var mapRequests: UInt64
+    package var mapReplies: UInt64
+    package var otherMessages: UInt64
+    /// Of the headers inside Encapsulated Control Messages.
+    package var checksums: UInt64
+    package var unsupportedTypes: UInt64
+
+    package init(
+        mapRequests: UInt64 = 0,
+        mapReplies: UInt64 = 0,
+        otherMessages: UInt64 = 0,
+        checksums: UInt64 = 0,
+        unsupportedTypes: UInt64 = 0
+    ) {
+        self.mapRequests = mapRequests
+        self.mapReplies = mapReplies
+        self.otherMessages = otherMessages
+        self.checksums = checksums
+        self.unsupportedTypes = unsupportedTypes
+    }
+}
+
+/// How many there were of late, as of the last full five seconds.
+package struct RecentCount: Codable, Sendable, Equatable {
+    package var fiveSeconds: UInt64
+    package var oneMinute: UInt64
+    package var fiveMinutes: UInt64
+
+    package init(fiveSeconds: UInt64 = 0, oneMinute: UInt64 = 0, fiveMinutes: UInt64 = 0) {
+        self.fiveSeconds = fiveSeconds
+        self.oneMinute = oneMinute
+        self.fiveMinutes = fiveMinutes
     }
 }
 
@@ -19,6 +64,8 @@ package struct StatisticsReport: Codable, Sendable, Equatable {
 package struct ControlStatistics: Codable, Sendable, Equatable {
     package var family: EIDFamily
     package var mapRequests: InOut
+    /// Of those that came in.
+    package var recentMapRequests: RecentCount
     package var encapsulatedMapRequests: InOut
     package var probeMapRequests: InOut
     package var solicitMapRequests: InOut
@@ -34,6 +81,8 @@ package struct ControlStatistics: Codable, Sendable, Equatable {
     /// Records answered for an ETR.
     package var proxyReplyRecords: UInt64
     package var mapRegisterRecords: InOut
+    /// Of those that came in.
+    package var recentMapRegisterRecords: RecentCount
     package var registerUnknownEID: UInt64
     package var registerAuthenticationFailures: UInt64
     package var registerDisallowedLocators: UInt64
@@ -43,10 +92,11 @@ package struct ControlStatistics: Codable, Sendable, Equatable {
     package var mapNotifyAuthenticationFailures: UInt64
     package var mapCacheCreated: UInt64
     package var mapCacheDeleted: UInt64
-    /// Mappings that the map-cache had no room for.
-    package var mapCacheRefused: UInt64
-    /// Packets that asked for a mapping.
+    /// Entries that gave way to others at the limit; among those deleted.
+    package var mapCacheEvicted: UInt64
+    /// Packets that wait or waited for a mapping.
     package var dataSignals: UInt64
+    /// Packets without a mapping that were dropped at once.
     package var dataSignalsDropped: UInt64
     /// Map-Replies left unsent by the rate limit.
     package var repliesLimited: UInt64
@@ -54,6 +104,7 @@ package struct ControlStatistics: Codable, Sendable, Equatable {
     package init(
         family: EIDFamily,
         mapRequests: InOut = InOut(),
+        recentMapRequests: RecentCount = RecentCount(),
         encapsulatedMapRequests: InOut = InOut(),
         probeMapRequests: InOut = InOut(),
         solicitMapRequests: InOut = InOut(),
@@ -67,6 +118,7 @@ package struct ControlStatistics: Codable, Sendable, Equatable {
         probeRecords: InOut = InOut(),
         proxyReplyRecords: UInt64 = 0,
         mapRegisterRecords: InOut = InOut(),
+        recentMapRegisterRecords: RecentCount = RecentCount(),
         registerUnknownEID: UInt64 = 0,
         registerAuthenticationFailures: UInt64 = 0,
         registerDisallowedLocators: UInt64 = 0,
@@ -76,13 +128,14 @@ package struct ControlStatistics: Codable, Sendable, Equatable {
         mapNotifyAuthenticationFailures: UInt64 = 0,
         mapCacheCreated: UInt64 = 0,
         mapCacheDeleted: UInt64 = 0,
-        mapCacheRefused: UInt64 = 0,
+        mapCacheEvicted: UInt64 = 0,
         dataSignals: UInt64 = 0,
         dataSignalsDropped: UInt64 = 0,
         repliesLimited: UInt64 = 0
     ) {
         self.family = family
         self.mapRequests = mapRequests
+        self.recentMapRequests = recentMapRequests
         self.encapsulatedMapRequests = encapsulatedMapRequests
         self.probeMapRequests = probeMapRequests
         self.solicitMapRequests = solicitMapRequests
@@ -96,6 +149,7 @@ package struct ControlStatistics: Codable, Sendable, Equatable {
         self.probeRecords = probeRecords
         self.proxyReplyRecords = proxyReplyRecords
         self.mapRegisterRecords = mapRegisterRecords
+        self.recentMapRegisterRecords = recentMapRegisterRecords
         self.registerUnknownEID = registerUnknownEID
         self.registerAuthenticationFailures = registerAuthenticationFailures
         self.registerDisallowedLocators = registerDisallowedLocators
@@ -105,7 +159,7 @@ package struct ControlStatistics: Codable, Sendable, Equatable {
         self.mapNotifyAuthenticationFailures = mapNotifyAuthenticationFailures
         self.mapCacheCreated = mapCacheCreated
         self.mapCacheDeleted = mapCacheDeleted
-        self.mapCacheRefused = mapCacheRefused
+        self.mapCacheEvicted = mapCacheEvicted
         self.dataSignals = dataSignals
         self.dataSignalsDropped = dataSignalsDropped
         self.repliesLimited = repliesLimited
@@ -113,6 +167,7 @@ package struct ControlStatistics: Codable, Sendable, Equatable {
 }
 
 package struct DataPlaneStatistics: Codable, Sendable, Equatable {
+    /// Of the instances that were asked for; what follows is of all.
     package var instances: [InstanceTraffic]
     /// Packets dropped, by reason.
     package var drops: [ReasonCount]
@@ -122,19 +177,23 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
     package var heldReleased: UInt64
     /// Those that waited in vain.
     package var heldDropped: UInt64
+    /// Packets forwarded without LISP by way of the TUN.
+    package var nativelyForwarded: UInt64
 
     package init(
         instances: [InstanceTraffic] = [],
         drops: [ReasonCount] = [],
         misses: UInt64 = 0,
         heldReleased: UInt64 = 0,
-        heldDropped: UInt64 = 0
+        heldDropped: UInt64 = 0,
+        nativelyForwarded: UInt64 = 0
     ) {
         self.instances = instances
         self.drops = drops
         self.misses = misses
         self.heldReleased = heldReleased
         self.heldDropped = heldDropped
+        self.nativelyForwarded = nativelyForwarded
     }
 }
 
@@ -142,17 +201,14 @@ package struct InstanceTraffic: Codable, Sendable, Equatable {
     package var instanceID: UInt32
     package var encapsulated: Traffic
     package var decapsulated: Traffic
-    package var nativelyForwarded: Traffic
 
     package init(
         instanceID: UInt32,
         encapsulated: Traffic = Traffic(),
-        decapsulated: Traffic = Traffic(),
-        nativelyForwarded: Traffic = Traffic()
+        decapsulated: Traffic = Traffic()
     ) {
         self.instanceID = instanceID
         self.encapsulated = encapsulated
         self.decapsulated = decapsulated
-        self.nativelyForwarded = nativelyForwarded
     }
 }

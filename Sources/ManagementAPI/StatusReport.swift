@@ -9,7 +9,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var roles: [RoleStatus]
     /// 32 hexadecimal digits.
     package var xtrID: String?
-    package var siteID: UInt64
+    /// Absent with `xtrID`: on a router that is no ETR.
+    package var siteID: UInt64?
     package var configurationFile: String
     package var configurationLoaded: Moment
     /// Why the last reload was refused, if it was.
@@ -17,10 +18,13 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var instances: [InstanceStatus]
     package var workers: [WorkerStatus]
     package var sockets: [SocketStatus]
-    package var mapCacheEntries: Int
-    package var mapCacheLimit: Int
-    package var databaseEntries: Int
-    package var registeredPrefixes: Int
+    /// Of an ITR.
+    package var mapCacheEntries: Int?
+    package var mapCacheLimit: Int?
+    /// Of an ETR.
+    package var databaseEntries: Int?
+    /// Of a Map-Server.
+    package var registeredPrefixes: Int?
     /// What the operator should know, one line each.
     package var warnings: [String]
 
@@ -30,17 +34,17 @@ package struct StatusReport: Codable, Sendable, Equatable {
         started: Moment,
         roles: [RoleStatus],
         xtrID: String? = nil,
-        siteID: UInt64 = 0,
+        siteID: UInt64? = nil,
         configurationFile: String,
         configurationLoaded: Moment,
         reloadFailure: String? = nil,
         instances: [InstanceStatus] = [],
         workers: [WorkerStatus] = [],
         sockets: [SocketStatus] = [],
-        mapCacheEntries: Int = 0,
-        mapCacheLimit: Int = 0,
-        databaseEntries: Int = 0,
-        registeredPrefixes: Int = 0,
+        mapCacheEntries: Int? = nil,
+        mapCacheLimit: Int? = nil,
+        databaseEntries: Int? = nil,
+        registeredPrefixes: Int? = nil,
         warnings: [String] = []
     ) {
         self.version = version
@@ -114,24 +118,21 @@ package struct SocketStatus: Codable, Sendable, Equatable {
     /// `control`, `data`, `source`
     package var purpose: String
     package var family: EIDFamily
-    /// The local port; for the pool of source ports, the first.
-    package var port: UInt16
+    /// The local port; absent for the pool of source ports, which has many.
+    package var port: UInt16?
     /// How many sockets of this kind there are.
     package var count: Int
-    /// Octets, as the kernel granted them.
-    package var receiveBuffer: Int
-    package var sendBuffer: Int
-    /// Datagrams that the kernel dropped because the buffer was full.
-    package var overflows: UInt64?
+    /// Octets of each, as the kernel granted them; absent where nothing is received, or sent.
+    package var receiveBuffer: Int?
+    package var sendBuffer: Int?
 
     package init(
         purpose: String,
         family: EIDFamily,
-        port: UInt16,
+        port: UInt16? = nil,
         count: Int = 1,
-        receiveBuffer: Int = 0,
-        sendBuffer: Int = 0,
-        overflows: UInt64? = nil
+        receiveBuffer: Int? = nil,
+        sendBuffer: Int? = nil
     ) {
         self.purpose = purpose
         self.family = family
@@ -139,7 +140,6 @@ package struct SocketStatus: Codable, Sendable, Equatable {
         self.count = count
         self.receiveBuffer = receiveBuffer
         self.sendBuffer = sendBuffer
-        self.overflows = overflows
     }
 }
 
@@ -165,11 +165,11 @@ package struct ServiceStatus: Codable, Sendable, Equatable {
     package var mapServers: [ServiceMapServer]
     /// 32 hexadecimal digits.
     package var xtrID: String?
-    package var siteID: UInt64
+    package var siteID: UInt64?
     /// `off`, `verify` or `on`
     package var acceptMapData: String
-    /// What this ETR puts into its records, in seconds.
-    package var ttl: Int64
+    /// The shortest that this ETR puts into its records, in seconds; absent without an EID-prefix.
+    package var ttl: Int64?
     package var mapCacheEntries: Int
     package var mapCacheLimit: Int
     package var databaseEntries: Int
@@ -190,9 +190,9 @@ package struct ServiceStatus: Codable, Sendable, Equatable {
         mapResolvers: [String] = [],
         mapServers: [ServiceMapServer] = [],
         xtrID: String? = nil,
-        siteID: UInt64 = 0,
+        siteID: UInt64? = nil,
         acceptMapData: String = "off",
-        ttl: Int64 = 86400,
+        ttl: Int64? = nil,
         mapCacheEntries: Int = 0,
         mapCacheLimit: Int = 0,
         databaseEntries: Int = 0,

@@ -4,6 +4,7 @@ import Glibc
 
 /// Exit statuses: those of sysexits(3), and 1 for an answer that is no answer.
 enum ExitStatus: Int32 {
+    /// Nothing is there, nobody answers, or the router does not play the role that is asked about.
     case nothingFound = 1
     /// The arguments cannot be right.
     case usage = 64
@@ -14,6 +15,20 @@ enum ExitStatus: Int32 {
     case noPermission = 77
     /// A configuration has faults.
     case configuration = 78
+}
+
+extension ExitStatus {
+    /// What lispd's HTTP status means for a script.
+    init(httpStatus code: UInt) {
+        self =
+            switch code {
+            case 400: .usage
+            case 404, 409: .nothingFound
+            case 422: .configuration
+            case 503: .unavailable
+            default: .software
+            }
+    }
 }
 
 struct CommandFailure: Error {

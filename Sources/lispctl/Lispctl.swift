@@ -11,7 +11,7 @@ struct Lispctl: AsyncParsableCommand {
         commandName: "lispctl",
         abstract: "Shows and steers lispd, the LISP router.",
         discussion: """
-            Exit status (sysexits): 0 done, 1 nothing found or no answer, 64 arguments that cannot be right, \
+            Exit status (sysexits): 0 done, 1 nothing found, no answer, or a role that this router does not play, 64 arguments that cannot be right, \
             69 lispd is not running, 77 its socket may not be opened, 78 a configuration with faults.
             """,
         subcommands: [Show.self, Clear.self, Config.self, Lig.self, Completions.self]

@@ -13,7 +13,7 @@ import ManagementAPI
 extension ControlLoop {
     func mapCacheReport(_ query: TableQuery) throws(ManagementError) -> MapCacheReport {
         guard let itr = router.itr else {
-            throw ManagementError(.refused, "this router is no ITR: it has no map-cache")
+            throw ManagementError(.notOurRole, "this router is no ITR: it has no map-cache")
         }
         let selection = try EIDSelection(query)
         let time = ReportTime()
@@ -26,15 +26,17 @@ extension ControlLoop {
             }
             return report
         }
-        var key = try PageKey.parse(query.after)
-        while let entry = itr.cache.first(after: key) {
-            key = entry.eid
-            guard selection.selects(entry.eid) else { continue }
-            guard report.entries.count < query.limit else {
-                report.next = report.entries.last.flatMap(pageKey)
-                break
+        let after = try PageKey.parse(query.after)
+        for scope in scopes(selection) {
+            var key = after
+            while let entry = itr.cache.first(after: key, within: scope) {
+                key = entry.eid
+                guard report.entries.count < query.limit else {
+                    report.next = report.entries.last.flatMap(pageKey)
+                    return report
+                }
+                report.entries.append(mapCacheEntry(entry, time))
             }
-            report.entries.append(mapCacheEntry(entry, time))
         }
         return report
     }
@@ -42,6 +44,13 @@ extension ControlLoop {
     private func pageKey(_ entry: ManagementAPI.MapCacheEntry) -> String? {
         IPPrefix(entry.eidPrefix).map {
             PageKey(EIDPrefix(instanceID: InstanceID(uncheckedRawValue: entry.instanceID), $0)).text
+        }
+    }
+
+    /// What a selection covers in each of those tables, in order.
+    private func scopes(_ selection: EIDSelection) -> [EIDPrefix] {
+        configuration.instances.map(\.id).sorted().flatMap { instance in
+            AddressFamily.allCases.map { EIDTableKey(instance, $0) }.filter(selection.selects).map(selection.scope)
         }
     }
 
@@ -65,6 +74,7 @@ extension ControlLoop {
             instanceID: entry.eid.instanceID.rawValue,
             eidPrefix: entry.eid.prefix.description,
             created: time.moment(entry.installed),
+            lastModified: time.moment(entry.refreshed),
             expiresIn: time.seconds(until: entry.expires),
             source: "map-reply",
             state: router.itr?.isRefreshing(entry.eid) ?? false ? .refreshing : .complete,
@@ -90,39 +100,44 @@ extension ControlLoop {
         return ManagementAPI.MapCacheLocator(
             address: locator.record.address.description,
             state: state,
-            since: time.moment(entry.installed),
+            since: time.moment(locator.since),
             priority: locator.record.priority,
             weight: locator.record.weight,
             multicastPriority: locator.record.multicastPriority,
             multicastWeight: locator.record.multicastWeight,
             isSelf: locator.address.map { resolvedHost.rlocs.contains($0) } ?? false,
-            encapsulated: Traffic(sent)
+            encapsulated: Traffic(sent),
+            stateChanges: locator.stateChanges
         )
     }
 
     func clearMapCache(_ request: ClearMapCacheRequest) throws(ManagementError) -> ClearReport {
         guard let itr = router.itr else {
-            throw ManagementError(.refused, "this router is no ITR: it has no map-cache")
+            throw ManagementError(.notOurRole, "this router is no ITR: it has no map-cache")
         }
         let selection = try EIDSelection(family: request.family, instanceID: request.instanceID, eid: request.eid)
         var victims: [EIDPrefix] = []
-        var key: EIDPrefix?
         switch selection.target {
         case .address(let address):
             victims = configuration.instances.map(\.id)
                 .filter { selection.selects(EIDTableKey($0, address.family)) }
                 .compactMap { itr.cache.longestMatch(EID(instanceID: $0, address))?.eid }
         case .all, .prefix:
-            while let entry = itr.cache.first(after: key) {
-                key = entry.eid
-                if selection.selects(entry.eid) { victims.append(entry.eid) }
+            for scope in scopes(selection) {
+                var key: EIDPrefix?
+                while let entry = itr.cache.first(after: key, within: scope) {
+                    key = entry.eid
+                    victims.append(entry.eid)
+                }
             }
         }
         return ClearReport(cleared: clearMapCache(victims))
     }
 
     func databaseReport(_ query: TableQuery) throws(ManagementError) -> DatabaseReport {
-        guard let etr = router.etr else { throw ManagementError(.refused, "this router is no ETR: it has no database") }
+        guard let etr = router.etr else {
+            throw ManagementError(.notOurRole, "this router is no ETR: it has no database")
+        }
         let selection = try EIDSelection(query)
         let all = etr.database.mappings
         var selected = all.filter { selection.selects($0.eid) }
@@ -140,10 +155,11 @@ extension ControlLoop {
                 $0.entryCount > 0
             },
             entries: selected.map { mapping in
-                DatabaseEntry(
+                let set = sets[mapping.eid] ?? RouterConfiguration.defaultLocatorSetName
+                return DatabaseEntry(
                     instanceID: mapping.eid.instanceID.rawValue,
                     eidPrefix: mapping.eid.prefix.description,
-                    locatorSet: sets[mapping.eid] ?? RouterConfiguration.defaultLocatorSetName,
+                    locatorSet: set,
                     ttl: 60 * Int64(mapping.ttlMinutes),
                     hasRoute: routed.contains(mapping.eid),
                     sourceAddress: resolvedHost.ownAddresses[mapping.eid.instanceID, default: []]
@@ -153,7 +169,10 @@ extension ControlLoop {
                             address: locator.address.description,
                             priority: locator.priority,
                             weight: locator.weight,
-                            interface: resolvedHost.locators.first { $0.address == locator.address }?.interface,
+                            interface: resolvedHost.locators
+                                .first { $0.address == locator.address && $0.locatorSet == set }.flatMap(
+                                    configuredInterface
+                                ),
                             isSelf: locator.isLocal,
                             isReachable: true
                         )

@@ -9,7 +9,7 @@ import ManagementAPI
 extension ControlLoop {
     func siteReport(_ query: TableQuery) throws(ManagementError) -> SiteReport {
         guard let server = router.mapServer else {
-            throw ManagementError(.refused, "this router is no Map-Server: it has no sites")
+            throw ManagementError(.notOurRole, "this router is no Map-Server: it has no sites")
         }
         let selection = try EIDSelection(query)
         if let name = query.name, server.site(named: name) == nil {
@@ -19,6 +19,7 @@ extension ControlLoop {
         var after = try SitePage.parse(query.after)
         var report = SiteReport(sites: [], unknownSite: unknownSite(server, time))
         var room = query.limit
+        var last: SitePage?
         for status in server.sites {
             guard query.name == nil || query.name == status.settings.name else { continue }
             if let page = after, page.site != status.settings.name { continue }
@@ -30,16 +31,14 @@ extension ControlLoop {
                 eids: [],
                 refusals: refusals(status, time)
             )
-            for eid in selected(eids(of: status, server, time), selection) {
-                if let page = after {
-                    if eid.key == page.eid { after = nil }
-                    continue
-                }
+            let rows = selected(rows(of: status, server), selection)
+            for row in rows[start(in: rows, after: after?.eid)...] {
                 guard room > 0 else {
-                    report.next = site.eids.last.map { SitePage(site: site.name, last: $0).text }
+                    report.next = last?.text
                     break
                 }
-                site.eids.append(eid.eid)
+                site.eids.append(siteEID(row, status, time))
+                last = SitePage(site: site.name, eid: row.key)
                 room -= 1
             }
             after = nil
@@ -49,8 +48,15 @@ extension ControlLoop {
         return report
     }
 
-    /// An EID-prefix of a site with its key.
-    private typealias Row = (key: EIDPrefix, eid: ManagementAPI.SiteEID)
+    /// An EID-prefix of a site, as it is configured or as a registered part of one that is.
+    private typealias Row = (key: EIDPrefix, configured: LISPTables.SiteEID, registered: RegisteredEID?)
+
+    /// Where a page begins: behind the last row of the page before, or, if that is gone, at the next one in order.
+    private func start(in rows: [Row], after key: EIDPrefix?) -> Int {
+        guard let key else { return 0 }
+        if let index = rows.firstIndex(where: { $0.key == key }) { return index + 1 }
+        return rows.firstIndex { $0.key > key } ?? rows.count
+    }
 
     /// With an address: the longest match of each instance alone; the registered one wins over the configured one.
     private func selected(_ rows: [Row], _ selection: EIDSelection) -> [Row] {
@@ -62,48 +68,34 @@ extension ControlLoop {
     }
 
     /// The configured prefixes of a site and, behind each, the registered more-specifics.
-    private func eids(of status: SiteStatus, _ server: MapServer, _ time: ReportTime) -> [Row] {
+    private func rows(of status: SiteStatus, _ server: MapServer) -> [Row] {
         var rows: [Row] = []
         for configured in status.settings.eids.sorted(by: { $0.prefix < $1.prefix }) {
-            let failures = status.refusals(for: configured.prefix)
-            rows.append(
-                (
-                    configured.prefix,
-                    siteEID(
-                        configured.prefix,
-                        configured,
-                        server.registry.registered[configured.prefix],
-                        failures,
-                        time
-                    )
-                )
-            )
+            rows.append((configured.prefix, configured, server.registry.registered[configured.prefix]))
             for (prefix, registered) in server.registry.registrations(in: configured) where prefix != configured.prefix
             {
-                rows.append((prefix, siteEID(prefix, configured, registered, Tally(), time)))
+                rows.append((prefix, configured, registered))
             }
         }
         return rows
     }
 
-    private func siteEID(
-        _ prefix: EIDPrefix,
-        _ configured: LISPTables.SiteEID,
-        _ registered: RegisteredEID?,
-        _ failures: Tally<RegistrationRefusal>,
-        _ time: ReportTime
-    ) -> ManagementAPI.SiteEID {
+    private func siteEID(_ row: Row, _ status: SiteStatus, _ time: ReportTime) -> ManagementAPI.SiteEID {
+        let (prefix, configured, registered) = row
+        let failures = status.refusals(for: prefix)
         let latest = registered?.mostRecent
+        // What is over is remembered of whole configured prefixes only.
+        let past = router.mapServer?.registry.configured[prefix]?.lastRegistration
         return ManagementAPI.SiteEID(
             instanceID: prefix.instanceID.rawValue,
             eidPrefix: prefix.prefix.description,
             moreSpecificOf: prefix == configured.prefix ? nil : configured.prefix.prefix.description,
             acceptMoreSpecifics: configured.acceptMoreSpecifics,
             isRegistered: registered != nil,
-            firstRegistered: registered.map { time.moment($0.firstRegistered) },
-            lastRegistered: latest.map { time.moment($0.lastRegistered) },
-            lastRegisteredBy: latest.map { PeerAddress($0.source) },
-            proxyReply: configured.proxyReply || latest?.wantsProxyReply ?? false,
+            firstRegistered: (registered?.firstRegistered ?? past?.first).map(time.moment),
+            lastRegistered: (latest?.lastRegistered ?? past?.time).map(time.moment),
+            lastRegisteredBy: (latest?.source ?? past?.source).map(PeerAddress.init),
+            proxyReply: configured.proxyReply || registered?.registrations.contains(where: \.wantsProxyReply) ?? false,
             mergeActive: registered?.mergedLocators != nil,
             ttl: latest.map { 60 * Int64($0.record.ttlMinutes) },
             authenticationFailures: failures[.wrongKey] + failures[.unknownKeyID] + failures[.badLength]
@@ -129,8 +121,10 @@ extension ControlLoop {
             proxyReply: registration.wantsProxyReply,
             merge: registration.wantsMerge,
             wantMapNotify: registration.wantsMapNotify,
+            securityCapable: registration.isSecurityCapable,
             keyID: registration.key.id,
             algorithm: registration.key.algorithm.name,
+            nonce: String(registration.nonce.description.dropFirst(2)),
             locators: registration.record.locators.map(RegisteredLocator.init)
         )
     }
@@ -138,9 +132,10 @@ extension ControlLoop {
     private func mergedLocators(_ registered: RegisteredEID?) -> [MergedLocator] {
         guard let registered, let merged = registered.mergedLocators else { return [] }
         return merged.compactMap { locator in
-            let owner = registered.registrations.last { registration in
-                registration.record.locators.contains { $0.address == locator.address }
+            let owners = registered.registrations.filter { registration in
+                registration.wantsMerge && registration.record.locators.contains { $0.address == locator.address }
             }
+            let owner = owners.max { $0.lastRegistered < $1.lastRegistered }
             return owner.map {
                 MergedLocator(locator: RegisteredLocator(locator), registeredBy: PeerAddress($0.source))
             }
@@ -192,13 +187,7 @@ private struct SitePage {
     let site: String
     let eid: EIDPrefix
 
-    init(site: String, last: ManagementAPI.SiteEID) {
-        self.site = site
-        let prefix = IPPrefix(last.eidPrefix) ?? IPPrefix(family: .ipv4, leftAligned: 0, length: 0)
-        eid = EIDPrefix(instanceID: InstanceID(uncheckedRawValue: last.instanceID), prefix)
-    }
-
-    private init(site: String, eid: EIDPrefix) {
+    init(site: String, eid: EIDPrefix) {
         self.site = site
         self.eid = eid
     }

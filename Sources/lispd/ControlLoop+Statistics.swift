@@ -15,7 +15,18 @@ extension ControlLoop {
         return StatisticsReport(
             control: families.map(controlStatistics),
             controlDrops: controlDrops(),
-            dataPlane: dataPlaneStatistics(query)
+            formatErrors: formatErrors(),
+            dataPlane: plane.map { dataPlaneStatistics($0, query) }
+        )
+    }
+
+    private func formatErrors() -> FormatErrors {
+        FormatErrors(
+            mapRequests: router.formatFaults[.mapRequest] + (router.mapResolver?.statistics[.malformed] ?? 0),
+            mapReplies: router.formatFaults[.mapReply],
+            otherMessages: router.formatFaults[.otherMessage],
+            checksums: router.formatFaults[.checksum],
+            unsupportedTypes: router.refusals[.unknownType]
         )
     }
 
@@ -26,6 +37,12 @@ extension ControlLoop {
                 incoming: messages[MessageCount(kind, .received), family],
                 outgoing: messages[MessageCount(kind, .sent), family]
             )
+        }
+        func recent(_ kind: MessageCount.Kind) -> RecentCount {
+            let counts = [1, 12, 60].map {
+                messageHistory.recent(MessageCount(kind, .received), family, periods: $0)
+            }
+            return RecentCount(fiveSeconds: counts[0], oneMinute: counts[1], fiveMinutes: counts[2])
         }
         func itr(_ event: ITREvent) -> UInt64 { router.itr?.statistics[event, family] ?? 0 }
         let server = router.mapServer
@@ -40,6 +57,7 @@ extension ControlLoop {
         return ControlStatistics(
             family: EIDFamily(family),
             mapRequests: both(.mapRequest),
+            recentMapRequests: recent(.mapRequest),
             encapsulatedMapRequests: both(.encapsulatedMapRequest),
             probeMapRequests: both(.probe),
             solicitMapRequests: both(.solicitMapRequest),
@@ -53,6 +71,7 @@ extension ControlLoop {
             probeRecords: both(.probeReplyRecord),
             proxyReplyRecords: server?.statistics[.proxyRepliesSent, family] ?? 0,
             mapRegisterRecords: both(.mapRegisterRecord),
+            recentMapRegisterRecords: recent(.mapRegisterRecord),
             registerUnknownEID: refused(unknownEID) + (server?.statistics[.recordsOfNoSite, family] ?? 0),
             registerAuthenticationFailures: refused(authentication),
             registerDisallowedLocators: refused([.locatorNotAllowed]),
@@ -62,9 +81,8 @@ extension ControlLoop {
             mapNotifyAuthenticationFailures: router.etr?.statistics[.mapNotifyWrongAuthentication, family] ?? 0,
             mapCacheCreated: itr(.entriesCreated),
             mapCacheDeleted: itr(.entriesDeleted),
-            mapCacheRefused: itr(.evictions),
-            dataSignals: itr(.packetsHeld) + itr(.holdLimit) + itr(.resting) + itr(.paced) + itr(.questionLimit)
-                + itr(.noMapResolver),
+            mapCacheEvicted: itr(.evictions),
+            dataSignals: itr(.packetsHeld),
             dataSignalsDropped: itr(.holdLimit) + itr(.resting) + itr(.paced) + itr(.questionLimit)
                 + itr(.noMapResolver),
             repliesLimited: (router.etr?.statistics[.mapRepliesLimited, family] ?? 0)
@@ -103,8 +121,10 @@ extension ControlLoop {
         return counts
     }
 
-    private func dataPlaneStatistics(_ query: TableQuery) -> ManagementAPI.DataPlaneStatistics {
-        guard let plane else { return ManagementAPI.DataPlaneStatistics() }
+    private func dataPlaneStatistics(
+        _ plane: DataPlane,
+        _ query: TableQuery
+    ) -> ManagementAPI.DataPlaneStatistics {
         let statistics = plane.statistics()
         let instances = configuration.instances.map(\.id).filter {
             query.instanceID == nil || query.instanceID == $0.rawValue
@@ -124,7 +144,8 @@ extension ControlLoop {
             misses: statistics.missesReported,
             heldReleased: statistics.heldReleased,
             heldDropped: (router.itr?.statistics[.heldPacketsUnanswered] ?? 0)
-                + (router.itr?.statistics[.heldPacketsRefused] ?? 0)
+                + (router.itr?.statistics[.heldPacketsRefused] ?? 0),
+            nativelyForwarded: statistics.forwardedNatively
         )
     }
 }

@@ -21,7 +21,7 @@ extension ControlLoop {
             started: time.moment(started),
             roles: configuration.roles.sorted().map(roleStatus),
             xtrID: router.etr == nil ? nil : xtrID.description,
-            siteID: configuration.siteID.rawValue,
+            siteID: router.etr == nil ? nil : configuration.siteID.rawValue,
             configurationFile: configurationFile,
             configurationLoaded: time.moment(configurationLoaded),
             reloadFailure: reloadFailure,
@@ -36,10 +36,10 @@ extension ControlLoop {
                 },
             workers: workerStatus(),
             sockets: socketStatus(statistics),
-            mapCacheEntries: router.itr?.cache.count ?? 0,
-            mapCacheLimit: router.itr?.settings.mapCacheLimit ?? 0,
-            databaseEntries: router.etr?.database.count ?? 0,
-            registeredPrefixes: router.mapServer?.registry.registered.count ?? 0,
+            mapCacheEntries: router.itr?.cache.count,
+            mapCacheLimit: router.itr?.settings.mapCacheLimit,
+            databaseEntries: router.etr?.database.count,
+            registeredPrefixes: router.mapServer?.registry.registered.count,
             warnings: warnings(statistics)
         )
     }
@@ -101,7 +101,7 @@ extension ControlLoop {
                 family: EIDFamily(family),
                 port: socket.port,
                 receiveBuffer: socket.receiveBufferSize(family),
-                sendBuffer: 0
+                sendBuffer: socket.sendBufferSize(family)
             )
         }
         guard let statistics else { return sockets }
@@ -117,7 +117,7 @@ extension ControlLoop {
             )
         }
         for (family, count) in statistics.sourcePorts.sorted(by: { $0.key < $1.key }) where count > 0 {
-            sockets.append(SocketStatus(purpose: "source", family: EIDFamily(family), port: 0, count: count))
+            sockets.append(SocketStatus(purpose: "source", family: EIDFamily(family), count: count))
         }
         return sockets
     }
@@ -159,8 +159,8 @@ extension ControlLoop {
                         )
                     },
                     xtrID: router.etr == nil ? nil : xtrID.description,
-                    siteID: configuration.siteID.rawValue,
-                    ttl: 60 * Int64(own.map(\.ttlMinutes).min() ?? 1440),
+                    siteID: router.etr == nil ? nil : configuration.siteID.rawValue,
+                    ttl: own.map(\.ttlMinutes).min().map { 60 * Int64($0) },
                     mapCacheEntries: table.entryCount,
                     mapCacheLimit: configuration.mapCache.limit,
                     databaseEntries: own.count
@@ -171,7 +171,7 @@ extension ControlLoop {
 
     func mapServersReport() throws(ManagementError) -> MapServersReport {
         guard let etr = router.etr else {
-            throw ManagementError(.refused, "this router is no ETR: it registers with no Map-Server")
+            throw ManagementError(.notOurRole, "this router is no ETR: it registers with no Map-Server")
         }
         let time = ReportTime()
         return MapServersReport(mapServers: etr.registrars.map { mapServerStatus($0, time) })
@@ -220,7 +220,7 @@ extension ControlLoop {
 
     func mapResolversReport() throws(ManagementError) -> MapResolversReport {
         guard let itr = router.itr else {
-            throw ManagementError(.refused, "this router is no ITR: it asks no Map-Resolver")
+            throw ManagementError(.notOurRole, "this router is no ITR: it asks no Map-Resolver")
         }
         let time = ReportTime()
         return MapResolversReport(
@@ -239,37 +239,64 @@ extension ControlLoop {
     }
 
     func locatorsReport() -> LocatorsReport {
-        let resolved = Dictionary(grouping: resolvedHost.locators, by: \.address).sorted { $0.key < $1.key }
-        var local = resolved.compactMap { address, locators -> LocalLocator? in
-            guard let first = locators.first else { return nil }
-            return LocalLocator(
-                interface: first.interface,
-                address: address.description,
-                state: first.interface == nil ? .unusable : .up,
-                locatorSets: locators.map(\.locatorSet),
-                priority: first.priority,
-                weight: first.weight,
-                isSelf: first.interface != nil
+        let time = ReportTime()
+        // One line for each address; two if it has another priority or weight in another set.
+        var local: [LocalLocator] = []
+        for locator in resolvedHost.locators.sorted(by: { $0.address < $1.address }) {
+            var row = LocalLocator(
+                interface: configuredInterface(of: locator),
+                address: locator.address.description,
+                state: locator.interface == nil ? nil : .up,
+                locatorSets: [],
+                priority: locator.priority,
+                weight: locator.weight,
+                isSelf: locator.interface != nil
+            )
+            let same = local.firstIndex {
+                var other = $0
+                other.locatorSets = []
+                return other == row
+            }
+            if let same {
+                local[same].locatorSets.append(locator.locatorSet)
+            } else {
+                row.locatorSets = [locator.locatorSet]
+                local.append(row)
+            }
+        }
+        for missing in resolvedHost.unresolved {
+            let set = configuration.locatorSet(named: missing.locatorSet)
+            guard let locator = set?.locators.first(where: { $0.place == .interface(missing.interface) }) else {
+                continue
+            }
+            local.append(
+                LocalLocator(
+                    interface: missing.interface,
+                    state: .down,
+                    locatorSets: [missing.locatorSet],
+                    priority: locator.priority,
+                    weight: locator.weight
+                )
             )
         }
-        local += resolvedHost.unresolved.map {
-            LocalLocator(
-                interface: $0.interface,
-                state: .down,
-                locatorSets: [$0.locatorSet],
-                priority: 255,
-                weight: 0
-            )
-        }
-        let remote = (router.itr?.locators.locators ?? []).map { address, id, users in
+        let remote = (router.itr?.locators.locators ?? []).map { address, id, users, since -> RemoteLocator in
             RemoteLocator(
                 address: address.description,
                 state: .up,
+                since: time.moment(since),
                 mappings: users,
                 encapsulated: Traffic(plane?.counters(of: id).encapsulated ?? .init())
             )
         }
         return LocatorsReport(local: local, remote: remote)
+    }
+
+    /// The interface that a locator is configured by; `nil` for one that is configured by its address.
+    func configuredInterface(of locator: ResolvedLocator) -> String? {
+        guard let interface = locator.interface, let set = configuration.locatorSet(named: locator.locatorSet),
+            set.locators.contains(where: { $0.place == .interface(interface) })
+        else { return nil }
+        return interface
     }
 
     func interfacesReport() throws(ManagementError) -> InterfacesReport {
@@ -287,7 +314,7 @@ extension ControlLoop {
                         instanceID: instance.id.rawValue,
                         namespace: instance.namespace,
                         isUp: link?.isUp ?? false,
-                        mtu: Int(link?.mtu ?? 0),
+                        mtu: link.map { Int($0.mtu) },
                         queues: plane.workerCount,
                         encapsulated: Traffic(counters.encapsulated),
                         decapsulated: Traffic(counters.decapsulated)
@@ -298,7 +325,9 @@ extension ControlLoop {
                         name: link.name,
                         isUp: link.isUp && link.hasCarrier,
                         mtu: Int(link.mtu),
-                        addresses: resolvedHost.locators.filter { $0.interface == link.name }.map(\.address.description)
+                        addresses: Set(resolvedHost.locators.filter { $0.interface == link.name }.map(\.address))
+                            .sorted()
+                            .map(\.description)
                     )
                 }
             )

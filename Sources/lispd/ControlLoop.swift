@@ -10,7 +10,6 @@
 
 import DataPlane
 import ForwardingInterface
-import FoundationEssentials
 import HostRouting
 import LISPConfiguration
 import LISPControl
@@ -20,6 +19,7 @@ import LinuxNetwork
 import Logging
 import ManagementAPI
 import NIOCore
+import NIOPosix
 
 /// Carries out what the router decides. Isolated to its event loop.
 actor ControlLoop {
@@ -28,6 +28,14 @@ actor ControlLoop {
 
     /// Address changes come in bursts; look at the host once after each.
     private static let hostSettleTime = TimeAmount.milliseconds(100)
+    /// When to try again what the host refused.
+    private static let hostRetryInterval = TimeAmount.seconds(5)
+    /// Routes of newly known EID-prefixes are brought in together after this time, or, where there are many, after so many times
+    /// what it last took, so that they leave the loop to the protocol.
+    private static let routingSettleTime = Duration.milliseconds(10)
+    private static let routingRest = 10
+    /// How often the data plane frees what its workers have let go of.
+    private static let maintenance = TimeAmount.milliseconds(500)
     /// How often nonces are written down.
     private static let saveInterval = TimeAmount.seconds(10)
     /// How far ahead the saved nonce is of the one in use, so that a crash cannot make it go back.
@@ -50,14 +58,22 @@ actor ControlLoop {
     private var random = SystemRandomNumberGenerator()
     private var timer: (at: Instant, scheduled: Scheduled<Void>)?
     private var isHostLookDue = false
+    private var isHostRetryDue = false
     private var isRoutingStale = false
+    private var routingTime = Duration.zero
+    private var isStarted = false
     private var isStopped = false
     private var refusalLog = RateLimitedLog(perSecond: 1, burst: 20)
     private(set) var sendErrors: UInt64 = 0
     private(set) var lastSendError: String?
     private(set) var lastHostError: String?
+    /// Control messages of the last minutes.
+    private(set) var messageHistory = TallyHistory<MessageCount>()
     private var savedNonce: UInt64 = 0
-    private var savedNonceState: UInt64 = 0
+    /// The version of the Map-Server's nonces that was last given to the writer; `nil` if none was.
+    private var savedNonceState: UInt64?
+    private let nonceWriter: NonceWriter
+    private var lastStateError: String?
 
     init(
         eventLoop: any EventLoop,
@@ -81,13 +97,14 @@ actor ControlLoop {
         self.state = state
         self.xtrID = xtrID
         self.logger = logger
+        self.nonceWriter = NonceWriter(state)
         self.started = SystemClock.now
         self.configurationLoaded = started
         let settings = RouterSettings(configuration, host: resolvedHost, xtrID: xtrID)
         self.router = Router(
             settings,
             nextNonce: Self.firstNonce(state),
-            nonces: Self.savedNonces(state),
+            nonces: nonceWriter.saved(logger),
             now: started
         )
     }
@@ -97,32 +114,35 @@ actor ControlLoop {
         max(state.read("nonce").flatMap { UInt64($0) } ?? 0, UInt64(max(0, SystemClock.wallClock)))
     }
 
-    /// What the Map-Server knew of nonces when it was last saved. A file that does not parse is as good as none: then old
-    /// messages may be replayed once, which the log says.
-    private static func savedNonces(_ state: StateDirectory) -> [NonceHistory] {
-        guard let data = state.readData(nonceFile) else { return [] }
-        return (try? JSONDecoder().decode([NonceHistory].self, from: data)) ?? []
-    }
-
-    private static let nonceFile = "map-server-nonces.json"
-
     // MARK: Life
 
     /// Begins to register and to answer.
     func start() {
+        isStarted = true
         if let plane { plane.apply(ownPrefixes(configuration)) }
         saveState()
         eventLoop.scheduleRepeatedTask(initialDelay: Self.saveInterval, delay: Self.saveInterval) { [weak self] _ in
             self?.assumeIsolated { $0.saveState() }
         }
+        let period = TimeAmount.nanoseconds(TallyHistory<MessageCount>.period.nanoseconds)
+        eventLoop.scheduleRepeatedTask(initialDelay: period, delay: period) { [weak self] _ in
+            self?.assumeIsolated { $0.messageHistory.note($0.router.messages) }
+        }
+        if plane != nil {
+            eventLoop.scheduleRepeatedTask(initialDelay: Self.maintenance, delay: Self.maintenance) { [weak self] _ in
+                self?.assumeIsolated { $0.plane?.maintain() }
+            }
+        }
         schedule()
     }
 
-    /// Withdraws registrations and takes everything of ours out of the host.
+    /// Withdraws registrations and takes everything of ours out of the host. Also right before `start`.
     func stop() {
         guard !isStopped else { return }
-        carryOut(router.deregister())
-        saveState()
+        if isStarted {
+            carryOut(router.deregister())
+            saveState(waits: true)
+        }
         plane?.stop()
         isStopped = true
         timer?.scheduled.cancel()
@@ -250,7 +270,9 @@ actor ControlLoop {
         do {
             let new = try host.resolve(configuration)
             if new != resolvedHost {
-                logger.info("locators are now \(new.rlocs.map(\.description).joined(separator: ", "))")
+                if new.rlocs != resolvedHost.rlocs {
+                    logger.info("locators are now \(new.rlocs.map(\.description).joined(separator: ", "))")
+                }
                 resolvedHost = new
                 reconfigureRouter()
             }
@@ -264,7 +286,8 @@ actor ControlLoop {
     private func routingIsStale() {
         guard !isRoutingStale else { return }
         isRoutingStale = true
-        eventLoop.scheduleTask(in: .milliseconds(10)) { [weak self] in
+        let delay = max(Self.routingSettleTime, routingTime * Self.routingRest)
+        eventLoop.scheduleTask(in: .nanoseconds(delay.nanoseconds)) { [weak self] in
             self?.assumeIsolated { $0.applyRouting() }
         }
     }
@@ -272,22 +295,44 @@ actor ControlLoop {
     private func applyRouting() {
         isRoutingStale = false
         guard !isStopped else { return }
+        let begun = SystemClock.now
         do {
             try host.apply(configuration, resolvedHost, rereading: false)
             lastHostError = nil
         } catch {
             hostFailed(error)
         }
+        routingTime = begun.duration(to: SystemClock.now)
     }
 
+    /// Tells of the failure once and tries again later: no event of the host need come that would remind us.
     private func hostFailed(_ error: any Error) {
-        lastHostError = "\(error)"
-        if refusalLog.allows() { logger.error("cannot keep up rules and routes: \(error)") }
+        let text = "\(error)"
+        if text != lastHostError { logger.error("cannot keep up rules and routes: \(text)") }
+        lastHostError = text
+        guard !isHostRetryDue else { return }
+        isHostRetryDue = true
+        eventLoop.scheduleTask(in: Self.hostRetryInterval) { [weak self] in
+            self?.assumeIsolated { loop in
+                loop.isHostRetryDue = false
+                loop.lookAtHost()
+            }
+        }
     }
 
     private func reconfigureRouter() {
+        // A role that goes takes its nonces along; one that comes finds them in the file.
+        saveState(waits: router.mapServer != nil && !configuration.roles.contains(.mapServer))
         let settings = RouterSettings(configuration, host: resolvedHost, xtrID: xtrID)
-        carryOut(router.reconfigure(settings, nextNonce: Self.firstNonce(state), now: SystemClock.now, using: &random))
+        let actions = router.reconfigure(
+            settings,
+            nextNonce: Self.firstNonce(state),
+            nonces: { nonceWriter.saved(logger) },
+            now: SystemClock.now,
+            using: &random
+        )
+        carryOut(actions)
+        if router.mapServer == nil { savedNonceState = nil }
         schedule()
     }
 
@@ -295,6 +340,7 @@ actor ControlLoop {
 
     /// Takes these entries out of the map-cache; returns how many there were.
     func clearMapCache(_ eids: [EIDPrefix]) -> Int {
+        guard !isStopped else { return 0 }
         let cleared = router.clearMapCache(eids)
         carryOut(cleared.actions)
         return cleared.count
@@ -302,6 +348,8 @@ actor ControlLoop {
 
     /// Reads the configuration file again and takes over what differs. A refusal changes nothing.
     func reload() throws -> ReloadReport {
+        // Nothing may come back into the host that has just been taken out of it.
+        guard !isStopped else { throw ReloadFailure.ending }
         do {
             let new = try RouterConfiguration.load(path: configurationFile)
             let changed = configuration.changedKeys(new)
@@ -312,6 +360,7 @@ actor ControlLoop {
                 file: configurationFile,
                 changed: changed,
                 warnings: new.warnings + host.warnings(new, resolvedHost)
+                    + (lastHostError.map { ["rules and routes are not up to date: \($0)"] } ?? [])
             )
         } catch {
             reloadFailure = "\(error)"
@@ -319,6 +368,8 @@ actor ControlLoop {
         }
     }
 
+    /// Refuses before anything has changed. What the host refuses afterwards is tried again and shown as a warning: the new
+    /// configuration is in force.
     private func takeOver(_ new: RouterConfiguration) throws {
         let needsRestart = configuration.changesThatNeedRestart(new)
         guard needsRestart.isEmpty else { throw ReloadFailure.needsRestart(needsRestart) }
@@ -328,38 +379,72 @@ actor ControlLoop {
         resolvedHost = resolved
         plane?.apply(gone.sorted().map { .deleteOwnPrefix($0) } + ownPrefixes(new))
         reconfigureRouter()
-        try host.apply(configuration, resolvedHost, rereading: true)
+        do {
+            try host.apply(configuration, resolvedHost, rereading: true)
+            lastHostError = nil
+        } catch {
+            hostFailed(error)
+        }
     }
 
     // MARK: State
 
-    private func saveState() {
+    /// Writes down what has to outlive us, as far as it is new.
+    ///
+    /// The Map-Server's nonces can be many: they are put into text and written on another thread.
+    ///
+    /// - Parameter waits: returns only when all is written.
+    private func saveState(waits: Bool = false) {
         guard !isStopped else { return }
         do throws(StateDirectory.Failure) {
             if let next = router.etr?.nextNonce, next > savedNonce {
-                savedNonce = next &+ Self.nonceReserve
-                try state.write("nonce", String(savedNonce))
+                let reserved = next &+ Self.nonceReserve
+                try state.write("nonce", String(reserved))
+                savedNonce = reserved
             }
-            if let server = router.mapServer, server.nonceStateVersion != savedNonceState,
-                let data = try? JSONEncoder().encode(server.nonceState)
-            {
-                try state.write(Self.nonceFile, data)
+            if let server = router.mapServer, waits || server.nonceStateVersion != savedNonceState {
                 savedNonceState = server.nonceStateVersion
+                let nonces = server.nonceState
+                let number = nonceWriter.number()
+                if waits {
+                    try nonceWriter.write(nonces, number: number)
+                } else {
+                    writeNonces(nonces, number)
+                }
             }
+            lastStateError = nil
         } catch {
-            if refusalLog.allows() { logger.error("cannot save state: \(error)") }
+            savingFailed(error)
         }
+    }
+
+    private func writeNonces(_ nonces: [NonceHistory], _ number: UInt64) {
+        let written = NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { [nonceWriter] in
+            try nonceWriter.write(nonces, number: number)
+        }
+        written.whenFailure { [weak self] error in
+            self?.assumeIsolated { $0.savingFailed(error) }
+        }
+    }
+
+    private func savingFailed(_ error: any Error) {
+        savedNonceState = nil
+        let text = "\(error)"
+        if text != lastStateError { logger.error("cannot save state: \(text)") }
+        lastStateError = text
     }
 }
 
 /// Why a reload was refused.
 enum ReloadFailure: Error, CustomStringConvertible {
     case needsRestart([String])
+    case ending
 
     var description: String {
         switch self {
         case .needsRestart(let keys):
             "a change of \(keys.joined(separator: ", ")) needs a restart; the running configuration stays"
+        case .ending: "lispd is ending"
         }
     }
 }

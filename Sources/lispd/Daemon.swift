@@ -43,6 +43,11 @@ final class Daemon {
             throw StartFailure(description: "\(error)", exitCode: EX_NOPERM)
         }
         let state = try Self.refusing(EX_CANTCREAT) { try StateDirectory(path: stateDirectory) }
+        let xtrID: XTRID
+        switch configuration.xtrID {
+        case .automatic: xtrID = try Self.refusing(EX_CANTCREAT) { try state.xtrID() }
+        case .fixed(let fixed): xtrID = fixed
+        }
         // Port 4342 first: whoever holds it is a running daemon, and its rules and routes are not ours to remove.
         let socket = try Self.refusing(EX_UNAVAILABLE) { try ControlSocket(port: LISPPort.control) }
         let host = try HostIntegration(tenants: tenants)
@@ -77,11 +82,6 @@ final class Daemon {
             logger.warning("locator \(locator.interface) (set \(locator.locatorSet)): \(locator.reason)")
         }
 
-        let xtrID: XTRID
-        switch configuration.xtrID {
-        case .automatic: xtrID = try state.xtrID()
-        case .fixed(let fixed): xtrID = fixed
-        }
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let missEvent = plane?.missEventDescriptor
         loop = ControlLoop(
@@ -96,10 +96,22 @@ final class Daemon {
             xtrID: xtrID,
             logger: logger
         )
-        management = try Self.startManagement(loop, configuration.management.socket, group, logger)
+        // From here on the loop has the host in its keeping: whatever fails, it takes our rules and routes out again.
+        do {
+            management = try Self.startManagement(loop, configuration.management.socket, group, logger)
+        } catch {
+            try? Self.on(loop) { $0.stop() }
+            for tunnel in tunnels { tunnel.close() }
+            throw error
+        }
         summary = Self.summary(configuration, resolved)
-        try startWatchers(socket, missEvent: missEvent)
-        try onLoop { $0.start() }
+        do {
+            try startWatchers(socket, missEvent: missEvent)
+            try Self.on(loop) { $0.start() }
+        } catch {
+            stop()
+            throw error
+        }
     }
 
     /// Turns whatever `body` throws into a start failure with `exitCode`.
@@ -186,17 +198,17 @@ final class Daemon {
         )
     }
 
-    private func onLoop<Value: Sendable>(_ body: @escaping @Sendable (isolated ControlLoop) throws -> Value) throws
-        -> Value
-    {
-        let loop = loop
-        return try loop.eventLoop.submit { try loop.assumeIsolated { try body($0) } }.wait()
+    private static func on<Value: Sendable>(
+        _ loop: ControlLoop,
+        _ body: @escaping @Sendable (isolated ControlLoop) throws -> Value
+    ) throws -> Value {
+        try loop.eventLoop.submit { try loop.assumeIsolated { try body($0) } }.wait()
     }
 
     /// Reads the configuration file again; a refusal is logged and changes nothing.
     func reload() {
         do {
-            let report = try onLoop { try $0.reload() }
+            let report = try Self.on(loop) { try $0.reload() }
             let changed = report.changed.isEmpty ? "nothing changed" : report.changed.joined(separator: ", ")
             logger.notice("configuration read again: \(changed)")
         } catch let error as ConfigurationError {
@@ -213,12 +225,13 @@ final class Daemon {
     /// Withdraws registrations, then takes everything of ours out of the host.
     func stop() {
         management.cancel()
+        // The watchers first: they wait on descriptors that the loop closes.
+        for watcher in watchers { watcher.stop() }
         do {
-            try onLoop { $0.stop() }
+            try Self.on(loop) { $0.stop() }
         } catch {
             logger.error("cannot stop in order: \(error)")
         }
-        for watcher in watchers { watcher.stop() }
         for tunnel in tunnels { tunnel.close() }
         // The management task removes its socket as it ends.
         let ended = group.next().makePromise(of: Void.self)

@@ -95,7 +95,9 @@ final class HostIntegration {
                 in: Self.prefixes(configuration, instance.id)
             )
         }
-        let eids = configuration.database.map(\.eidPrefix.prefix)
+        // EID-prefixes of a tenant may well look like RLOCs here: its addresses are elsewhere.
+        let here = Set(configuration.instances.filter { Self.space($0) == .main }.map(\.id))
+        let eids = configuration.database.map(\.eidPrefix).filter { here.contains($0.instanceID) }.map(\.prefix)
         for set in configuration.locatorSets {
             for locator in set.locators {
                 switch locator.place {

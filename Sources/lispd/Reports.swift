@@ -89,6 +89,13 @@ struct EIDSelection {
             && (targetFamily ?? table.family) == table.family
     }
 
+    /// What is selected of a table that is.
+    func scope(_ table: EIDTableKey) -> EIDPrefix {
+        let whole = IPPrefix(family: table.family, leftAligned: 0, length: 0)
+        guard case .prefix(let prefix) = target else { return EIDPrefix(instanceID: table.instanceID, whole) }
+        return EIDPrefix(instanceID: table.instanceID, prefix)
+    }
+
     /// By instance, family and prefix; not by longest match, which is the table's matter.
     func selects(_ eid: EIDPrefix) -> Bool {
         guard selects(EIDTableKey(eid)) else { return false }

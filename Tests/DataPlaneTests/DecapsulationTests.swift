@@ -150,6 +150,8 @@ import Testing
         ("224.0.0.1", "10.1.0.1", .invalidInnerSource),
         ("127.0.0.1", "10.1.0.1", .invalidInnerSource),
         ("fe80::1", "2001:db8:1::1", .invalidInnerSource),
+        ("10.1.0.7", "10.1.0.1", .innerSourceIsOwn),
+        ("2001:db8:1::7", "2001:db8:1::1", .innerSourceIsOwn),
         ("10.2.0.1", "10.2.0.2", .innerDestinationNotOwn),
         ("2001:db8:2::1", "2001:db8:2::2", .innerDestinationNotOwn),
     ]

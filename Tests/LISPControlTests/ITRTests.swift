@@ -381,6 +381,20 @@ private func entries(_ actions: [ITRAction]) -> [EIDPrefix: ForwardingAction] {
         #expect(bench.itr.statistics[.mapReplyWrongRecords] == 0)
     }
 
+    @Test func `tells since when each locator is in its state, and how often that has changed`() throws {
+        var record = Bench.record("10.2.0.0/16", ttl: 1, rlocs: ["198.51.100.2", "198.51.100.3"])
+        record.locators[1].isReachable = false
+        let (bench, request) = try refreshing([record])
+        func locators() -> [MapCacheLocator] { bench.itr.cache.first(after: nil)?.locators ?? [] }
+        #expect(locators().map(\.since) == [.zero, .zero])
+        #expect(bench.itr.locators.locators.map(\.since) == [.zero])
+        record.locators[1].isReachable = true
+        _ = bench.reply(request.nonce, [record])
+        #expect(locators().map(\.since) == [.zero, bench.now])
+        #expect(locators().map(\.stateChanges) == [0, 1])
+        #expect(bench.itr.locators.locators.map(\.since) == [.zero, bench.now])
+    }
+
     @Test func `that finds the space divided puts the new entries before it takes out the old one`() throws {
         let (bench, request) = try refreshing([Bench.record("10.2.0.0/16", ttl: 1)])
         let actions = bench.reply(request.nonce, [Bench.record("10.2.0.0/17")])

@@ -64,6 +64,37 @@ import Testing
         #expect(bench.server.statistics[.recordsUnsupported] == 1)
     }
 
+    @Test func `a registered part has counters of its own for as long as it is registered`() throws {
+        let bench = MapServerBench()
+        let etr = BenchETR(xtrID: 1)
+        let (part, whole) = (eidPrefix("10.1.5.0/24"), eidPrefix("10.1.0.0/16"))
+        func refused(_ eid: EIDPrefix) -> UInt64? { bench.server.site(named: "alpha")?.refusals(for: eid)[.wrongKey] }
+        try bench.register([record("10.1.5.0/24")], by: BenchETR(key: secret("guess")))
+        #expect(refused(part) == 0)
+        try bench.register([record("10.1.5.0/24")], by: etr)
+        try bench.register([record("10.1.5.0/24")], by: BenchETR(key: secret("guess")))
+        #expect(refused(part) == 1)
+        #expect(refused(whole) == 2)
+        _ = bench.server.reconfigure(MapServerBench.settings, now: bench.now, using: &bench.random)
+        #expect(refused(part) == 1)
+        try bench.register([record("10.1.5.0/24", ttl: 0)], by: etr)
+        #expect(refused(part) == 0)
+        #expect(refused(whole) == 2)
+    }
+
+    @Test func `remembers nonce and S-bit of the last Map-Register`() throws {
+        let bench = MapServerBench()
+        let etr = BenchETR(xtrID: 1)
+        try bench.register([record("10.1.0.0/16")], by: etr, nonce: 41)
+        #expect(bench.registrations("10.1.0.0/16").map(\.nonce) == [Nonce(rawValue: 41)])
+        #expect(bench.registrations("10.1.0.0/16").map(\.isSecurityCapable) == [false])
+        var register = etr.register([record("10.1.0.0/16")], nonce: 42)
+        register.isSecurityCapable = true
+        try bench.deliver(bench.signed(register, by: etr.key), from: etr.source)
+        #expect(bench.registrations("10.1.0.0/16").map(\.nonce) == [Nonce(rawValue: 42)])
+        #expect(bench.registrations("10.1.0.0/16").map(\.isSecurityCapable) == [true])
+    }
+
     @Test func `a less specific prefix than configured is of no site`() throws {
         let bench = MapServerBench()
         try bench.register([record("10.0.0.0/8"), record("0.0.0.0/0")])

@@ -35,6 +35,7 @@ import Testing
             wantsProxyReply: false,
             wantsMerge: merge,
             wantsMapNotify: false,
+            nonce: Nonce(rawValue: 1),
             key: Self.key,
             registered: now,
             expires: now + .seconds(180)
@@ -75,6 +76,27 @@ import Testing
         #expect(Self.register(Self.registration("10.1.2.0/24"), in: &registry) == nil)
         #expect(Self.register(Self.registration("11.0.0.0/8"), in: &registry) == nil)
         #expect(Self.register(Self.registration("8.0.0.0/5"), in: &registry) == nil)
+    }
+
+    @Test func `the last registration is remembered when it is over, until the prefix goes`() {
+        let eid = SiteEID(prefix: Self.prefix("10.1.0.0/16"), acceptMoreSpecifics: true)
+        var registry = Self.registry([eid])
+        let registration = Self.registration("10.1.0.0/16", at: 7)
+        let last = ConfiguredEID.LastRegistration(
+            first: .zero + .seconds(5),
+            time: .zero + .seconds(7),
+            source: registration.source
+        )
+        #expect(registry.configured[eid.prefix]?.lastRegistration == nil)
+        #expect(Self.register(Self.registration("10.1.0.0/16", at: 5), in: &registry) == .added)
+        #expect(Self.register(registration, in: &registry) == .refreshed)
+        #expect(Self.register(Self.registration("10.1.2.0/24", at: 9), in: &registry) == .added)
+        #expect(registry.remove(.init(prefix: eid.prefix, etr: registration.etr)) != nil)
+        #expect(registry.configured[eid.prefix]?.lastRegistration == last)
+        _ = registry.configure([(site: "site", eid: eid)]) { _, _ in true }
+        #expect(registry.configured[eid.prefix]?.lastRegistration == last)
+        _ = registry.configure([(site: "other", eid: eid)]) { _, _ in true }
+        #expect(registry.configured[eid.prefix]?.lastRegistration == nil)
     }
 
     @Test func `each ETR has a registration and a time of its own`() {

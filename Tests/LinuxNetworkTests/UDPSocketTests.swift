@@ -47,6 +47,19 @@ import Testing
         }
     }
 
+    @Test func `buffers are as the kernel granted them`() throws {
+        try inLoopback {
+            let socket = try UDPSocket(family: .ipv4)
+            socket.setBuffers(receive: 65_536, send: 32_768)
+            // The kernel doubles what is asked for (socket(7)).
+            #expect(socket.receiveBufferSize == 131_072)
+            #expect(socket.sendBufferSize == 65_536)
+            let control = try ControlSocket(port: 0, address: IPAddress("127.0.0.1"))
+            #expect(try #require(control.sendBufferSize(.ipv4)) > 0)
+            #expect(control.receiveBufferSize(.ipv6) == nil)
+        }
+    }
+
     @Test func `many datagrams and large ones arrive whole`() throws {
         try inLoopback {
             let server = try ControlSocket(port: 4342)

@@ -32,6 +32,7 @@ final class FakeProvider: ManagementProvider {
         instanceID: 101,
         eidPrefix: "2001:db8:2::/48",
         created: moment,
+        lastModified: moment,
         expiresIn: 86317,
         source: "map-reply",
         state: .complete,

@@ -47,15 +47,44 @@ private func withServer(
     }
 }
 
-private func makeServer(_ path: String, _ provider: FakeProvider = FakeProvider()) -> ManagementServer {
-    var logger = Logger(label: "test")
-    logger.logLevel = .critical
-    return ManagementServer(
+private func makeServer(
+    _ path: String,
+    _ provider: FakeProvider = FakeProvider(),
+    logger: Logger = silence
+) -> ManagementServer {
+    ManagementServer(
         socketPath: path,
         provider: provider,
         group: MultiThreadedEventLoopGroup.singleton,
         logger: logger
     )
+}
+
+private let silence = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// Keeps what is logged above `info`.
+private struct LogRecorder: LogHandler {
+    let lines: Arc<[String]>
+    var logLevel: Logger.Level = .trace
+    var metadata: Logger.Metadata = [:]
+
+    init(_ lines: Arc<[String]>) { self.lines = lines }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        if event.level > .info { lines.value.withLock { $0.append("\(event.level): \(event.message)") } }
+    }
+}
+
+/// A value that several share.
+private final class Arc<Value: Sendable>: Sendable {
+    let value: Mutex<Value>
+
+    init(_ value: Value) { self.value = Mutex(value) }
 }
 
 private func temporaryDirectory() throws -> String {
@@ -235,6 +264,34 @@ private func failure(_ reply: HTTPReply) throws -> Failure {
     @Test func `says why it cannot listen`() async throws {
         let path = "/nonexistent/deeper/lispd.sock"
         await #expect(throws: SocketProblem.self) { try await makeServer(path).run() }
+    }
+
+    @Test(.timeLimit(.minutes(1)), arguments: [0, 1]) func `ends without a warning in the log`(idle: Int) async throws {
+        let directory = try temporaryDirectory()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let path = directory + "/lispd.sock"
+        let lines = Arc<[String]>([])
+        let server = makeServer(path, logger: Logger(label: "test") { _ in LogRecorder(lines) })
+        let (ready, started) = AsyncStream.makeStream(of: Void.self)
+        let task = Task { try await server.run { started.yield() } }
+        var iterator = ready.makeAsyncIterator()
+        _ = await iterator.next()
+        // Never closed: the server ends in spite of it.
+        for _ in 0..<idle { _ = write(try connectedSocket(path), "GET ", 4) }
+        #expect(try await get("/v1/status", path).status == 200)
+        task.cancel()
+        try await task.value
+        #expect(lines.value.withLock { $0 } == [])
+        #expect(!FileManager.default.fileExists(atPath: path))
+    }
+
+    @Test func `a role that is not played is a conflict`() async throws {
+        let refusal = ManagementError(.notOurRole, "this router is no ITR: it has no map-cache")
+        try await withServer(FakeProvider(reloadFailure: refusal)) { path async throws in
+            let reply = try await post("/v1/configuration/reload", "", path)
+            #expect(reply.status == 409)
+            #expect(try failure(reply).error == refusal.message)
+        }
     }
 
     @Test(.timeLimit(.minutes(1))) func `ends although a connection stays open`() async throws {

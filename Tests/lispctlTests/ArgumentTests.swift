@@ -66,6 +66,14 @@ import Testing
         }
     }
 
+    @Test func `a role that is not played is exit status 1, faults of a configuration are 78`() {
+        #expect(ExitStatus(httpStatus: 409).rawValue == 1)
+        #expect(ExitStatus(httpStatus: 404).rawValue == 1)
+        #expect(ExitStatus(httpStatus: 422).rawValue == 78)
+        #expect(ExitStatus(httpStatus: 503).rawValue == 69)
+        #expect(ExitStatus(httpStatus: 500).rawValue == 70)
+    }
+
     @Test func `the shells get their scripts`() {
         #expect(Lispctl.completionScript(for: .bash).contains("map-cache"))
         #expect(Lispctl.completionScript(for: .zsh).contains("map-cache"))

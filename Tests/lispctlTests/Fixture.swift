@@ -19,6 +19,7 @@ enum Fixture {
                 instanceID: 0,
                 eidPrefix: "10.2.0.0/16",
                 created: moment(242),
+                lastModified: moment(242),
                 expiresIn: 86157,
                 source: "map-reply",
                 state: .complete,
@@ -49,6 +50,7 @@ enum Fixture {
                 instanceID: 0,
                 eidPrefix: "10.3.0.0/16",
                 created: moment(5),
+                lastModified: moment(5),
                 expiresIn: 55,
                 source: "map-reply",
                 state: .refreshing,
@@ -67,6 +69,7 @@ enum Fixture {
                 instanceID: 0,
                 eidPrefix: "192.0.0.0/9",
                 created: moment(604_800),
+                lastModified: moment(604_800),
                 source: "map-reply",
                 state: .complete,
                 action: "natively-forward"
@@ -75,6 +78,7 @@ enum Fixture {
                 instanceID: 101,
                 eidPrefix: "2001:db8:2::/48",
                 created: moment(1),
+                lastModified: moment(1),
                 expiresIn: 86399,
                 source: "map-reply",
                 state: .complete,
@@ -209,7 +213,7 @@ enum Fixture {
             proxyReply: false,
             wantMapNotify: true,
             algorithm: algorithm,
-            nonce: 0x4536_735e_e5d9_0458,
+            nonce: "4536735ee5d90458",
             locators: [
                 RegisteredLocator(address: "192.0.2.1", isLocal: true, isReachable: true, priority: 1, weight: 100),
                 RegisteredLocator(
@@ -250,11 +254,13 @@ enum Fixture {
             ControlStatistics(
                 family: .ipv4,
                 mapRequests: InOut(incoming: 1, outgoing: 24),
+                recentMapRequests: RecentCount(fiveSeconds: 1, oneMinute: 1, fiveMinutes: 1),
                 encapsulatedMapRequests: InOut(incoming: 0, outgoing: 23),
                 mapRequestsExpired: 3,
                 mapReplyRecords: InOut(incoming: 24, outgoing: 1),
                 negativeRecords: InOut(incoming: 22),
                 mapRegisterRecords: InOut(outgoing: 6),
+                recentMapRegisterRecords: RecentCount(oneMinute: 2, fiveMinutes: 9),
                 registerAuthenticationFailures: 4,
                 mapNotifyRecords: InOut(incoming: 8),
                 mapNotifyAuthenticationFailures: 5,
@@ -264,11 +270,13 @@ enum Fixture {
             )
         ],
         controlDrops: [ReasonCount(reason: "truncated", count: 7)],
+        formatErrors: FormatErrors(mapRequests: 4, mapReplies: 3, otherMessages: 2, checksums: 5, unsupportedTypes: 6),
         dataPlane: DataPlaneStatistics(
             instances: [InstanceTraffic(instanceID: 0, encapsulated: Traffic(packets: 5, octets: 420))],
             drops: [ReasonCount(reason: "no-locator", count: 1), ReasonCount(reason: "ttl-expired", count: 0)],
             misses: 2,
-            heldReleased: 2
+            heldReleased: 2,
+            nativelyForwarded: 3
         )
     )
 

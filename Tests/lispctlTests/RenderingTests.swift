@@ -20,7 +20,7 @@ import Testing
         #expect(ago(nil) == "never")
         #expect(remaining(nil) == "never")
         #expect(grouped(Fixture.xtrID) == "0x01234567-0x89ABCDEF-0x01234567-0x89ABCDEF")
-        #expect(nonceText(0x45) == "0x00000000-0x00000045")
+        #expect(grouped("0000000000000045") == "0x00000000-0x00000045")
     }
 
     @Test func `map-cache`() {
@@ -127,6 +127,63 @@ import Testing
             #expect(text.hasSuffix("\n"))
             #expect(!text.split(separator: "\n").contains { $0.hasSuffix(" ") })
         }
+    }
+
+    @Test func `statistics`() {
+        let lines = text(of: Fixture.statistics).split(separator: "\n").map(String.init)
+        for line in [
+            "    Map-Requests in (5 sec/1 min/5 min):            1/1/1",
+            "    Map-Registers in (5 sec/1 min/5 min):           0/2/9",
+            "  Map-Request format errors:                        4",
+            "  Map-Reply format errors:                          3",
+            "  Invalid LISP checksum drops:                      5",
+            "  Unsupported LISP packet type drops:               6",
+            "  Unknown packet drops:                             2",
+            "  packets forwarded natively                        3",
+        ] {
+            #expect(lines.contains(line), "\(line)")
+        }
+        #expect(!text(of: StatisticsReport(control: [])).contains("Data plane"))
+    }
+
+    @Test func `what is not known is left out, and is no 0`() {
+        let entry = MapCacheEntry(
+            instanceID: 0,
+            eidPrefix: "10.2.0.0/16",
+            created: Fixture.moment(9),
+            lastModified: Fixture.moment(4),
+            source: "map-reply",
+            state: .complete,
+            encapsulated: Traffic(packets: 1, octets: 84)
+        )
+        let table = EIDTable(instanceID: 0, family: .ipv4, entryCount: 1)
+        let detail = text(of: MapCacheReport(tables: [table], entries: [entry]), detail: true)
+        #expect(!detail.contains("last used") && !detail.contains("Idle"))
+        #expect(detail.contains("last modified: 00:00:04"))
+
+        let socket = SocketStatus(purpose: "source", family: .ipv4, count: 16)
+        let status = StatusReport(
+            version: "1",
+            processID: 1,
+            started: Fixture.moment(1),
+            roles: [],
+            configurationFile: "f",
+            configurationLoaded: Fixture.moment(1),
+            sockets: [socket]
+        )
+        let lines = text(of: status).split(separator: "\n")
+        #expect(lines.last == "source  IPv4    -     16     -               -")
+        #expect(!lines.contains { $0.hasPrefix("Map-cache") || $0.hasPrefix("xTR-ID") })
+
+        let locators = LocatorsReport(
+            local: [LocalLocator(address: "192.0.2.7", locatorSets: ["a"], priority: 1, weight: 1, isSelf: false)],
+            remote: [RemoteLocator(address: "192.0.2.2", state: .up, mappings: 1)]
+        )
+        #expect(text(of: locators).contains("192.0.2.7   -          not ours  1/1"))
+        #expect(text(of: locators).contains("192.0.2.2    up     -      1"))
+
+        let site = Site(name: "a", eids: [SiteEID(instanceID: 0, eidPrefix: "10.1.0.0/16", isRegistered: false)])
+        #expect(text(of: SiteReport(sites: [site]), detail: true).contains("TTL:                  N/A"))
     }
 
     @Test func `empty reports are readable`() {

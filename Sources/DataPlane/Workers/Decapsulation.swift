@@ -15,6 +15,7 @@ extension Worker where Device: ~Copyable {
         /// Of the source EID.
         var sourceFamily: AddressFamily?
         var source = TrieKey(high: 0, low: 0)
+        var sourceIsOwn = false
         var value: UnsafeMutablePointer<EntryValue>?
     }
 
@@ -78,6 +79,14 @@ extension Worker where Device: ~Copyable {
         guard instance.own(inner.family).longestMatch(inner.destination) != nil else {
             return drop(.innerDestinationNotOwn)
         }
+        if last.sourceFamily != inner.family || last.source != inner.source {
+            last.sourceFamily = inner.family
+            last.source = inner.source
+            last.sourceIsOwn = instance.own(inner.family).longestMatch(inner.source) != nil
+            last.value = instance.entries(inner.family).longestMatch(inner.source)
+        }
+        // The TUN takes the router's own addresses as sources (accept_local), so nobody outside may use them.
+        guard !last.sourceIsOwn else { return drop(.innerSourceIsOwn) }
         let ttl = TrafficClass.innerTimeToLive(inner: inner.ttl, outer: entry.pointee.ttl)
         guard ttl > 0 else { return drop(.innerTimeToLiveExceeded) }
         guard let tos = TrafficClass.inner(inner: inner.tos, outer: entry.pointee.tos) else {
@@ -93,11 +102,6 @@ extension Worker where Device: ~Copyable {
 
         let octets = UInt64(truncatingIfNeeded: inner.length)
         totals[number].decapsulated.addAlone(packets: 1, octets: octets)
-        if last.sourceFamily != inner.family || last.source != inner.source {
-            last.sourceFamily = inner.family
-            last.source = inner.source
-            last.value = instance.entries(inner.family).longestMatch(inner.source)
-        }
         guard let value = last.value else { return }
         let mapping = UnsafeMutablePointer<MappingObject>(
             bitPattern: value.pointee.mapping.load(ordering: .acquiring)

@@ -285,7 +285,7 @@ package struct ITR: Sendable {
             mapping: mapping,
             locatorSet: LocatorSetID(rawValue: mapping.rawValue),
             action: record.action,
-            locators: record.locators.map { MapCacheLocator(record: $0) },
+            locators: record.locators.map { MapCacheLocator(record: $0, since: now) },
             mapVersion: record.mapVersion,
             isAuthoritative: record.isAuthoritative,
             source: source,
@@ -295,7 +295,7 @@ package struct ITR: Sendable {
             refreshDue: now + life * 9 / 10,
             packetsAtRefreshCheck: nil
         )
-        actions += install(&entry, replacing: old)
+        actions += install(&entry, replacing: old, now: now)
         cache.put(entry)
         if old == nil { statistics.add(.entriesCreated, eid.prefix.family) }
         if entry.isNegative {
@@ -312,16 +312,25 @@ package struct ITR: Sendable {
     }
 
     /// Brings the forwarding state from `old` to `entry`: children first, and what is no longer used last.
-    private mutating func install(_ entry: inout MapCacheEntry, replacing old: MapCacheEntry?) -> [ITRAction] {
+    private mutating func install(
+        _ entry: inout MapCacheEntry,
+        replacing old: MapCacheEntry?,
+        now: Instant
+    ) -> [ITRAction] {
         var updates: [ForwardingUpdate] = []
         var slots: [LocatorSlot] = []
         for index in entry.locators.indices {
             let record = entry.locators[index].record
             guard let address = entry.locators[index].address, isUsable(record, at: address) else { continue }
-            let (id, update) = locators.acquire(address)
+            let (id, update) = locators.acquire(address, now: now)
             if let update { updates.append(update) }
             entry.locators[index].id = id
             slots.append(LocatorSlot(locator: id, priority: record.priority, weight: record.weight))
+        }
+        for index in entry.locators.indices {
+            let address = entry.locators[index].record.address
+            guard let before = old?.locators.first(where: { $0.record.address == address }) else { continue }
+            entry.locators[index].follow(before, now: now)
         }
         if !entry.isNegative { updates.append(.putLocatorSet(entry.locatorSet, slots)) }
         updates.append(.putEntry(entry.eid, mapping: entry.mapping, action: Self.forwardingAction(entry)))
@@ -483,7 +492,7 @@ package struct ITR: Sendable {
     // MARK: Settings
 
     /// Takes over changed settings. Entries stay; which of their locators can be used is decided anew.
-    package mutating func reconfigure(_ new: ITRSettings) -> [ITRAction] {
+    package mutating func reconfigure(_ new: ITRSettings, now: Instant) -> [ITRAction] {
         let old = settings
         settings = new
         if new.mapResolvers != old.mapResolvers {
@@ -514,7 +523,7 @@ package struct ITR: Sendable {
                 guard !entry.isNegative else { continue }
                 var renewed = entry
                 for index in renewed.locators.indices { renewed.locators[index].id = nil }
-                actions += install(&renewed, replacing: entry)
+                actions += install(&renewed, replacing: entry, now: now)
                 cache.put(renewed)
             }
         }

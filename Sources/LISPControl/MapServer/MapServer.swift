@@ -243,6 +243,8 @@ package struct MapServer: Sendable {
             wantsProxyReply: reception.register.wantsProxyReply,
             wantsMerge: reception.register.wantsMerge,
             wantsMapNotify: reception.register.wantsMapNotify,
+            isSecurityCapable: reception.register.isSecurityCapable,
+            nonce: reception.register.nonce,
             key: key,
             registered: reception.now,
             expires: reception.now + life
@@ -268,6 +270,9 @@ package struct MapServer: Sendable {
         if let site, let eid = configured?.eid.prefix {
             statuses[site]?.refusals.add(reason, eid.prefix.family)
             statuses[site]?.refusalsByEID[eid, default: Tally()].add(reason)
+            if let prefix, prefix != eid, registry.registered[prefix] != nil {
+                statuses[site]?.refusalsByEID[prefix, default: Tally()].add(reason)
+            }
             statuses[site]?.lastFailure = failure
         } else {
             statistics.add(prefix == nil ? .recordsUnsupported : .recordsOfNoSite, prefix?.prefix.family)
@@ -282,8 +287,15 @@ package struct MapServer: Sendable {
     private mutating func withdraw(_ key: SiteRegistry.Key, site: String) -> [MapServerAction] {
         notifier.cancel(key)
         guard registry.remove(key) != nil else { return [] }
+        forgetRefusals(of: key.prefix, site: site)
         statistics.add(.registrationsWithdrawn)
         return [.event(.withdrawn(site: site, prefix: key.prefix, etr: key.etr))]
+    }
+
+    /// A part of a configured EID-prefix has counters of its own only while it is registered.
+    private mutating func forgetRefusals(of prefix: EIDPrefix, site: String) {
+        guard registry.registered[prefix] == nil, registry.configured[prefix] == nil else { return }
+        statuses[site]?.refusalsByEID[prefix] = nil
     }
 
     mutating func expireDue(
@@ -294,6 +306,7 @@ package struct MapServer: Sendable {
         while let key = registry.popExpired(now) {
             guard let entry = registry.registered[key.prefix], registry.remove(key) != nil else { continue }
             notifier.cancel(key)
+            forgetRefusals(of: key.prefix, site: entry.site)
             statistics.add(.registrationsExpired)
             actions.append(.event(.expired(site: entry.site, prefix: key.prefix, etr: key.etr)))
             actions += tellMerged(key.prefix, before: entry.mergedLocators, by: key.etr, now: now, using: &generator)
@@ -315,6 +328,7 @@ package struct MapServer: Sendable {
                     let key = SiteRegistry.Key(prefix: prefix, etr: registration.etr)
                     notifier.cancel(key)
                     if registry.remove(key) != nil {
+                        forgetRefusals(of: prefix, site: name)
                         actions.append(.event(.dropped(prefix: prefix, etr: registration.etr)))
                     }
                 }
@@ -416,17 +430,22 @@ package struct MapServer: Sendable {
         statuses = [:]
         for site in new.sites {
             var status = known[site.name] ?? SiteStatus(settings: site)
-            let prefixes = Set(site.eids.map(\.prefix))
             status.settings = site
-            status.refusalsByEID = status.refusalsByEID.filter { prefixes.contains($0.key) }
             statuses[site.name] = status
         }
         let eids = new.sites.flatMap { site in site.eids.map { (site: site.name, eid: $0) } }
         let sites = statuses
-        return registry.configure(eids) { registration, configured in
+        let dropped = registry.configure(eids) { registration, configured in
             guard let site = sites[configured.site]?.settings else { return false }
             return site.keys.contains(registration.key) && Self.allows(registration.record, site.allowedLocators)
         }
+        for name in sites.keys {
+            let counts = (statuses[name]?.refusalsByEID ?? [:]).filter {
+                registry.configured[$0.key]?.site == name || registry.registered[$0.key]?.site == name
+            }
+            statuses[name]?.refusalsByEID = counts
+        }
+        return dropped
     }
 
     /// Nonces go with their key: an ETR that lost its count gets a new secret (RFC 9301 section 5.6).

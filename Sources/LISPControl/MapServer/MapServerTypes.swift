@@ -54,14 +54,14 @@ package struct SiteStatus: Sendable {
     package internal(set) var settings: SiteSettings
     /// Records refused, by reason.
     package internal(set) var refusals = Tally<RegistrationRefusal>()
-    /// The same by configured EID-prefix: the longest that covers the refused one.
+    /// The same by configured EID-prefix, the longest that covers the refused one, and by registered part of it.
     var refusalsByEID: [EIDPrefix: Tally<RegistrationRefusal>] = [:]
     /// Records accepted, refreshes and withdrawals included.
     package internal(set) var accepted: UInt64 = 0
     package internal(set) var lastFailure: RegistrationFailure?
     package internal(set) var lastRegistered: Instant?
 
-    /// Records refused for a configured EID-prefix and what lies in it.
+    /// Records refused for a configured EID-prefix and what lies in it, or for a part of it since that is registered.
     package func refusals(for eid: EIDPrefix) -> Tally<RegistrationRefusal> {
         refusalsByEID[eid] ?? Tally()
     }

@@ -80,15 +80,7 @@ struct ManagementClient {
         guard let failure = try? JSONDecoder().decode(Failure.self, from: data) else {
             return CommandFailure(.software, "lispd answers HTTP status \(status.code)")
         }
-        let exit: ExitStatus =
-            switch status.code {
-            case 400: .usage
-            case 404: .nothingFound
-            case 422: .configuration
-            case 503: .unavailable
-            default: .software
-            }
-        return CommandFailure(exit, failure.error, details: failure.details)
+        return CommandFailure(ExitStatus(httpStatus: status.code), failure.error, details: failure.details)
     }
 
     private struct Reply: Sendable {

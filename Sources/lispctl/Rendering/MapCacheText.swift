@@ -50,14 +50,13 @@ private func row(_ locator: MapCacheLocator) -> [String] {
 }
 
 private func detailLines(of entry: MapCacheEntry) -> [String] {
-    let activity = entry.encapsulated.packets > 0 ? "Active" : "Idle"
+    let lastUsed = entry.lastUsed.map { ", last used: \(ago($0))" } ?? ""
     var lines = [
         "  Sources: \(entry.source)",
-        "  State: \(entry.state.rawValue), last modified: \(ago(entry.created)), "
+        "  State: \(entry.state.rawValue), last modified: \(ago(entry.lastModified)), "
             + "map-source: \(entry.answeredBy ?? "local")",
-        "  \(activity), Packets out: \(entry.encapsulated.packets)(\(entry.encapsulated.octets) bytes)",
-        "  Packets in: \(entry.decapsulated.packets)(\(entry.decapsulated.octets) bytes), "
-            + "last used: \(ago(entry.lastUsed))",
+        "  Packets out: \(entry.encapsulated.packets)(\(entry.encapsulated.octets) bytes)",
+        "  Packets in: \(entry.decapsulated.packets)(\(entry.decapsulated.octets) bytes)\(lastUsed)",
     ]
     if !entry.locators.isEmpty {
         lines.append("  Answered by \(entry.isAuthoritative ? "an ETR of the site" : "a Map-Server for the site")")

@@ -52,7 +52,7 @@ func text(of report: LocatorsReport) -> String {
         report.local.map { locator in
             [
                 locator.address ?? "-", locator.interface ?? "-",
-                locator.state.name + (locator.isSelf ? "" : ", not ours"), "\(locator.priority)/\(locator.weight)",
+                locator.state?.name ?? (locator.isSelf ? "-" : "not ours"), "\(locator.priority)/\(locator.weight)",
                 locator.locatorSets.joined(separator: ", "),
             ]
         }
@@ -61,7 +61,7 @@ func text(of report: LocatorsReport) -> String {
         ["Remote RLOC", "State", "Since", "Mappings", "Sent", "Source", "MTU"],
         report.remote.map { locator in
             [
-                locator.address, locator.state.name, ago(locator.since), String(locator.mappings),
+                locator.address, locator.state.name, locator.since.map { ago($0) } ?? "-", String(locator.mappings),
                 packets(locator.encapsulated), locator.source ?? "-", locator.mtu.map(String.init) ?? "-",
             ]
         }
@@ -75,7 +75,8 @@ func text(of report: InterfacesReport) -> String {
         report.tunnels.map { tunnel in
             [
                 tunnel.name, String(tunnel.instanceID), tunnel.namespace ?? "-", tunnel.isUp ? "up" : "down",
-                String(tunnel.mtu), String(tunnel.queues), packets(tunnel.encapsulated), packets(tunnel.decapsulated),
+                tunnel.mtu.map { String($0) } ?? "-", String(tunnel.queues), packets(tunnel.encapsulated),
+                packets(tunnel.decapsulated),
             ]
         }
     )

@@ -36,12 +36,12 @@ private func textLines(of service: ServiceStatus) -> [String] {
     if let id = service.xtrID { lines.append(labelled("xTR-ID", grouped(id))) }
     let solicit = service.solicitMapRequests ? "accept and process" : "ignore"
     lines += [
-        labelled("site-ID", siteIDText(service.siteID)),
+        labelled("site-ID", siteIDText(service.siteID ?? 0)),
         labelled("ITR Solicit Map Request (SMR)", solicit),
-        labelled("Max SMRs per map-cache entry", "1", indent: 4),
-        labelled("Multiple SMR suppression time", "3 secs", indent: 4),
+        labelled("Max SMRs per map-cache entry", service.solicitMapRequests ? "1" : "0", indent: 4),
+        labelled("Multiple SMR suppression time", service.solicitMapRequests ? "3 secs" : "0 secs", indent: 4),
         labelled("ETR accept mapping data", acceptMapData(service.acceptMapData)),
-        labelled("ETR map-cache TTL", duration(service.ttl)),
+        labelled("ETR map-cache TTL", service.ttl.map(duration) ?? "N/A"),
         "  Locator Status Algorithms:",
         labelled("RLOC-probe algorithm", enabled(service.rlocProbing), indent: 4),
         labelled(

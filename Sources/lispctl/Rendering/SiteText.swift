@@ -66,11 +66,10 @@ private func detailLines(of eid: SiteEID) -> [String] {
         "  EID-prefix: \(eid.eidPrefix) instance-id \(eid.instanceID)",
         line("First registered", ago(eid.firstRegistered)),
         line("Last registered", ago(eid.lastRegistered)),
-        line("Routing table tag", "0"),
         line("Origin", origin),
         line("Merge active", yes(eid.mergeActive)),
         line("Proxy reply", yes(eid.proxyReply)),
-        line("TTL", duration(eid.ttl ?? 0)),
+        line("TTL", eid.ttl.map(duration) ?? "N/A"),
         line("State", eid.isRegistered ? "complete" : "unknown"),
         "    Registration errors:",
         "      Authentication failures:   \(eid.authenticationFailures)",
@@ -98,7 +97,7 @@ private func detailLines(of registration: Registration) -> [String] {
     }
     lines.append(
         indent + "TTL \(duration(registration.ttl)), \(registration.merge ? "merge" : "no merge"), "
-            + "hash-function \(hash), nonce \(nonceText(registration.nonce))"
+            + "hash-function \(hash), nonce \(grouped(registration.nonce))"
     )
     lines.append(
         indent + "state complete, " + (registration.securityCapable ? "security-capability" : "no security-capability")

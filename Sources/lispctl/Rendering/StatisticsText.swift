@@ -1,5 +1,6 @@
-// show statistics, in the words of `show lisp service ipv4 statistics`. Counters of messages that lispd does not have
-// stand at 0, because those who read this output by program expect them. What IOS has no line for follows below.
+// show statistics, in the words of `show lisp service ipv4 statistics`. Counters of messages that lispd does not have,
+// and of faults that the kernel finds before lispd sees the datagram, stand at 0, because those who read this output by
+// program expect them. What IOS has no line for follows below.
 
 import ManagementAPI
 
@@ -9,9 +10,9 @@ func text(of report: StatisticsReport) -> String {
         if !lines.isEmpty { lines.append("") }
         lines += textLines(of: control)
     }
-    if let control = report.control.first { lines += sharedLines(control) }
+    lines += sharedLines(report.formatErrors)
     lines += reasonLines("Control messages dropped", report.controlDrops)
-    lines += textLines(of: report.dataPlane)
+    if let plane = report.dataPlane { lines += textLines(of: plane) }
     return joined(lines)
 }
 
@@ -23,13 +24,17 @@ private func pair(_ label: String, _ value: InOut, _ level: Int = 1) -> String {
     line("\(label) in/out:", "\(value.incoming)/\(value.outgoing)", level)
 }
 
+private func recent(_ count: RecentCount) -> String {
+    "\(count.fiveSeconds)/\(count.oneMinute)/\(count.fiveMinutes)"
+}
+
 private func textLines(of control: ControlStatistics) -> [String] {
     let none = InOut()
     return [
         "LISP EID Statistics for all EID instances - last cleared: never",
         "Control Packets: (\(control.family.name))",
         pair("Map-Requests", control.mapRequests),
-        line("Map-Requests in (5 sec/1 min/5 min):", "0/0/0", 2),
+        line("Map-Requests in (5 sec/1 min/5 min):", recent(control.recentMapRequests), 2),
         pair("Encapsulated Map-Requests", control.encapsulatedMapRequests, 2),
         pair("RLOC-probe Map-Requests", control.probeMapRequests, 2),
         pair("SMR-based Map-Requests", control.solicitMapRequests, 2),
@@ -48,7 +53,7 @@ private func textLines(of control: ControlStatistics) -> [String] {
         pair("WLC Map-Unsubscribe records", none),
         pair("Map-Unsubscribe failures", none, 2),
         pair("Map-Register records", control.mapRegisterRecords),
-        line("Map-Registers in (5 sec/1 min/5 min):", "0/0/0", 2),
+        line("Map-Registers in (5 sec/1 min/5 min):", recent(control.recentMapRegisterRecords), 2),
         line("Map-Server AF disabled:", 0, 2),
         line("Not valid site eid prefix:", control.registerUnknownEID, 2),
         line("Authentication failures:", control.registerAuthenticationFailures, 2),
@@ -99,7 +104,7 @@ private func errorsAndCache(_ control: ControlStatistics) -> [String] {
         "Cache Related:",
         line("Cache entries created/deleted:", "\(control.mapCacheCreated)/\(control.mapCacheDeleted)"),
         line("NSF CEF replay entry count", 0),
-        line("Number of rejected EID-prefixes due to limit:", control.mapCacheRefused),
+        line("Number of rejected EID-prefixes due to limit:", 0),
         "Forwarding:",
         line(
             "Number of data signals processed:",
@@ -111,12 +116,13 @@ private func errorsAndCache(_ control: ControlStatistics) -> [String] {
             "Map-Notify-Acks in/out",
             "\(control.mapNotifyAcknowledgements.incoming)/\(control.mapNotifyAcknowledgements.outgoing)"
         ),
+        line("Map-cache entries evicted at the limit", control.mapCacheEvicted),
         line("Map-Replies held back by the rate limit", control.repliesLimited),
     ]
 }
 
 /// What IOS counts for each locator table, of which there is one.
-private func sharedLines(_ control: ControlStatistics) -> [String] {
+private func sharedLines(_ errors: FormatErrors) -> [String] {
     let none = InOut()
     return [
         "LISP RLOC Statistics - last cleared: never",
@@ -126,8 +132,8 @@ private func sharedLines(_ control: ControlStatistics) -> [String] {
         pair("DDT-Map-Requests", none),
         pair("DDT-Map-Referrals", none),
         "Errors:",
-        line("Map-Request format errors:", 0),
-        line("Map-Reply format errors:", 0),
+        line("Map-Request format errors:", errors.mapRequests),
+        line("Map-Reply format errors:", errors.mapReplies),
         line("Map-Referral format errors:", 0),
         "LISP Miscellaneous Statistics - last cleared: never",
         "Errors:",
@@ -136,9 +142,9 @@ private func sharedLines(_ control: ControlStatistics) -> [String] {
         line("Invalid IP proto field drops:", 0),
         line("Invalid packet size drops:", 0),
         line("Invalid LISP control port drops:", 0),
-        line("Invalid LISP checksum drops:", 0),
-        line("Unsupported LISP packet type drops:", 0),
-        line("Unknown packet drops:", 0),
+        line("Invalid LISP checksum drops:", errors.checksums),
+        line("Unsupported LISP packet type drops:", errors.unsupportedTypes),
+        line("Unknown packet drops:", errors.otherMessages),
     ]
 }
 
@@ -152,7 +158,6 @@ private func textLines(of plane: DataPlaneStatistics) -> [String] {
     for instance in plane.instances {
         for (name, traffic) in [
             ("encapsulated", instance.encapsulated), ("decapsulated", instance.decapsulated),
-            ("forwarded natively", instance.nativelyForwarded),
         ] {
             lines.append(
                 line("instance \(instance.instanceID) \(name)", "\(traffic.packets) packets, \(traffic.octets) octets")
@@ -160,6 +165,7 @@ private func textLines(of plane: DataPlaneStatistics) -> [String] {
         }
     }
     lines += [
+        line("packets forwarded natively", plane.nativelyForwarded),
         line("packets without a mapping", plane.misses),
         line("  held and sent when it came", plane.heldReleased),
         line("  held in vain", plane.heldDropped),

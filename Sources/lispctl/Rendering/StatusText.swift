@@ -8,14 +8,17 @@ func text(of report: StatusReport) -> String {
         "Configuration: \(report.configurationFile), loaded \(duration(report.configurationLoaded.secondsAgo)) ago",
     ]
     if let failure = report.reloadFailure { lines.append("Last reload refused: \(failure)") }
-    lines += ["xTR-ID: \(report.xtrID.map(grouped) ?? "none"), site-ID: \(siteIDText(report.siteID))", ""]
+    if let xtrID = report.xtrID {
+        lines.append("xTR-ID: \(grouped(xtrID)), site-ID: \(siteIDText(report.siteID ?? 0))")
+    }
+    lines.append("")
     lines += columns(["Role", "State", ""], report.roles.map { [$0.role, $0.health.rawValue, $0.reason ?? ""] })
-    lines += [
-        "",
-        "Map-cache: \(report.mapCacheEntries) of at most \(report.mapCacheLimit) entries",
-        "Database: \(report.databaseEntries) EID-prefixes",
-        "Registered here: \(report.registeredPrefixes) EID-prefixes",
-    ]
+    lines += [""]
+    if let count = report.mapCacheEntries, let limit = report.mapCacheLimit {
+        lines.append("Map-cache: \(count) of at most \(limit) entries")
+    }
+    if let count = report.databaseEntries { lines.append("Database: \(count) EID-prefixes") }
+    if let count = report.registeredPrefixes { lines.append("Registered here: \(count) EID-prefixes") }
     if !report.instances.isEmpty {
         let rows = report.instances.map { [String($0.instanceID), $0.interface ?? "-", $0.namespace ?? "-"] }
         lines += [""] + columns(["Instance", "TUN", "Namespace"], rows)
@@ -31,11 +34,11 @@ func text(of report: StatusReport) -> String {
 
 private func socketLines(_ sockets: [SocketStatus]) -> [String] {
     columns(
-        ["Socket", "Family", "Port", "Count", "Receive buffer", "Send buffer", "Overflows"],
+        ["Socket", "Family", "Port", "Count", "Receive buffer", "Send buffer"],
         sockets.map { socket in
             [
-                socket.purpose, socket.family.name, String(socket.port), String(socket.count),
-                String(socket.receiveBuffer), String(socket.sendBuffer), socket.overflows.map(String.init) ?? "-",
+                socket.purpose, socket.family.name, socket.port.map { String($0) } ?? "-", String(socket.count),
+                socket.receiveBuffer.map { String($0) } ?? "-", socket.sendBuffer.map { String($0) } ?? "-",
             ]
         }
     )

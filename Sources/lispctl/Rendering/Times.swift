@@ -33,12 +33,6 @@ func grouped(_ digits: String) -> String {
         .joined(separator: "-")
 }
 
-/// A nonce as `0x01234567-0x89ABCDEF`.
-func nonceText(_ nonce: UInt64) -> String {
-    let digits = String(nonce, radix: 16)
-    return grouped(String(repeating: "0", count: 16 - digits.count) + digits)
-}
-
 extension EIDFamily {
     /// `IPv4` or `IPv6`
     var name: String { self == .ipv4 ? "IPv4" : "IPv6" }
