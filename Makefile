@@ -44,11 +44,12 @@ suite: build
 lint:
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
 
+# The Swift runtime goes into the binaries, so that they run where no toolchain is.
 install:
-	$(SWIFT) build -c release --product lispd
-	$(SWIFT) build -c release --product lispctl
-	install -D -m 755 .build/release/lispd $(DESTDIR)$(BINDIR)/lispd
-	install -D -m 755 .build/release/lispctl $(DESTDIR)$(USERBINDIR)/lispctl
+	$(SWIFT) build -c release --static-swift-stdlib --scratch-path .build/static --product lispd
+	$(SWIFT) build -c release --static-swift-stdlib --scratch-path .build/static --product lispctl
+	install -D -m 755 .build/static/release/lispd $(DESTDIR)$(BINDIR)/lispd
+	install -D -m 755 .build/static/release/lispctl $(DESTDIR)$(USERBINDIR)/lispctl
 	install -d -m 755 $(DESTDIR)/etc/lispd $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/share/doc/lispd/examples
 	sed 's|@BINDIR@|$(BINDIR)|' packaging/lispd.service > $(DESTDIR)$(UNITDIR)/lispd.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/lispd.service

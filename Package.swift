@@ -41,6 +41,9 @@ let package = Package(
         // What the control plane tells the data plane: values and integer ids only.
         .target(name: "ForwardingInterface", dependencies: ["LISPWire"], swiftSettings: settings),
 
+        // What the host's rules and routes should be.
+        .target(name: "HostRouting", dependencies: ["LISPWire"], swiftSettings: settings),
+
         // Linux, wrapped once.
         .systemLibrary(
             name: "CNetlink",
@@ -53,8 +56,6 @@ let package = Package(
             dependencies: ["CLinux", "CNetlink", "HostRouting", "LISPWire"],
             swiftSettings: settings
         ),
-        .target(name: "HostRouting", dependencies: ["LISPWire"], swiftSettings: settings),
-
         // Tables, roles, packets.
         .target(
             name: "LISPTables",

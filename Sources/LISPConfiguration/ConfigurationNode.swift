@@ -234,8 +234,10 @@ struct ConfigurationNode {
                 continue
             }
             guard keys.contains(scalar.string) else {
-                let name = isSecret && scalar.string.utf8.count > 20 ? "key" : "key \(quoted(scalar.string))"
-                let meant = nearest(to: scalar.string, among: keys)
+                // `key:secret` without a space is one long key: what follows the colon is not to be shown.
+                let shown = String(scalar.string.prefix { $0 != ":" })
+                let meant = nearest(to: shown, among: keys)
+                let name = mayBeSecret(shown, meant: meant, among: keys) ? "key" : "key \(quoted(shown))"
                 if let meant { mistyped.insert(meant) }
                 findings.report(mark, found: "unknown \(name)", expected: meant.map { "`\($0)`" } ?? oneOf(keys))
                 continue
@@ -243,6 +245,13 @@ struct ConfigurationNode {
             values[scalar.string] = (mark, ConfigurationNode(node: value, findings: findings, isSecret: isSecret))
         }
         return ConfigurationMapping(mark: mark, values: values, mistyped: mistyped, findings: findings)
+    }
+
+    /// Whether an unknown key may be a secret in the wrong place: among the keys of a key, unless it resembles one of them;
+    /// elsewhere in what may be a key file, if it is long.
+    private func mayBeSecret(_ shown: String, meant: String?, among keys: [String]) -> Bool {
+        guard isSecret else { return false }
+        return keys.contains("key-file") ? meant == nil : shown.utf8.count > 20
     }
 
     private func oneOf(_ keys: [String]) -> String {

@@ -283,5 +283,21 @@ extension Loader {
                 break
             }
         }
+        withoutEffect(root, result.roles)
+    }
+
+    /// Warns of keys that none of the roles looks at.
+    private func withoutEffect(_ root: ConfigurationMapping, _ roles: Set<RouterRole>) {
+        let readers: [(roles: [RouterRole], keys: [String])] = [
+            ([.itr, .etr], ["instances", "when-down", "locators", "locator-sets", "database", "data-plane"]),
+            ([.itr], ["map-resolvers", "map-cache"]),
+            ([.etr], ["xtr-id", "site-id", "map-servers"]),
+        ]
+        for (readers, keys) in readers where roles.isDisjoint(with: readers) {
+            let names = readers.map(\.rawValue).joined(separator: " or ")
+            for key in keys where root[key] != nil {
+                findings.warn(root.mark(of: key), "`\(key)` has no effect without role \(names)")
+            }
+        }
     }
 }

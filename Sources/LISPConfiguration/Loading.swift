@@ -69,7 +69,7 @@ private func parse(_ yaml: String, _ findings: Findings) -> Node? {
             let mark = offset.map { position(of: $0, in: yaml) }
             findings.report(mark, found: "a character that YAML forbids (\(problem))", expected: "well-formed YAML")
         case .duplicatedKeysInMapping(let duplicates, let context):
-            let names = duplicates.sorted().map(quoted).joined(separator: ", ")
+            let names = duplicates.sorted().map { quoted(String($0.prefix { $0 != ":" })) }.joined(separator: ", ")
             findings.report(FilePosition(context.mark), found: "\(names) more than once", expected: "each key once")
         case .no, .memory, .writer, .emitter, .representer, .dataCouldNotBeDecoded:
             findings.report(nil, found: "a text that cannot be parsed", expected: "well-formed YAML")

@@ -1,5 +1,5 @@
 // What the operator wants of this router: the configuration file as values. Everything here has been checked; what the
-// file may say, and how it says it, is documented key by key in configs/ and in the operator's guide.
+// file may say, and how it says it, is documented key by key in configs/.
 
 import LISPWire
 
@@ -75,7 +75,7 @@ package struct InstanceConfiguration: Hashable, Sendable {
     }
 }
 
-/// What the site's traffic gets while the daemon is not running.
+/// What the site's traffic gets after the daemon has died. An orderly stop takes our rules out: then it is routed natively.
 package enum WhenDown: String, Hashable, Sendable, CaseIterable {
     case unreachable
     case native

@@ -17,6 +17,11 @@ package enum ManagementSchema {
     package static let current = "lispd/1"
 }
 
+/// The release that lispd and lispctl are of.
+package enum Release {
+    package static let version = "0.1.0"
+}
+
 /// The object around every answer.
 package struct Answer<Payload: Codable & Sendable>: Codable, Sendable {
     package var schema: String

@@ -4,6 +4,7 @@
 
 import ArgumentParser
 import Glibc
+import ManagementAPI
 
 @main
 struct Lispctl: AsyncParsableCommand {
@@ -14,6 +15,7 @@ struct Lispctl: AsyncParsableCommand {
             Exit status (sysexits): 0 done, 1 nothing found, no answer, or a role that this router does not play, 64 arguments that cannot be right, \
             69 lispd is not running, 77 its socket may not be opened, 78 a configuration with faults.
             """,
+        version: "lispctl \(Release.version)",
         subcommands: [Show.self, Clear.self, Config.self, Lig.self, Completions.self]
     )
 

@@ -11,7 +11,7 @@ struct DaemonOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The management socket of lispd.", valueName: "path"), completion: .file())
     var socket = "/run/lispd/lispd.sock"
 
-    @Flag(help: "Write the daemon's answer as JSON.")
+    @Flag(help: "Write the answer as JSON.")
     var json = false
 
     var client: ManagementClient { ManagementClient(socketPath: socket) }

@@ -16,7 +16,7 @@ extension ControlLoop {
         let time = ReportTime()
         let statistics = plane?.statistics()
         return StatusReport(
-            version: lispdVersion,
+            version: Release.version,
             processID: getpid(),
             started: time.moment(started),
             roles: configuration.roles.sorted().map(roleStatus),

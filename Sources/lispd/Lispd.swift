@@ -4,9 +4,7 @@ import ArgumentParser
 import Glibc
 import LISPConfiguration
 import Logging
-
-/// The version that `--version` and `show status` tell.
-let lispdVersion = "0.1.0"
+import ManagementAPI
 
 @main
 struct Lispd: ParsableCommand {
@@ -18,7 +16,7 @@ struct Lispd: ParsableCommand {
             SIGTERM withdraws the registrations, takes its rules, routes and interfaces out of the host, and ends. \
             `lispctl` talks to it.
             """,
-        version: lispdVersion
+        version: Release.version
     )
 
     @Option(help: ArgumentHelp("The configuration file.", valueName: "file"))
@@ -55,7 +53,7 @@ struct Lispd: ParsableCommand {
             logger.error("\(error)")
             throw ExitCode(EX_OSERR)
         }
-        logger.notice("lispd \(lispdVersion) runs: \(daemon.summary)")
+        logger.notice("lispd \(Release.version) runs: \(daemon.summary)")
         while true {
             var number: Int32 = 0
             guard sigwait(&signals, &number) == 0 else { continue }

@@ -401,6 +401,17 @@ private let harmless = [
             "map-servers: [{address: 192.0.2.1, keys: [{id: '\(secret)', key: \(secret), key-file: x}]}]",
             "map-servers: [{address: 192.0.2.1, keys: [{\(secret): 1}]}]",
         ]
+        let short = "hunter2"
+        let mistyped = [
+            "map-servers: [{address: 192.0.2.1, keys: [{id: 0, algorithm: hmac-sha-256-128, key:\(short)}]}]",
+            "map-servers: [{address: 192.0.2.1, keys: [{id: 0, algorithm: hmac-sha-256-128, \(short): 1}]}]",
+            "map-servers: [{address: 192.0.2.1, key:\(short)}]", "key:\(short): 1",
+        ]
+        for file in mistyped {
+            let lines = refusal(of: file)
+            #expect(!lines.isEmpty)
+            #expect(!lines.joined().contains(short), "\(lines)")
+        }
         for file in files {
             let lines = refusal(of: file)
             #expect(!lines.isEmpty)

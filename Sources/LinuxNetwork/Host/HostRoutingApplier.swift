@@ -127,17 +127,25 @@ package final class HostRoutingApplier {
     package func removeAll() throws -> Int {
         installed = nil
         var count = 0
-        for space in spaces.values {
-            let rules = try space.socket.rules(routingProtocol: HostNumbers.routingProtocol)
-            for rule in rules.sorted(by: { $0.priority > $1.priority }) where rule.priority != HostNumbers.Priority.end
-            {
-                try space.socket.delete(rule)
-            }
-            let routes = try space.socket.routes(routingProtocol: HostNumbers.routingProtocol)
-            for route in routes { try space.socket.delete(route) }
-            for rule in rules where rule.priority == HostNumbers.Priority.end { try space.socket.delete(rule) }
-            count += rules.count + routes.count
+        var firstFailure: (any Error)?
+        // One refusal does not keep the rest in the host.
+        func attempt(_ body: () throws -> Void) {
+            do { try body() } catch { firstFailure = firstFailure ?? error }
         }
+        for space in spaces.values {
+            attempt {
+                let rules = try space.socket.rules(routingProtocol: HostNumbers.routingProtocol)
+                let routes = try space.socket.routes(routingProtocol: HostNumbers.routingProtocol)
+                let end = HostNumbers.Priority.end
+                for rule in rules.sorted(by: { $0.priority > $1.priority }) where rule.priority != end {
+                    attempt { try space.socket.delete(rule) }
+                }
+                for route in routes { attempt { try space.socket.delete(route) } }
+                for rule in rules where rule.priority == end { attempt { try space.socket.delete(rule) } }
+                count += rules.count + routes.count
+            }
+        }
+        if let firstFailure { throw firstFailure }
         return count
     }
 
