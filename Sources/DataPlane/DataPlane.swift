@@ -31,6 +31,7 @@ package final class DataPlane {
     private var instanceNumbers: [InstanceID: Int] = [:]
     private var runtimes: [WorkerRuntime] = []
     private var undelivered: UInt64 = 0
+    private var firstDrained = 0
     private var receiveBuffer = 0
 
     /// - Throws: when the system refuses descriptors.
@@ -183,9 +184,13 @@ package final class DataPlane {
     /// readable again at once).
     package func drainMisses(limit: Int = 1_024, _ body: (ForwardingMiss) -> Void) {
         shared.missEvent.clear()
-        shared.isMissSignalled.pointee.store(0, ordering: .sequentiallyConsistent)
+        // An exchange, so that what a worker queued before it found the signal given is seen below.
+        _ = shared.isMissSignalled.pointee.exchange(0, ordering: .acquiringAndReleasing)
         var left = limit
-        for worker in workers {
+        // Each time another worker comes first, so that a flood through one does not keep the others' waiting.
+        firstDrained = (firstDrained + 1) % workers.count
+        for offset in workers.indices {
+            let worker = workers[(firstDrained + offset) % workers.count]
             while left > 0 {
                 let found = worker.misses.pop { packet, _, word in
                     guard let miss = Self.miss(packet, InstanceID(uncheckedRawValue: UInt32(word)), worker.index)

@@ -81,6 +81,18 @@ import Testing
         #expect(misses(plane).count == 4)
     }
 
+    @Test func `EIDs that differ in their last bit only are told apart`() throws {
+        let plane = try plane()
+        var worker = plane.memoryWorker()
+        worker.device.tunnelInput[0] = (0..<32).flatMap { number in
+            let to = "2001:db8:2::\(String(number, radix: 16))"
+            return (0..<4).map { _ in packet("2001:db8:1::1", to) }
+        }
+        while worker.stepTunnel(0) > 0 {}
+        #expect(misses(plane).count == 32 * 4)
+        #expect(plane.dropped(.missRecentlyReported) == 0)
+    }
+
     @Test func `100 new destinations each keep their first packet`() throws {
         let plane = try plane()
         var worker = plane.memoryWorker()

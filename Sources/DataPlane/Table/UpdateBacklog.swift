@@ -1,5 +1,5 @@
-// Updates that wait because a worker is stuck: the newest for each object, in the order of their coming. Bounded by the number
-// of objects, however many updates there are.
+// Updates that wait because a worker is stuck: the newest for each object, children before parents. Bounded by the number of
+// objects, however many updates there are.
 
 import ForwardingInterface
 import LISPWire
@@ -21,9 +21,27 @@ struct UpdateBacklog {
         }
     }
 
+    /// Children before parents, deletions the other way round: the newest state of each object, put down in this order, never
+    /// names one that is not there.
+    private static func rank(_ update: ForwardingUpdate) -> Int {
+        switch update {
+        case .putLocator: 0
+        case .putLocatorSet: 1
+        case .putEntry, .putOwnPrefix: 2
+        case .deleteEntry, .deleteOwnPrefix: 3
+        case .deleteLocatorSet: 4
+        case .deleteLocator: 5
+        }
+    }
+
+    /// Objects of one rank, in the order of their coming; some of them outdated.
+    private struct Queue {
+        var order: [(ticket: UInt64, object: Object)] = []
+        var head = 0
+    }
+
     private var newest: [Object: (ticket: UInt64, update: ForwardingUpdate)] = [:]
-    private var order: [(ticket: UInt64, object: Object)] = []
-    private var head = 0
+    private var queues = [Queue](repeating: Queue(), count: 6)
     private var nextTicket: UInt64 = 0
 
     var isEmpty: Bool { newest.isEmpty }
@@ -31,27 +49,29 @@ struct UpdateBacklog {
 
     mutating func append(_ update: ForwardingUpdate) {
         let object = Object(update)
+        let rank = Self.rank(update)
         newest[object] = (nextTicket, update)
-        order.append((nextTicket, object))
+        queues[rank].order.append((nextTicket, object))
         nextTicket += 1
         // Most of a long order is outdated: keep it within twice what is needed.
-        if order.count - head > 64, order.count - head > newest.count * 2 {
-            order = order[head...].filter { newest[$0.object]?.ticket == $0.ticket }
-            head = 0
+        let waiting = queues[rank].order.count - queues[rank].head
+        if waiting > 64, waiting > newest.count * 2 {
+            let head = queues[rank].head
+            queues[rank].order = queues[rank].order[head...].filter { newest[$0.object]?.ticket == $0.ticket }
+            queues[rank].head = 0
         }
     }
 
     mutating func popFirst() -> ForwardingUpdate? {
-        while head < order.count {
-            let (ticket, object) = order[head]
-            head += 1
-            if head == order.count {
-                order.removeAll(keepingCapacity: true)
-                head = 0
-            }
-            if let entry = newest[object], entry.ticket == ticket {
-                newest[object] = nil
-                return entry.update
+        for rank in queues.indices {
+            while queues[rank].head < queues[rank].order.count {
+                let (ticket, object) = queues[rank].order[queues[rank].head]
+                queues[rank].head += 1
+                if queues[rank].head == queues[rank].order.count { queues[rank] = Queue() }
+                if let entry = newest[object], entry.ticket == ticket {
+                    newest[object] = nil
+                    return entry.update
+                }
             }
         }
         return nil

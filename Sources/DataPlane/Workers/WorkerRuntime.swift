@@ -97,7 +97,9 @@ final class WorkerRuntime {
             for index in 0..<ready {
                 let tag = tags[index]
                 switch tag & ~0xffff_ffff {
-                case Tag.tunnel: _ = runner.stepTunnel(Int(tag & 0xffff_ffff))
+                case Tag.tunnel:
+                    let number = Int(tag & 0xffff_ffff)
+                    if runner.stepTunnel(number) == 0 { forgetIfGone(number, worker, waiting) }
                 case Tag.ipv4: _ = runner.stepNetwork(.ipv4)
                 case Tag.ipv6: _ = runner.stepNetwork(.ipv6)
                 default:
@@ -108,6 +110,14 @@ final class WorkerRuntime {
             }
         }
         worker.reader.offline()
+    }
+
+    /// A TUN that somebody deleted is ready for ever with nothing to read: stop watching it, or the worker would spin.
+    private static func forgetIfGone(_ number: Int, _ worker: WorkerShared, _ waiting: Waiting) {
+        let descriptor = worker.tunnels[number].load(ordering: .relaxed)
+        var state = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        guard poll(&state, 1, 0) == 1, state.revents & Int16(POLLERR) != 0 else { return }
+        waiting.readiness.remove(descriptor)
     }
 
     // MARK: Sockets

@@ -66,12 +66,13 @@ package final class NetlinkMonitor {
         buffer.deallocate()
     }
 
-    /// All news that has come; empty if there is none. Never waits.
+    /// The news that has come, up to a few thousand pieces (the descriptor stays readable then); empty if there is none. Never
+    /// waits.
     ///
     /// - Throws: only if the socket itself is broken.
     package func readEvents() throws(HostError) -> [NetlinkEvent] {
         var events: [NetlinkEvent] = []
-        while true {
+        while events.count < 4096 {
             var sender = sockaddr_nl()
             var length = socklen_t(MemoryLayout<sockaddr_nl>.size)
             let count = withUnsafeMutablePointer(to: &sender) { pointer in
@@ -97,6 +98,7 @@ package final class NetlinkMonitor {
             }
             parse(UnsafeRawBufferPointer(rebasing: buffer[..<count]), into: &events)
         }
+        return events
     }
 
     private func parse(_ datagram: UnsafeRawBufferPointer, into events: inout [NetlinkEvent]) {
