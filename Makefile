@@ -48,8 +48,8 @@ lint:
 install:
 	$(SWIFT) build -c release --static-swift-stdlib --scratch-path .build/static --product lispd
 	$(SWIFT) build -c release --static-swift-stdlib --scratch-path .build/static --product lispctl
-	install -D -m 755 .build/static/release/lispd $(DESTDIR)$(BINDIR)/lispd
-	install -D -m 755 .build/static/release/lispctl $(DESTDIR)$(USERBINDIR)/lispctl
+	install -D -s -m 755 .build/static/release/lispd $(DESTDIR)$(BINDIR)/lispd
+	install -D -s -m 755 .build/static/release/lispctl $(DESTDIR)$(USERBINDIR)/lispctl
 	install -d -m 755 $(DESTDIR)/etc/lispd $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/share/doc/lispd/examples
 	sed 's|@BINDIR@|$(BINDIR)|' packaging/lispd.service > $(DESTDIR)$(UNITDIR)/lispd.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/lispd.service
