@@ -249,6 +249,23 @@ class RefusalGroup(SitesGroup):
                f"it does not say what it lacks:\n{said}")
         expect(node.routing_state() == before, "it changed the host")
 
+    @test("refuses to start when its state cannot be kept: a full disk and a damaged xTR-ID, in one line each, leaving nothing behind")
+    def state_cannot_be_kept(self):
+        node = self.network.xtr_a
+        before = node.routing_state()
+        refused = daemon.Daemon(node, daemon.xtr(self.network, SITE_A), "full")
+        # A mount namespace of its own: the full disk ends with the process.
+        full = ["unshare", "--mount", "sh", "-c",
+                'mount -t tmpfs -o size=16k tmpfs "$0" && { head -c 100000 /dev/zero > "$0/fill" || exec "$@"; }',
+                refused.state_directory]
+        for cause, expected in ((full, "No space left on device"), ((), "holds no xTR-ID")):
+            with open(os.path.join(refused.state_directory, "xtr-id"), "w", encoding="ascii") as file:
+                file.write("damaged\n")
+            done = node.run(*cause, *refused.command, check=False, timeout=15)
+            said = [line for line in done.stderr.splitlines() if line.startswith("<3>")]
+            expect(done.returncode == 73 and len(said) == 1 and expected in said[0], f"{done.returncode}:\n{done.stderr}")
+        expect(node.routing_state() == before, "it changed the host")
+
     @test("refuses a configuration with an unknown key, naming file, line, column and what was expected")
     def bad_configuration(self):
         node = self.network.xtr_a

@@ -12,7 +12,7 @@ struct StateDirectory: Sendable {
 
         var description: String {
             switch self {
-            case .cannotUse(let path, let reason): "state directory \(path): \(reason)"
+            case .cannotUse(let path, let reason): "cannot keep state in \(path): \(reason)"
             case .inUse(let path): "another lispd uses the state directory \(path)"
             }
         }
@@ -44,13 +44,34 @@ struct StateDirectory: Sendable {
         try? Data(contentsOf: URL(filePath: path + "/" + name))
     }
 
-    /// Replaces a file as a whole: after a crash the old or the new one is there.
+    /// Replaces a file as a whole: after a crash, or on a full disk, the old or the new one is there.
     func write(_ name: String, _ data: Data) throws(Failure) {
-        do {
-            try data.write(to: URL(filePath: path + "/" + name), options: .atomic)
-        } catch {
-            throw .cannotUse(path: path + "/" + name, reason: "\(error)")
+        let target = path + "/" + name
+        let draft = target + ".new"
+        let file = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw .cannotUse(path: target, reason: String(cString: strerror(errno))) }
+        let written = data.withUnsafeBytes { Self.writeAll($0, to: file) } && fsync(file) == 0
+        let code = errno
+        close(file)
+        guard written else {
+            unlink(draft)
+            throw .cannotUse(path: target, reason: String(cString: strerror(code)))
         }
+        guard rename(draft, target) == 0 else {
+            throw .cannotUse(path: target, reason: String(cString: strerror(errno)))
+        }
+    }
+
+    /// `false` with errno set if not all could be written.
+    private static func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32) -> Bool {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = Glibc.write(file, rest.baseAddress, rest.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+        }
+        return true
     }
 
     func write(_ name: String, _ text: String) throws(Failure) {
@@ -59,9 +80,17 @@ struct StateDirectory: Sendable {
 
     /// The xTR-ID that was made at the first start (RFC 9301 section 5.6).
     func xtrID() throws(Failure) -> XTRID {
-        if let text = read("xtr-id"), let value = UInt128(text, radix: 16) { return XTRID(rawValue: value) }
-        let value = UInt128.random(in: 1...UInt128.max)
-        try write("xtr-id", String(value, radix: 16))
-        return XTRID(rawValue: value)
+        if let text = read("xtr-id") {
+            guard let id = XTRID(text) else {
+                throw .cannotUse(
+                    path: path + "/xtr-id",
+                    reason: "holds no xTR-ID (up to 32 hexadecimal digits); remove it to have a new one made"
+                )
+            }
+            return id
+        }
+        let id = XTRID(rawValue: UInt128.random(in: 1...UInt128.max))
+        try write("xtr-id", id.description)
+        return id
     }
 }
