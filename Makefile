@@ -42,7 +42,7 @@ suite: build
 	@$(AS_ROOT) Interop/suite
 
 lint:
-	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks
 
 # The Swift runtime goes into the binaries, so that they run where no toolchain is.
 install:

@@ -110,6 +110,18 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // What it costs; `make bench`.
+        .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
+        .executableTarget(
+            name: "lispd-bench",
+            dependencies: [
+                "LISPWire", "LISPTables", "LISPControl", "ForwardingInterface", "DataPlane", "CAllocationCounter",
+                arguments,
+            ],
+            path: "Benchmarks/lispd-bench",
+            swiftSettings: settings
+        ),
+
         .testTarget(name: "LISPWireTests", dependencies: ["LISPWire"], swiftSettings: settings),
         .testTarget(name: "PacketViewTests", dependencies: ["PacketView"], swiftSettings: settings),
         .testTarget(
