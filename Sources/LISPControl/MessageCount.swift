@@ -62,9 +62,9 @@ extension Tally where Kind == MessageCount {
                 add(MessageCount(.mapNotifyRecord, direction), record.eidPrefix?.prefix.family)
             }
         case .encapsulated(let ecm):
-            guard case .mapRequest(let request) = try? ControlMessage(decoding: ecm.payload) else { return }
+            guard case .mapRequest(let request) = try? ecm.decodePayload() else { return }
             add(request, direction, isEncapsulated: true)
-        case .other: break
+        case .mapReferral, .info, .sharedExtension: break
         }
     }
 

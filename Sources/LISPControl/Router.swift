@@ -83,7 +83,7 @@ package struct Router: Sendable {
             )
         case .encapsulated(let ecm):
             actions = receivedEncapsulated(ecm, message, now: now, using: &random)
-        case .other:
+        case .mapReferral, .info, .sharedExtension:
             return refuse(.unknownType, message)
         }
         return counted(actions)
@@ -115,9 +115,9 @@ package struct Router: Sendable {
     ) -> [RouterAction] {
         received.add(ControlMessageKind(payload: ecm.payload))
         if let request = ownETRRequest(in: ecm) {
-            guard ecm.source.port != 0 else { return refuse(.zeroSourcePort, message) }
+            guard ecm.sourcePort != 0 else { return refuse(.zeroSourcePort, message) }
             return Self.carry(
-                etr?.receivedMapRequest(request, replyPort: ecm.source.port, at: message.destination, now: now)
+                etr?.receivedMapRequest(request, replyPort: ecm.sourcePort, at: message.destination, now: now)
             )
         }
         guard mapResolver != nil else { return askMapServer(ecm, message, now: now, using: &random) }
@@ -147,7 +147,7 @@ package struct Router: Sendable {
     ) -> [RouterAction] {
         guard mapServer != nil || etr != nil else { return refuse(.notOurRole, message) }
         do throws(WireError) {
-            guard case .mapRequest(let request) = try ControlMessage(decoding: ecm.payload) else {
+            guard case .mapRequest(let request) = try ecm.decodePayload() else {
                 return refuse(.encapsulatedOther, message)
             }
             guard !request.isProbe else { return refuse(.probeToMappingSystem, message) }
@@ -180,7 +180,7 @@ package struct Router: Sendable {
     /// The Map-Request inside, if our own ETR is the one to answer it: the only role here, or the owner of the EID, and no other
     /// site has registered a more-specific of that with us.
     private func ownETRRequest(in ecm: EncapsulatedControlMessage) -> MapRequest? {
-        guard let etr, case .mapRequest(let request) = try? ControlMessage(decoding: ecm.payload), !request.isProbe
+        guard let etr, case .mapRequest(let request) = try? ecm.decodePayload(), !request.isProbe
         else { return nil }
         guard mapServer != nil || mapResolver != nil else { return request }
         guard let eid = request.records.first?.eidPrefix, let own = etr.database.longestMatch(eid) else { return nil }
@@ -195,10 +195,10 @@ package struct Router: Sendable {
 
     private mutating func refuse(_ error: WireError, _ message: ReceivedControlMessage) -> [RouterAction] {
         let reason: RouterRefusal =
-            switch error {
+            switch error.reason {
             case .unknownAFI: .unknownAFI
             case .unknownType: .unknownType
-            case .truncated, .invalid, .trailingBytes, .badChecksum: .malformed
+            case .truncated, .invalid, .trailingBytes, .badChecksum, .nestedTooDeep: .malformed
             }
         refusals.add(reason)
         if reason == .malformed { formatFaults.add(FormatFault(error, payload: message.payload)) }

@@ -94,7 +94,7 @@ package enum FormatFault: Hashable, Sendable, CaseIterable {
     case checksum
 
     init(_ error: WireError, payload: [UInt8]) {
-        if case .badChecksum = error {
+        if case .badChecksum = error.reason {
             self = .checksum
             return
         }
@@ -111,7 +111,7 @@ package enum FormatFault: Hashable, Sendable, CaseIterable {
 package enum RouterRefusal: String, Hashable, Sendable, CaseIterable {
     case malformed = "control message dropped: it does not decode"
     case unknownAFI = "control message dropped: an address family that is not known"
-    case unknownType = "control message dropped: a type that is not supported"
+    case unknownType = "control message dropped: a type this router has no use for"
     case notOurRole = "control message dropped: it is for a role that this router does not have"
     case probeToMappingSystem = "Map-Request dropped: an RLOC-probe that came through the mapping system"
     case encapsulatedOther = "Encapsulated Control Message dropped: what is inside is no Map-Request"

@@ -30,33 +30,44 @@ package enum ControlMessage: Hashable, Sendable {
     /// Map-Notify and Map-Notify-Ack.
     case mapNotify(MapNotify)
     case encapsulated(EncapsulatedControlMessage)
-    /// Map-Referral, Info and shared extensions: the whole message as it came, type included.
-    case other(type: UInt8, [UInt8])
+    case mapReferral(MapReferral)
+    /// Info-Request and Info-Reply.
+    case info(InfoMessage)
+    case sharedExtension(SharedExtension)
 }
 
 extension ControlMessage {
     /// Decodes a whole UDP payload. Refuses an Encapsulated Control Message whose inner UDP checksum is zero unless
     /// told otherwise.
+    ///
+    /// - Parameter base: octets in front of `bytes` that errors count too.
     package init(
         decoding bytes: some Sequence<UInt8>,
+        base: Int = 0,
         zeroInnerChecksum: EncapsulatedControlMessage.ZeroChecksumPolicy = .refuse
     ) throws(WireError) {
-        let bytes = Array(bytes)
-        guard let first = bytes.first else { throw .truncated(field: "Type", needed: 4, available: 0) }
-        guard let type = MessageType(rawValue: first >> 4) else { throw .unknownType(first >> 4) }
+        var reader = WireReader(Array(bytes), base: base)
+        guard let first = reader.next else {
+            throw reader.fault(.truncated(field: "Type", needed: 4, available: 0))
+        }
+        guard let type = MessageType(rawValue: first >> 4) else { throw reader.fault(.unknownType(first >> 4)) }
         switch type {
         case .mapRequest:
-            self = .mapRequest(try MapRequest(decoding: bytes))
+            self = .mapRequest(try MapRequest(from: &reader))
         case .mapReply:
-            self = .mapReply(try MapReply(decoding: bytes))
+            self = .mapReply(try MapReply(from: &reader))
         case .mapRegister:
-            self = .mapRegister(try MapRegister(decoding: bytes))
+            self = .mapRegister(try MapRegister(from: &reader))
         case .mapNotify, .mapNotifyAck:
-            self = .mapNotify(try MapNotify(decoding: bytes))
+            self = .mapNotify(try MapNotify(from: &reader))
         case .encapsulatedControlMessage:
-            self = .encapsulated(try EncapsulatedControlMessage(decoding: bytes, zeroChecksum: zeroInnerChecksum))
-        case .mapReferral, .info, .sharedExtension:
-            self = .other(type: type.rawValue, bytes)
+            self = .encapsulated(try EncapsulatedControlMessage(from: &reader, zeroChecksum: zeroInnerChecksum))
+        case .mapReferral:
+            self = .mapReferral(try MapReferral(from: &reader))
+        case .info:
+            self = .info(try InfoMessage(from: &reader))
+        case .sharedExtension:
+            self = .sharedExtension(try SharedExtension(from: &reader))
         }
     }
 
@@ -68,7 +79,9 @@ extension ControlMessage {
         case .mapRegister(let message): message.encoded()
         case .mapNotify(let message): message.encoded()
         case .encapsulated(let message): message.encoded()
-        case .other(_, let bytes): bytes
+        case .mapReferral(let message): message.encoded()
+        case .info(let message): message.encoded()
+        case .sharedExtension(let message): message.encoded()
         }
     }
 }
@@ -107,7 +120,7 @@ extension WireReader {
         case let found? where found == type || found == other:
             return MessageHeader(found, bits: bits)
         case .some, .none:
-            throw .invalid(field: "Type", value: UInt64(bits >> 28))
+            throw fault(.invalid(field: "Type", value: UInt64(bits >> 28)), size: 4)
         }
     }
 }

@@ -31,8 +31,8 @@ package enum LISPAddress: Hashable, Sendable {
     /// An address of any kind in an instance. `maskLength` is that of the instance ID, and counts only when the address is
     /// `.none` and the whole stands for a range of instances; otherwise it is 0.
     indirect case instance(InstanceID, maskLength: UInt8, LISPAddress)
-    /// Every other canonical address, and those with an instance ID above 24 bits or inside another one: not looked into.
-    case lcaf(CanonicalAddress)
+    /// Every other canonical address, and those with an instance ID above 24 bits or inside another one.
+    indirect case lcaf(CanonicalAddress)
 }
 
 /// A MAC address with the address family that announced it.
@@ -49,32 +49,9 @@ package struct MACAddress: Hashable, Sendable {
     }
 }
 
-/// A canonical address (RFC 8060 section 3) as it came, reserved octets included.
-package struct CanonicalAddress: Hashable, Sendable {
-    package let reserved1: UInt8
-    package let flags: UInt8
-    package let type: UInt8
-    package let reserved2: UInt8
-    /// What follows the length. At most 65,535 octets.
-    package let body: [UInt8]
-
-    /// Keeps the first 65,535 octets of `body`.
-    package init(type: UInt8, flags: UInt8 = 0, reserved1: UInt8 = 0, reserved2: UInt8 = 0, body: [UInt8]) {
-        self.reserved1 = reserved1
-        self.flags = flags
-        self.type = type
-        self.reserved2 = reserved2
-        self.body = body.count > Int(UInt16.max) ? Array(body.prefix(Int(UInt16.max))) : body
-    }
-}
-
 extension LISPAddress {
     /// Reads the address family and the address. `field` names the address in errors.
     package init(_ field: String, from reader: inout WireReader) throws(WireError) {
-        try self.init(field, from: &reader, isInInstance: false)
-    }
-
-    private init(_ field: String, from reader: inout WireReader, isInInstance: Bool) throws(WireError) {
         let afi: UInt16 = try reader.integer(field + " AFI")
         switch afi {
         case AddressFamilyIdentifier.none:
@@ -84,44 +61,57 @@ extension LISPAddress {
         case AddressFamilyIdentifier.ipv6:
             self = .ip(.v6(IPv6Address(try reader.integer(field))))
         case AddressFamilyIdentifier.mac48, AddressFamilyIdentifier.ieee802:
-            let high: UInt16 = try reader.integer(field)
-            let low: UInt32 = try reader.integer(field)
+            var address = try reader.slice(field, count: 6)
+            let high: UInt16 = try address.integer(field)
+            let low: UInt32 = try address.integer(field)
             self = .mac(
                 MACAddress(UInt64(high) << 32 | UInt64(low), isIEEE802: afi == AddressFamilyIdentifier.ieee802)
             )
         case AddressFamilyIdentifier.distinguishedName:
             self = .distinguishedName(try reader.bytesBeforeNUL(field))
         case AddressFamilyIdentifier.lcaf:
-            self = try Self.canonical(field, from: &reader, isInInstance: isInInstance)
+            self = try Self.canonical(field, from: &reader)
         default:
-            throw .unknownAFI(field: field, afi: afi)
+            throw reader.fault(.unknownAFI(field: field, afi: afi), size: 2)
         }
     }
 
-    private static func canonical(
-        _ field: String,
-        from reader: inout WireReader,
-        isInInstance: Bool
-    ) throws(WireError) -> LISPAddress {
-        let reserved1: UInt8 = try reader.integer(field + " Rsvd1")
-        let flags: UInt8 = try reader.integer(field + " Flags")
-        let type: UInt8 = try reader.integer(field + " LCAF Type")
-        let reserved2: UInt8 = try reader.integer(field + " Rsvd2")
-        let length: UInt16 = try reader.integer(field + " LCAF Length")
-        var body = try reader.slice(field + " LCAF", count: Int(length))
-        // An instance inside an instance stays closed: a message cannot make us recurse.
-        if type == LCAFType.instanceID, !isInInstance {
-            var contents = body
+    /// An instance that is not inside another canonical address is an address's key: it must make sense, or the message does
+    /// not.
+    private static func canonical(_ field: String, from reader: inout WireReader) throws(WireError) -> LISPAddress {
+        let header = try CanonicalAddress.Header(field, from: &reader)
+        if header.type == LCAFType.instanceID.rawValue, reader.nesting == 0 {
+            var ahead = reader
+            var contents = try ahead.nestedSlice(field + " LCAF", count: Int(header.length))
             let number: UInt32 = try contents.integer(field + " Instance ID")
             if let instanceID = InstanceID(rawValue: number) {
-                let address = try LISPAddress(field, from: &contents, isInInstance: true)
+                let address = try LISPAddress(field, from: &contents)
                 try contents.finish(field + " LCAF")
-                return .instance(instanceID, maskLength: reserved2, address)
+                reader = ahead
+                return .instance(instanceID, maskLength: header.reserved2, address)
             }
         }
-        return .lcaf(
-            CanonicalAddress(type: type, flags: flags, reserved1: reserved1, reserved2: reserved2, body: body.rest())
-        )
+        return .lcaf(try CanonicalAddress(field, header, from: &reader))
+    }
+
+    /// Octets of the address that stands `offset` octets ahead, by its family and its own length alone; `nil` if that cannot
+    /// be told.
+    static func encodedLength(in reader: WireReader, after offset: Int) -> Int? {
+        var reader = reader
+        guard (try? reader.slice("", count: offset)) != nil, let afi: UInt16 = try? reader.integer("") else {
+            return nil
+        }
+        switch afi {
+        case AddressFamilyIdentifier.none: return 2
+        case AddressFamilyIdentifier.ipv4: return 6
+        case AddressFamilyIdentifier.ipv6: return 18
+        case AddressFamilyIdentifier.mac48, AddressFamilyIdentifier.ieee802: return 8
+        case AddressFamilyIdentifier.distinguishedName:
+            return (try? reader.bytesBeforeNUL("")).map { $0.count + 3 }
+        case AddressFamilyIdentifier.lcaf:
+            return (try? CanonicalAddress.Header("", from: &reader)).map { Int($0.length) + 8 }
+        default: return nil
+        }
     }
 
     /// Writes the address family and the address.
@@ -146,19 +136,14 @@ extension LISPAddress {
         case .instance(let instanceID, let maskLength, let address):
             writer.integer(AddressFamilyIdentifier.lcaf)
             writer.integer(UInt16(0))
-            writer.integer(LCAFType.instanceID)
+            writer.integer(LCAFType.instanceID.rawValue)
             writer.integer(maskLength)
             writer.lengthPrefixed { writer in
                 writer.integer(instanceID.rawValue)
                 address.encode(into: &writer)
             }
         case .lcaf(let address):
-            writer.integer(AddressFamilyIdentifier.lcaf)
-            writer.integer(address.reserved1)
-            writer.integer(address.flags)
-            writer.integer(address.type)
-            writer.integer(address.reserved2)
-            writer.lengthPrefixed { $0.bytes(address.body) }
+            address.encode(into: &writer)
         }
     }
 }
@@ -220,7 +205,7 @@ extension LISPAddress: CustomStringConvertible {
         case .mac(let address): address.description
         case .distinguishedName(let name): "\"" + Self.printable(name) + "\""
         case .instance(let instanceID, _, let address): "[\(instanceID)] \(address)"
-        case .lcaf(let address): "LCAF type \(address.type), \(address.body.count) octets"
+        case .lcaf(let address): address.description
         }
     }
 

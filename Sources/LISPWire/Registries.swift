@@ -31,9 +31,54 @@ package enum AddressFamilyIdentifier {
     package static let mac48: UInt16 = 16389
 }
 
-/// Kinds of LISP Canonical Addresses that this module looks into (RFC 8060 section 3).
-package enum LCAFType {
-    package static let instanceID: UInt8 = 2
+/// Types of LISP canonical addresses (RFC 8060 sections 3 and 7, RFC 10040).
+package enum LCAFType: UInt8, Hashable, Sendable, CaseIterable {
+    case nullBody = 0
+    case afiList = 1
+    case instanceID = 2
+    case asNumber = 3
+    case applicationData = 4
+    case geoCoordinates = 5
+    case opaqueKey = 6
+    case natTraversal = 7
+    case nonceLocator = 8
+    case multicastInfo = 9
+    case explicitLocatorPath = 10
+    case securityKey = 11
+    case sourceDestinationKey = 12
+    case replicationList = 13
+    case json = 14
+    case keyValue = 15
+    case encapsulationFormat = 16
+    case geoLocation = 17
+
+    /// The name that the registry gives.
+    package var name: String {
+        switch self {
+        case .nullBody: "Null Body"
+        case .afiList: "AFI List"
+        case .instanceID: "Instance ID"
+        case .asNumber: "AS Number"
+        case .applicationData: "Application Data"
+        case .geoCoordinates: "Geo-Coordinates"
+        case .opaqueKey: "Opaque Key"
+        case .natTraversal: "NAT-Traversal"
+        case .nonceLocator: "Nonce Locator"
+        case .multicastInfo: "Multicast Info"
+        case .explicitLocatorPath: "Explicit Locator Path"
+        case .securityKey: "Security Key"
+        case .sourceDestinationKey: "Source/Dest Key"
+        case .replicationList: "Replication List Entry"
+        case .json: "JSON Data Model"
+        case .keyValue: "Key/Value Address Pair"
+        case .encapsulationFormat: "Encapsulation Format"
+        case .geoLocation: "Geo-Location"
+        }
+    }
+}
+
+extension LCAFType: CustomStringConvertible {
+    package var description: String { name }
 }
 
 /// UDP ports (RFC 9301 section 12.1, RFC 9300 section 16).

@@ -2,22 +2,32 @@
 // anything is read or allocated.
 
 /// Reads a message from front to back. A reader made by `slice` ends where its slice ends.
+///
+/// Names of fields are made only when an error needs them.
 package struct WireReader {
     private let bytes: [UInt8]
-    /// Octets read so far, counted from the start of the message.
-    package private(set) var position: Int
+    /// Index into `bytes`.
+    private var index: Int
     private let end: Int
+    /// Octets of the message in front of `bytes`.
+    private let base: Int
+    /// How many canonical addresses the octets to be read stand in.
+    private(set) var nesting = 0
 
-    package init(_ bytes: [UInt8]) {
+    /// - Parameter base: where `bytes` starts in what errors count from, if they are a part of it.
+    package init(_ bytes: [UInt8], base: Int = 0) {
         self.bytes = bytes
-        self.position = 0
+        self.index = 0
         self.end = bytes.count
+        self.base = base
     }
 
-    private init(_ bytes: [UInt8], _ range: Range<Int>) {
-        self.bytes = bytes
-        self.position = range.lowerBound
+    private init(_ reader: WireReader, _ range: Range<Int>, nesting: Int) {
+        self.bytes = reader.bytes
+        self.index = range.lowerBound
         self.end = range.upperBound
+        self.base = reader.base
+        self.nesting = nesting
     }
 
     /// Decodes a value that must use `bytes` up.
@@ -31,58 +41,70 @@ package struct WireReader {
         return value
     }
 
+    /// Octets read so far, counted from the start of the message.
+    package var position: Int { base + index }
+
     /// Octets left.
-    package var remaining: Int { end - position }
+    package var remaining: Int { end - index }
 
     /// The next octet, left where it is; `nil` at the end.
-    package var next: UInt8? { position < end ? bytes[position] : nil }
+    package var next: UInt8? { index < end ? bytes[index] : nil }
 
     /// A big-endian number as wide as its type.
     package mutating func integer<Number: FixedWidthInteger & UnsignedInteger>(
-        _ field: String
+        _ field: @autoclosure () -> String
     ) throws(WireError) -> Number {
-        let range = try advance(field, Number.bitWidth / 8)
         var value: Number = 0
-        for byte in bytes[range] {
-            value = value << 8 | Number(byte)
+        for index in try advance(Number.bitWidth / 8, field) {
+            value = value << 8 | Number(truncatingIfNeeded: bytes[index])
         }
         return value
     }
 
-    package mutating func bytes(_ field: String, count: Int) throws(WireError) -> [UInt8] {
-        Array(bytes[try advance(field, count)])
+    package mutating func bytes(_ field: @autoclosure () -> String, count: Int) throws(WireError) -> [UInt8] {
+        Array(bytes[try advance(count, field)])
     }
 
     /// A reader of the next `count` octets alone; this one goes on behind them.
-    package mutating func slice(_ field: String, count: Int) throws(WireError) -> WireReader {
-        WireReader(bytes, try advance(field, count))
+    package mutating func slice(_ field: @autoclosure () -> String, count: Int) throws(WireError) -> WireReader {
+        WireReader(self, try advance(count, field), nesting: nesting)
+    }
+
+    /// The same for the body of a canonical address.
+    mutating func nestedSlice(_ field: @autoclosure () -> String, count: Int) throws(WireError) -> WireReader {
+        WireReader(self, try advance(count, field), nesting: nesting + 1)
     }
 
     /// The octets before the next NUL, which is read too.
-    package mutating func bytesBeforeNUL(_ field: String) throws(WireError) -> [UInt8] {
-        guard let nul = bytes[position..<end].firstIndex(of: 0) else {
-            throw .truncated(field: field, needed: remaining + 1, available: remaining)
+    package mutating func bytesBeforeNUL(_ field: @autoclosure () -> String) throws(WireError) -> [UInt8] {
+        guard let nul = bytes[index..<end].firstIndex(of: 0) else {
+            throw fault(.truncated(field: field(), needed: remaining + 1, available: remaining))
         }
-        defer { position = nul + 1 }
-        return Array(bytes[position..<nul])
+        defer { index = nul + 1 }
+        return Array(bytes[index..<nul])
     }
 
     /// All that is left.
     package mutating func rest() -> [UInt8] {
-        defer { position = end }
-        return Array(bytes[position..<end])
+        defer { index = end }
+        return Array(bytes[index..<end])
     }
 
     /// Refuses octets that nobody has read.
-    package func finish(_ field: String) throws(WireError) {
-        guard remaining == 0 else { throw .trailingBytes(field: field, count: remaining) }
+    package func finish(_ field: @autoclosure () -> String) throws(WireError) {
+        guard remaining == 0 else { throw fault(.trailingBytes(field: field(), count: remaining)) }
     }
 
-    private mutating func advance(_ field: String, _ count: Int) throws(WireError) -> Range<Int> {
+    /// An error about what comes next, or about a field read just before of `size` octets.
+    package func fault(_ reason: WireError.Reason, size: Int = 0) -> WireError {
+        WireError(reason, at: position - size)
+    }
+
+    private mutating func advance(_ count: Int, _ field: () -> String) throws(WireError) -> Range<Int> {
         guard count >= 0, count <= remaining else {
-            throw .truncated(field: field, needed: count, available: remaining)
+            throw fault(.truncated(field: field(), needed: count, available: remaining))
         }
-        defer { position += count }
-        return position..<position + count
+        defer { index += count }
+        return index..<index + count
     }
 }

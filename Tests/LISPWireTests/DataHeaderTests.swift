@@ -65,7 +65,7 @@ import Testing
             buffer.withUnsafeMutableBytes { header.write(into: $0) }
             #expect(buffer == octets)
         }
-        #expect(throws: WireError.truncated(field: "LISP Header", needed: 8, available: 7)) {
+        #expect(throws: WireError(.truncated(field: "LISP Header", needed: 8, available: 7), at: 0)) {
             try WireReader.whole([0, 0, 0, 0, 0, 0, 0]) { reader throws(WireError) in try LISPDataHeader(from: &reader)
             }
         }

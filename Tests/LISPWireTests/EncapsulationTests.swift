@@ -6,7 +6,11 @@ import Testing
 @Suite struct EncapsulationTests {
     private static let payload = bytes("10000001 0000000000000001 0000 0001 c0000201 0020 0001 0a020202")
 
-    private static func message(_ source: String, _ destination: String) -> EncapsulatedControlMessage {
+    private static func message(
+        _ source: String,
+        _ destination: String,
+        payload: [UInt8] = payload
+    ) -> EncapsulatedControlMessage {
         EncapsulatedControlMessage(
             isDDT: true,
             source: Endpoint(IPAddress(source)!, 50_000),
@@ -53,8 +57,9 @@ import Testing
         for _ in 0..<1_000 {
             let message = random.encapsulated(.internet, payload: random.octets(random.number(0...70)))
             let encoded = message.encoded()
-            let start = message.source.address.family == .ipv4 ? 24 : 44
-            let addresses = message.source.address.family == .ipv4 ? encoded[16..<24] : encoded[12..<44]
+            let isIPv4 = message.source?.address.family == .ipv4
+            let start = isIPv4 ? 24 : 44
+            let addresses = isIPv4 ? encoded[16..<24] : encoded[12..<44]
             let length = encoded.count - start
             #expect(
                 Self.sum(addresses + [0, 17, UInt8(length >> 8), UInt8(length & 255)] + encoded[start...]) == 0xffff
@@ -65,10 +70,8 @@ import Testing
 
     @Test func `a sum that happens to be zero is sent as ones`() throws {
         // The last two octets of the payload are chosen so that the checksum would come out as 0.
-        var message = Self.message("10.0.0.1", "10.2.2.2")
-        message.payload = [0, 0]
-        let checksum = message.encoded()[30..<32]
-        message.payload = Array(checksum)
+        let checksum = Self.message("10.0.0.1", "10.2.2.2", payload: [0, 0]).encoded()[30..<32]
+        let message = Self.message("10.0.0.1", "10.2.2.2", payload: Array(checksum))
         #expect(Array(message.encoded()[30..<32]) == [0xff, 0xff])
         #expect(try EncapsulatedControlMessage(decoding: message.encoded()) == message)
     }
@@ -78,7 +81,7 @@ import Testing
         let message = Self.message(address, address)
         let encoded = message.encoded()
         // IPv6 has no sum over the flow label, traffic class and hop limit.
-        let unprotected: Set<Int> = message.source.address.family == .ipv4 ? [] : [4, 5, 6, 7, 11]
+        let unprotected: Set<Int> = message.source?.address.family == .ipv4 ? [] : [4, 5, 6, 7, 11]
         for position in 4..<encoded.count where !unprotected.contains(position) {
             for bit in 0..<8 {
                 var damaged = encoded
@@ -95,15 +98,19 @@ import Testing
         var encoded = message.encoded()
         encoded[30] = 0
         encoded[31] = 0
-        #expect(throws: WireError.badChecksum(field: "Inner UDP Checksum")) {
+        #expect(throws: WireError(.badChecksum(field: "Inner UDP Checksum"), at: 30)) {
             try EncapsulatedControlMessage(decoding: encoded)
         }
-        #expect(throws: WireError.badChecksum(field: "Inner UDP Checksum")) { try ControlMessage(decoding: encoded) }
-        #expect(try EncapsulatedControlMessage(decoding: encoded, zeroChecksum: .accept) == message)
-        #expect(try ControlMessage(decoding: encoded, zeroInnerChecksum: .accept) == .encapsulated(message))
+        #expect(throws: WireError(.badChecksum(field: "Inner UDP Checksum"), at: 30)) {
+            try ControlMessage(decoding: encoded)
+        }
+        let decoded = try EncapsulatedControlMessage(decoding: encoded, zeroChecksum: .accept)
+        #expect(decoded.headers == message.headers && decoded.payload == message.payload)
+        #expect(decoded.encoded() == encoded)
+        #expect(try ControlMessage(decoding: encoded, zeroInnerChecksum: .accept) == .encapsulated(decoded))
         // What is there must be right even so.
         encoded[31] = 1
-        #expect(throws: WireError.badChecksum(field: "Inner UDP Checksum")) {
+        #expect(throws: WireError(.badChecksum(field: "Inner UDP Checksum"), at: 30)) {
             try EncapsulatedControlMessage(decoding: encoded, zeroChecksum: .accept)
         }
     }
@@ -121,37 +128,40 @@ import Testing
         return encoded
     }
 
-    @Test func `IPv4 options are skipped`() throws {
+    @Test func `IPv4 options are skipped and kept`() throws {
         let encoded = Self.repaired { bytes in
             bytes[4] = 0x46
             bytes[7] += 4
             bytes.insert(contentsOf: [1, 1, 1, 0], at: 24)
         }
-        #expect(try EncapsulatedControlMessage(decoding: encoded) == Self.message("10.0.0.1", "10.2.2.2"))
+        let message = try EncapsulatedControlMessage(decoding: encoded)
+        #expect(message.headers == Self.message("10.0.0.1", "10.2.2.2").headers)
+        #expect(message.payload == Self.payload && message.payloadOffset == 36)
+        #expect(message.encoded() == encoded)
     }
 
     @Test func `fragments, other protocols and odd lengths are refused`() {
-        let wrong: [(String, (inout [UInt8]) -> Void)] = [
-            ("Inner Fragment Offset", { $0[10] = 0x20 }),
-            ("Inner Fragment Offset", { $0[11] = 1 }),
-            ("Inner Protocol", { $0[13] = 6 }),
-            ("Inner UDP Length", { $0[7] -= 1 }),
-            ("Inner UDP Length", { $0[29] -= 1 }),
-            ("Inner UDP Length", { $0[29] = 0 }),
-            ("Inner Total Length", { $0[7] = 19 }),
+        let wrong: [(String, Int, (inout [UInt8]) -> Void)] = [
+            ("Inner Fragment Offset", 10, { $0[10] = 0x20 }),
+            ("Inner Fragment Offset", 10, { $0[11] = 1 }),
+            ("Inner Protocol", 13, { $0[13] = 6 }),
+            ("Inner UDP Length", 28, { $0[7] -= 1 }),
+            ("Inner UDP Length", 28, { $0[29] -= 1 }),
+            ("Inner UDP Length", 28, { $0[29] = 0 }),
+            ("Inner Total Length", 6, { $0[7] = 19 }),
         ]
-        for (field, change) in wrong {
+        for (field, offset, change) in wrong {
             let encoded = Self.repaired(change)
             #expect {
                 try EncapsulatedControlMessage(decoding: encoded)
             } throws: { error in
-                guard case .invalid(field, _)? = error as? WireError else { return false }
-                return true
+                guard let error = error as? WireError, case .invalid(field, _) = error.reason else { return false }
+                return error.offset == offset
             }
         }
         var short = Self.message("10.0.0.1", "10.2.2.2").encoded()
         short[4] = 0x44
-        #expect(throws: WireError.invalid(field: "Inner IHL", value: 4)) {
+        #expect(throws: WireError(.invalid(field: "Inner IHL", value: 4), at: 4)) {
             try EncapsulatedControlMessage(decoding: short)
         }
     }
@@ -159,7 +169,7 @@ import Testing
     @Test(arguments: 0..<16 as Range<UInt8>)
     func `what follows must be IPv4 or IPv6`(version: UInt8) {
         guard version != 4, version != 6 else { return }
-        #expect(throws: WireError.invalid(field: "Inner IP Version", value: UInt64(version))) {
+        #expect(throws: WireError(.invalid(field: "Inner IP Version", value: UInt64(version)), at: 4)) {
             try EncapsulatedControlMessage(decoding: [0x80, 0, 0, 0, version << 4] + Array(repeating: 0, count: 60))
         }
     }
@@ -180,19 +190,18 @@ import Testing
         #expect(try EncapsulatedControlMessage(decoding: encoded) == message)
         var unknown = encoded
         unknown[4] = 2
-        #expect(throws: WireError.invalid(field: "AD Type", value: 2)) {
+        #expect(throws: WireError(.invalid(field: "AD Type", value: 2), at: 4)) {
             try EncapsulatedControlMessage(decoding: unknown)
         }
         var short = encoded
         short[4 + 8 + 16 + 1] = 3
-        #expect(throws: WireError.invalid(field: "EID-AD Length", value: 3)) {
+        #expect(throws: WireError(.invalid(field: "EID-AD Length", value: 3), at: 28)) {
             try EncapsulatedControlMessage(decoding: short)
         }
     }
 
     @Test func `a payload too long for any datagram does not trap`() {
-        var message = Self.message("10.0.0.1", "10.2.2.2")
-        message.payload = Array(repeating: 0, count: 70_000)
+        let message = Self.message("10.0.0.1", "10.2.2.2", payload: Array(repeating: 0, count: 70_000))
         #expect(message.encoded().count == 70_032)
     }
 }

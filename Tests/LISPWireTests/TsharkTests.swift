@@ -136,7 +136,9 @@ private struct Expectation {
         case .mapRegister(let register): mapRegister(register)
         case .mapNotify(let notify): mapNotify(notify)
         case .encapsulated(let message): encapsulated(message)
-        case .other(let type, _): see("lisp.type", type)
+        case .mapReferral: see("lisp.type", 6)
+        case .info: see("lisp.type", 7)
+        case .sharedExtension: see("lisp.type", 15)
         }
     }
 
@@ -235,7 +237,9 @@ private struct Expectation {
         see("lisp.type", 8)
         see("lisp.ecm.flags.sec", message.hasSecurity)
         see("lisp.ecm.flags.ddt", message.isDDT)
-        datagram(message.source, message.destination, hopLimit: message.hopLimit, hasChecksum: true)
+        if case .ip(let source, let destination, let hopLimit) = message.headers {
+            datagram(source, destination, hopLimit: hopLimit, hasChecksum: true)
+        }
         if let inner = try? ControlMessage(decoding: message.payload) {
             self.message(inner)
         }
@@ -274,7 +278,7 @@ private struct Expectation {
 
     private mutating func instance(_ address: LISPAddress) {
         guard case .instance(let instanceID, _, let inner) = address else { return }
-        see("lisp.lcaf.type", LCAFType.instanceID)
+        see("lisp.lcaf.type", LCAFType.instanceID.rawValue)
         see("lisp.lcaf.iid", instanceID)
         self.address(inner, "lisp.lcaf.iid")
     }

@@ -176,7 +176,7 @@ package struct MapResolver: Sendable {
         now: Instant
     ) -> ControlDatagram? {
         guard let rloc = request.replyRLOC(families: settings.families, askedAt: local),
-            message.source.port != 0, message.source.port != LISPPort.data
+            message.sourcePort != 0, message.sourcePort != LISPPort.data
         else {
             statistics.add(.noRLOC, request.family)
             return nil
@@ -191,7 +191,7 @@ package struct MapResolver: Sendable {
         statistics.add(.negativeReplies, request.family)
         return ControlDatagram(
             payload: MapReply(nonce: request.nonce, records: Array(records.prefix(255))).encoded(),
-            destination: Endpoint(rloc, message.source.port),
+            destination: Endpoint(rloc, message.sourcePort),
             source: rloc.family == local.family ? local : nil
         )
     }

@@ -166,7 +166,7 @@ extension MapServer {
             statistics.add(.mapRequestsWantNoReply, request.family)
             return nil
         }
-        guard message.source.port != 0, message.source.port != LISPPort.data else {
+        guard message.sourcePort != 0, message.sourcePort != LISPPort.data else {
             statistics.add(.mapRequestsBadPort, request.family)
             return nil
         }
@@ -181,7 +181,7 @@ extension MapServer {
         }
         return ControlDatagram(
             payload: MapReply(nonce: request.nonce, records: Array(records.prefix(255))).encoded(),
-            destination: Endpoint(rloc, message.source.port),
+            destination: Endpoint(rloc, message.sourcePort),
             source: rloc.family == local.family ? local : nil
         )
     }
