@@ -1,5 +1,8 @@
 # make demo      two LISP sites in network namespaces on this machine, from nothing
 # make test      every test: units, properties, and the daemon between real kernels
+# make bench     what it costs: the parts, and the demo's network beside plain routing and VXLAN; also as bench.json
+# make bench-check       instructions and allocations of the parts against the committed thresholds; part of `test`
+# make bench-thresholds  rewrites the thresholds
 # make lint      the formatting, as .swift-format has it
 # make install   lispd, lispctl, the systemd unit and example configurations (PREFIX, DESTDIR)
 # make setup     the Debian packages that are missing; `demo` and `test` begin with it
@@ -19,7 +22,7 @@ SWIFT ?= swift
 # The networks need root; the builds do not.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup build demo test suite lint install clean
+.PHONY: help setup build build-bench demo test suite bench bench-check bench-thresholds lint install clean
 
 help:
 	@sed -n 's/^# make /  make /p' Makefile
@@ -38,8 +41,21 @@ demo: build
 test: setup
 	@packaging/run-tests
 
-suite: build
+suite: build build-bench
 	@$(AS_ROOT) Interop/suite
+
+build-bench: setup
+	$(SWIFT) build -c release --product lispd-bench
+
+# BENCH="--quick" and the like: Interop/bench --help.
+bench: build build-bench
+	@$(AS_ROOT) Interop/bench --json bench.json $(BENCH)
+
+bench-check: build-bench
+	@Benchmarks/check
+
+bench-thresholds: build-bench
+	@Benchmarks/check --update
 
 lint:
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks
@@ -56,4 +72,4 @@ install:
 	install -m 644 configs/*.yaml $(DESTDIR)$(PREFIX)/share/doc/lispd/examples/
 
 clean:
-	rm -rf .build Interop/out
+	rm -rf .build Interop/out bench.json

@@ -13,6 +13,8 @@ struct Benchmark: Sendable {
     let sizes: [Int]
     /// What `make bench-check` compares with the committed thresholds; part of `make test`, so keep it small.
     let checked: Check
+    /// What was promised, by size (0 for a benchmark without): shown beside what was measured, and no more than that.
+    let goals: [Int: Goal]
     let prepare: @Sendable (_ size: Int) throws -> Workload
 
     struct Check: Sendable {
@@ -22,15 +24,24 @@ struct Benchmark: Sendable {
         var operations = 1_000
     }
 
+    struct Goal: Sendable {
+        /// At most this many nanoseconds for one operation.
+        var nanoseconds: Double?
+        /// At most this many octets for each entry.
+        var octetsPerEntry: Double?
+    }
+
     init(
         _ name: String,
         sizes: [Int] = [],
         checked: Check = Check(),
+        goals: [Int: Goal] = [:],
         prepare: @escaping @Sendable (_ size: Int) throws -> Workload
     ) {
         self.name = name
         self.sizes = sizes
         self.checked = checked
+        self.goals = goals
         self.prepare = prepare
     }
 

@@ -15,6 +15,9 @@ struct Measurement: Codable, Sendable {
     var allocations: Double
     /// Octets of memory for each entry, where the benchmark says it.
     var octetsPerEntry: Double?
+    /// What was promised for `minimum` and `octetsPerEntry`.
+    var goal: Double?
+    var octetsGoal: Double?
 }
 
 /// Memory of the heap that something takes.
@@ -49,7 +52,9 @@ struct Measuring {
             minimum: times.min() ?? 0,
             median: times.sorted()[times.count / 2],
             allocations: Double(allocated) / Double(operations),
-            octetsPerEntry: workload.octetsPerEntry
+            octetsPerEntry: workload.octetsPerEntry,
+            goal: benchmark.goals[size]?.nanoseconds,
+            octetsGoal: benchmark.goals[size]?.octetsPerEntry
         )
     }
 

@@ -1,5 +1,6 @@
 """The cases of the namespace suite, one file a theme. Those that take longest come first."""
 
+from .bench import BenchGroup, BenchJudgementGroup
 from .demo import DemoGroup
 from .forwarding import OverIPv4, OverIPv6
 from .garbage import GarbageGroup
@@ -21,5 +22,7 @@ GROUPS = [
     GarbageGroup,
     InstancesGroup,
     DemoGroup,
+    BenchJudgementGroup,
+    BenchGroup,
     ThroughputGroup,
 ]

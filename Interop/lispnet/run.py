@@ -264,7 +264,7 @@ def is_run(pid):
             words = file.read().split(b"\0")
     except OSError:
         return False
-    programs = (b"demo", b"suite", b"try-network")
+    programs = (b"demo", b"suite", b"bench", b"try-network")
     return any(os.path.basename(word) in programs for word in words)
 
 

@@ -58,9 +58,10 @@ CORE_LINKS = {
 class TwoSites:
     """The network drawn above."""
 
-    def __init__(self, run, rlocs="4"):
+    def __init__(self, run, rlocs="4", host_mtu=1500):
         self.run = run
         self.rlocs = rlocs
+        self.host_mtu = host_mtu
         self.core = Node(run, "core", router=True)
         self.xtr_a = Node(run, "xtrA", router=True)
         self.xtr_b = Node(run, "xtrB", router=True)
@@ -73,11 +74,11 @@ class TwoSites:
         for node in (self.xtr_a, self.xtr_b, self.map_server, self.web, self.rogue):
             self._attach(node)
         connect_host(self.xtr_a, "site0", SITE_A.gateway4, SITE_A.gateway6,
-                     self.host_a, SITE_A.host4, SITE_A.host6)
+                     self.host_a, SITE_A.host4, SITE_A.host6, host_mtu)
         connect_host(self.xtr_a, "site1", SITE_A.second_gateway4, SITE_A.second_gateway6,
-                     self.host_a2, SITE_A.second_host4, SITE_A.second_host6)
+                     self.host_a2, SITE_A.second_host4, SITE_A.second_host6, host_mtu)
         connect_host(self.xtr_b, "site0", SITE_B.gateway4, SITE_B.gateway6,
-                     self.host_b, SITE_B.host4, SITE_B.host6)
+                     self.host_b, SITE_B.host4, SITE_B.host6, host_mtu)
 
     def _attach(self, node):
         (ours4, cores4, length), (ours6, cores6) = CORE_LINKS[node.name]

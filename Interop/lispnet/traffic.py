@@ -9,6 +9,7 @@ from .run import CommandFailed
 from .waiting import wait_until
 
 PING_SUMMARY = re.compile(r"(\d+) packets transmitted, (\d+) received")
+PING_TIME = re.compile(r"time=([0-9.]+) ms")
 
 
 @dataclass
@@ -85,20 +86,46 @@ def path_mtu(node, address):
     return int(match.group(1)) if match else None
 
 
+def ping_times(node, address, count, interval):
+    """Round trips in milliseconds; those that were lost are missing."""
+    output = ping(node, address, count, interval=interval).output
+    return [float(match) for match in PING_TIME.findall(output)]
+
+
 # iperf3
 
 
 def throughput(client, server, address, seconds=4, streams=1):
     """TCP between two nodes, in Gb/s as the receiver counts it."""
+    report = iperf3(client, server, address, seconds, "-P", str(streams))
+    return report["end"]["sum_received"]["bits_per_second"] / 1e9
+
+
+def datagrams(client, server, address, seconds, octets, offered):
+    """UDP datagrams of `octets` each, `offered` a second: (sent, received) packets a second.
+
+    Fewer are sent than offered where the sender has not the time.
+    """
+    report = iperf3(client, server, address, seconds, "-u", "-l", str(octets), "-b", str(offered * octets * 8))
+    total = report["end"]["sum"]
+    sent, lost = total["packets"], total["lost_packets"]
+    return sent / total["seconds"], (sent - lost) / total["seconds"]
+
+
+def iperf3(client, server, address, seconds, *words):
+    """Runs iperf3 between two nodes and returns its report."""
     listening = server.start("iperf3", "-s", "-1", "-p", "5201", log="iperf3-server.log")
     try:
         wait_until("iperf3 listens", lambda: ":5201" in server.run("ss", "-tlnH").stdout, 5)
-        done = client.run("iperf3", "-c", address, "-p", "5201", "-t", str(seconds), "-P", str(streams),
+        done = client.run("iperf3", "-c", address, "-p", "5201", "-t", str(seconds), *words,
                           "-J", "--connect-timeout", "5000", timeout=seconds + 30, check=False)
-        report = json.loads(done.stdout)
+        try:
+            report = json.loads(done.stdout)
+        except ValueError:
+            raise CommandFailed(["iperf3", "-c", address], done.returncode, done.stdout + done.stderr) from None
         if "error" in report:
             raise CommandFailed(["iperf3", "-c", address], done.returncode, report["error"])
-        return report["end"]["sum_received"]["bits_per_second"] / 1e9
+        return report
     finally:
         listening.stop()
 

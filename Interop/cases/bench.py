@@ -1,0 +1,152 @@
+"""The benchmark: what it makes of figures, and that it runs."""
+
+import json
+import os
+import subprocess
+import sys
+
+from lispnet import judgement
+from lispnet.judgement import LISPD, LISPD_ONE_BY_ONE, PLAIN, VXLAN, Sample
+from lispnet.run import INTEROP, ROOT
+from lispnet.testing import EXCLUSIVE, Group, expect, test
+
+sys.path.insert(0, os.path.join(ROOT, "Benchmarks"))
+
+import thresholds  # noqa: E402
+from thresholds import Case, Cost  # noqa: E402
+
+KEYS = {"name", "value", "unit", "reference", "ratio", "runs"}
+
+
+def results(plain, vxlan, lispd, one_by_one):
+    """As the topology gives them, for TCP; one number for each round, the load always 2 s and 1 s."""
+    ways = {PLAIN: plain, VXLAN: vxlan, LISPD: lispd, LISPD_ONE_BY_ONE: one_by_one}
+    samples = {way: [Sample(value, 2.0, 1.0) for value in values] for way, values in ways.items()}
+    return {"tcp-1": samples, "tcp-8": samples}
+
+
+def rows(found):
+    units = {measure: "Gb/s" for measure in found}
+    return judgement.topology_rows(found, units) + judgement.load_rows(found) + judgement.offload_rows(found)
+
+
+class BenchJudgementGroup(Group):
+    name = "bench-judgement"
+
+    @test("takes the median of the rounds and its ratio to plain routing")
+    def medians(self):
+        by_name = {row.name: row for row in rows(results([10, 30, 20], [15, 18, 16], [8, 2, 5], [1, 2, 3]))}
+        plain, lispd = by_name["tcp-1.plain"], by_name["tcp-1.lispd"]
+        expect((plain.value, plain.reference, plain.ratio) == (20, None, None), plain)
+        expect((lispd.value, lispd.reference, lispd.ratio, lispd.runs) == (5, 20, 0.25, [8, 2, 5]), lispd)
+        gain = by_name["tcp-1.offload-gain"]
+        expect((gain.value, gain.reference, gain.ratio) == (5, 2, 2.5), gain)
+        expect(by_name["tcp-8.vxlan.cpu-machine"].ratio == 1 and by_name["tcp-1.lispd.cpu-lispd"].value == 1, by_name)
+        expect("tcp-1.vxlan.cpu-lispd" not in by_name, "lispd has no part in VXLAN")
+
+    @test("is void if VXLAN reaches less than 0.6 of plain routing, as with hosts at MTU 1500")
+    def void(self):
+        good = rows(results([17, 19, 18], [15, 2, 16], [9, 9, 9], [1, 1, 1]))
+        expect(judgement.reasons_void(good) == [], judgement.reasons_void(good))
+        fragmented = judgement.reasons_void(rows(results([17, 19, 18], [2.0, 2.2, 16], [9, 9, 9], [1, 1, 1])))
+        expect(len(fragmented) == 2 and "tcp-1.vxlan" in fragmented[0] and "0.12" in fragmented[0], fragmented)
+        nothing = judgement.reasons_void(rows(results([0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0])))
+        expect(len(nothing) == 2, "a network without traffic counts")
+        expect(judgement.reasons_void(rows(results([10], [5.9], [9], [1]))) != [], "0.59 counts")
+        expect(judgement.reasons_void(rows(results([10], [6.0], [9], [1]))) == [], "0.6 does not count")
+
+    @test("says whether trains bring 1.5 times one packet a system call")
+    def gains(self):
+        expect(judgement.verdicts(rows(results([9], [9], [3], [2])))[0].startswith("PASS "), "1.5 falls short")
+        expect(judgement.verdicts(rows(results([9], [9], [2.9], [2])))[0].startswith("SHORT"), "1.45 passes")
+
+    @test("says whether a part keeps what was promised for it")
+    def goals(self):
+        measured = {"name": "lookup", "size": 1000, "runs": [60, 48, 52], "minimum": 48, "allocations": 0, "goal": 50,
+                    "octetsPerEntry": 160.0, "octetsGoal": 150}
+        found = judgement.parts_rows([measured, {"name": "other", "runs": [3], "minimum": 3, "allocations": 2}])
+        expect([row.name for row in found]
+               == ["lookup.1000", "lookup.1000.allocations", "lookup.1000.memory", "other", "other.allocations"], found)
+        expect((found[0].value, found[0].ratio, found[0].runs) == (48, 0.96, [60, 48, 52]), found[0])
+        lines = judgement.verdicts(found)
+        expect([line[:5] for line in lines] == ["PASS ", "SHORT"], lines)
+
+    @test("finds the 99th percentile")
+    def percentiles(self):
+        expect(judgement.percentile(range(1, 101), 0.99) == 99, judgement.percentile(range(1, 101), 0.99))
+        expect(judgement.percentile([7], 0.99) == 7, "of a single value")
+        expect(judgement.percentile([3, 1, 2], 0.5) == 2, "the median of three")
+
+    @test("fails what exceeds its threshold, and only that")
+    def thresholds(self):
+        committed = {Case("a", 0): Cost(1000, 2), Case("b", 1000): Cost(50, 0), Case("gone", 0): Cost(1, 0)}
+
+        def verdict(instructions, allocations, case=Case("a", 0), is_whole=False):
+            return thresholds.judge({case: Cost(instructions, allocations)}, committed, is_whole)
+
+        expect(verdict(1049, 2) == ({}, []), "4.9% more instructions")
+        failures, _ = verdict(1060, 2)
+        expect("1060.00 instructions, committed 1000.00 (+6.0%)" in failures[Case("a", 0)], failures)
+        expect(Case("b", 1000) in verdict(50, 0.02, Case("b", 1000))[0], "an allocation where there was none")
+        expect("no threshold" in verdict(1, 0, Case("new", 0))[0][Case("new", 0)], "one without a threshold")
+        failures, hints = verdict(890, 2)
+        expect(not failures and len(hints) == 1 and "a: 890.00" in hints[0], hints)
+        failures, _ = verdict(1000, 2, is_whole=True)
+        expect(set(failures) == {Case("b", 1000), Case("gone", 0)}, failures)
+
+    @test("reads the thresholds that it writes, and says where it cannot")
+    def threshold_file(self):
+        costs = {Case("a.b", 0): Cost(12.5, 0.25), Case("c", 1000): Cost(100.0, 3.0)}
+        expect(thresholds.parse(thresholds.render(costs, "6.3", "x86_64"), "t") == costs, "something else came back")
+        for text, found in (("a 1 2", "t:1"), ("# x\na - 1 2\na x 1 2", "t:3"), ("a - 1 2\na - 1 2", "t:2")):
+            try:
+                thresholds.parse(text, "t")
+            except thresholds.Malformed as error:
+                expect(str(error).startswith(found), str(error))
+            else:
+                raise AssertionError(f"{text!r} is taken for thresholds")
+
+
+class BenchGroup(Group):
+    """Runs it as an operator does."""
+
+    name = "bench"
+    weight = EXCLUSIVE
+    ATTEMPTS = 2
+    VOID = 3
+
+    @test("measures all ways in one run and writes bench.json")
+    def quick(self):
+        path = self.run.file("bench.json")
+        for _ in range(self.ATTEMPTS):  # a machine that is busy with other things can make it void
+            done = self.run.command([os.path.join(INTEROP, "bench"), "--quick", "--seconds", "1", "--json", path,
+                                     "wire.decode.map-re"], timeout=240, check=False)
+            expect(done.returncode in (0, self.VOID), f"it ended with {done.returncode}: {done.stdout}{done.stderr}")
+            if done.returncode == 0:
+                break
+            expect("VOID: " in done.stdout and not os.path.exists(path), f"void, but not said so: {done.stdout}")
+        expect(done.returncode == 0, f"void {self.ATTEMPTS} times: {done.stdout}")
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+        expect(all(set(each) == KEYS for each in found), f"other keys than {KEYS}")
+        by_name = {each["name"]: each for each in found}
+        expect(len(by_name) == len(found), "a name stands there twice")
+        for measure in ("tcp-1", "tcp-8", "udp-64", "udp-1400", "rtt-avg", "rtt-median", "rtt-p99"):
+            for way in (PLAIN, VXLAN, LISPD, LISPD_ONE_BY_ONE):
+                each = by_name[f"{measure}.{way}"]
+                expect(each["value"] > 0 and each["runs"] == [each["value"]], each)
+                expect((each["ratio"] is None) == (way == PLAIN), each)
+                expect(by_name[f"{measure}.{way}.cpu-machine"]["value"] > 0, measure)
+        expect(by_name["tcp-1.lispd.cpu-lispd"]["value"] > 0.1, "lispd carried TCP without working")
+        expect(by_name["wire.decode.map-reply"]["unit"] == "ns", "the parts are not there")
+        expect(by_name["tcp-1.offload-gain"]["value"] == by_name["tcp-1.lispd"]["value"], "another gain")
+        listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
+        expect("-vxlan" not in listed, listed)
+
+    @test("refuses a run whose hosts have a MTU that VXLAN cannot carry")
+    def wrong_mtu(self):
+        path = self.run.file("void.json")
+        done = self.run.command([os.path.join(INTEROP, "bench"), "--quick", "--seconds", "1", "--no-parts",
+                                 "--host-mtu", "1500", "--json", path], timeout=240, check=False)
+        expect(done.returncode == self.VOID, f"it ended with {done.returncode}: {done.stdout}{done.stderr}")
+        expect("VOID: tcp-1.vxlan" in done.stdout and not os.path.exists(path), done.stdout)
