@@ -61,6 +61,34 @@ enum Samples {
         )
     }
 
+    /// To two children.
+    static func mapReferral(nonce: UInt64) -> MapReferral {
+        let record = record(0)
+        return MapReferral(
+            nonce: Nonce(rawValue: nonce),
+            records: [
+                ReferralRecord(
+                    eid: record.eid,
+                    maskLength: record.maskLength,
+                    ttlMinutes: 1440,
+                    action: .nodeReferral,
+                    referrals: record.locators
+                )
+            ]
+        )
+    }
+
+    static func infoRequest(nonce: UInt64) -> InfoMessage {
+        let record = record(0)
+        return InfoMessage(
+            isReply: false,
+            nonce: Nonce(rawValue: nonce),
+            ttlMinutes: 1440,
+            eid: record.eid,
+            maskLength: record.maskLength
+        )
+    }
+
     /// Asks for one host of the n-th site.
     static func mapRequest(_ number: Int, nonce: UInt64) -> MapRequest {
         MapRequest(

@@ -9,6 +9,8 @@ extension Benchmark {
         + codec("map-notify") { Samples.mapNotify(nonce: 7) }
         + codec("map-request") { Samples.mapRequest(1, nonce: 7) }
         + codec("ecm.map-request") { Samples.encapsulated(Samples.mapRequest(1, nonce: 7), about: 1) }
+        + codec("map-referral") { Samples.mapReferral(nonce: 7) }
+        + codec("info-request") { Samples.infoRequest(nonce: 7) }
         + dataHeader
 
     /// A message decoded from its UDP payload, and encoded into one.
