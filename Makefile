@@ -42,6 +42,7 @@ test: setup
 	@packaging/run-tests
 
 suite: build build-bench
+	@packaging/pyats
 	@$(AS_ROOT) Interop/suite
 
 build-bench: setup

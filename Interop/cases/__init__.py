@@ -7,6 +7,7 @@ from .garbage import GarbageGroup
 from .instances import InstancesGroup
 from .lifecycle import LifecycleGroup, RefusalGroup, ReloadGroup
 from .lifetimes import MapServerRestartGroup, TimeToLiveGroup
+from .pyats import PyatsGroup
 from .registration import RegistrationGroup
 from .throughput import ThroughputGroup
 
@@ -21,6 +22,7 @@ GROUPS = [
     RefusalGroup,
     GarbageGroup,
     InstancesGroup,
+    PyatsGroup,
     DemoGroup,
     BenchJudgementGroup,
     BenchGroup,

@@ -6,6 +6,7 @@
     sites.py      the topology, drawn on top: two LISP sites, a Map-Server and a non-LISP host
     daemon.py     lispd and lispctl in a node; their configuration
     tables.py     what `lispctl show ... --json` says, as plain values
+    iosxe.py      that JSON in the shape of Cisco's IOS-XE parsers, and what they make of the text
     traffic.py    ping, traceroute, iperf3 and their output; packet counters
     registers.py  Map-Registers made by hand, right ones and forged ones
     datagrams.py  garbage

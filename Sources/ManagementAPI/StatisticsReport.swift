@@ -179,6 +179,11 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
     package var heldDropped: UInt64
     /// Packets forwarded without LISP by way of the TUN.
     package var nativelyForwarded: UInt64
+    /// Of more than one datagram, in one system call (UDP_SEGMENT, UDP_GRO).
+    package var trainsSent: UInt64
+    package var trainsReceived: UInt64
+    /// Source ports that send single datagrams since the kernel or a device refused a train.
+    package var portsWithoutTrains: UInt64
 
     package init(
         instances: [InstanceTraffic] = [],
@@ -186,7 +191,10 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
         misses: UInt64 = 0,
         heldReleased: UInt64 = 0,
         heldDropped: UInt64 = 0,
-        nativelyForwarded: UInt64 = 0
+        nativelyForwarded: UInt64 = 0,
+        trainsSent: UInt64 = 0,
+        trainsReceived: UInt64 = 0,
+        portsWithoutTrains: UInt64 = 0
     ) {
         self.instances = instances
         self.drops = drops
@@ -194,6 +202,9 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
         self.heldReleased = heldReleased
         self.heldDropped = heldDropped
         self.nativelyForwarded = nativelyForwarded
+        self.trainsSent = trainsSent
+        self.trainsReceived = trainsReceived
+        self.portsWithoutTrains = portsWithoutTrains
     }
 }
 

@@ -145,7 +145,10 @@ extension ControlLoop {
             heldReleased: statistics.heldReleased,
             heldDropped: (router.itr?.statistics[.heldPacketsUnanswered] ?? 0)
                 + (router.itr?.statistics[.heldPacketsRefused] ?? 0),
-            nativelyForwarded: statistics.forwardedNatively
+            nativelyForwarded: statistics.forwardedNatively,
+            trainsSent: statistics.trainsSent,
+            trainsReceived: statistics.trainsReceived,
+            portsWithoutTrains: statistics.portsRefusedTrains
         )
     }
 }

@@ -276,7 +276,10 @@ enum Fixture {
             drops: [ReasonCount(reason: "no-locator", count: 1), ReasonCount(reason: "ttl-expired", count: 0)],
             misses: 2,
             heldReleased: 2,
-            nativelyForwarded: 3
+            nativelyForwarded: 3,
+            trainsSent: 9,
+            trainsReceived: 8,
+            portsWithoutTrains: 2
         )
     )
 

@@ -116,6 +116,47 @@ import Testing
         }
     }
 
+    /// Those who read this by program know no other registrations, and would take these lines for the ETR's before.
+    @Test(arguments: [("hmac-sha-256-128", true, false), ("hmac-sha-1-96", false, false), ("hmac-sha-1-96", true, true)])
+    func `a registration that IOS parsers do not know`(algorithm: String, wantMapNotify: Bool, securityCapable: Bool) {
+        let registration = Registration(
+            etr: PeerAddress(address: "192.0.2.1", port: 4342),
+            lastRegistered: Fixture.moment(6),
+            xtrID: Fixture.xtrID,
+            siteID: 7,
+            ttl: 86400,
+            wantMapNotify: wantMapNotify,
+            securityCapable: securityCapable,
+            keyID: 3,
+            algorithm: algorithm,
+            nonce: "4536735ee5d90458",
+            locators: [
+                RegisteredLocator(address: "192.0.2.1", isLocal: true, isReachable: true, priority: 1, weight: 100)
+            ]
+        )
+        let eid = SiteEID(
+            instanceID: 0,
+            eidPrefix: "10.1.0.0/16",
+            isRegistered: true,
+            registrations: [registration]
+        )
+        let lines = text(of: SiteReport(sites: [Site(name: "a", eids: [eid])]), detail: true)
+            .split(separator: "\n").map { $0.drop { $0 == " " } }
+        let hash = algorithm == "hmac-sha-1-96" ? "sha1" : "sha2"
+        for line in [
+            "Registering ETR 192.0.2.1:4342, last registered 00:00:06, no proxy-reply, "
+                + (wantMapNotify ? "map-notify" : "no map-notify"),
+            "TTL 1d00h, no merge, hash-function \(hash), key 3, \(algorithm), nonce 0x4536735E-0xE5D90458",
+            "state complete, \(securityCapable ? "" : "no ")security-capability, "
+                + "xTR-ID 0x01234567-0x89ABCDEF-0x01234567-0x89ABCDEF",
+            "site-ID 7",
+            "192.0.2.1  yes    up       1/100  IPv4 none  192.0.2.1:4342   [-]",
+        ] {
+            #expect(lines.contains { $0 == line }, "\(line)")
+        }
+        #expect(!lines.contains { $0.hasPrefix("ETR") || $0.hasPrefix("nonce") || $0.hasPrefix("xTR-ID") })
+    }
+
     @Test func `no text has spaces at line ends or an unfinished last line`() {
         let texts = [
             text(of: Fixture.status), text(of: Fixture.services), text(of: Fixture.mapCache, detail: true),
@@ -140,6 +181,8 @@ import Testing
             "  Unsupported LISP packet type drops:               6",
             "  Unknown packet drops:                             2",
             "  packets forwarded natively                        3",
+            "  trains of datagrams received/sent                 8/9",
+            "  source ports without trains                       2",
         ] {
             #expect(lines.contains(line), "\(line)")
         }

@@ -78,41 +78,54 @@ private func detailLines(of eid: SiteEID) -> [String] {
     lines += refusalLines(eid.refusals, "    Refused")
     if eid.registrations.isEmpty { lines.append("    No registrations.") }
     for registration in eid.registrations { lines += detailLines(of: registration) }
-    if !eid.mergedLocators.isEmpty { lines += mergedLines(eid.mergedLocators) }
+    if !eid.mergedLocators.isEmpty { lines += ["    Merged locators"] + locatorLines(eid.mergedLocators) }
     return lines
 }
 
+/// As IOS prints it, if those who read that by program can read this registration; else the same facts in lines that
+/// they pass over, with the locators as they read merged ones.
+///
+/// The public parsers know only registrations with HMAC-SHA-1, with the M-bit and without the S-bit, and refuse a whole
+/// output in which IOS itself prints another. So what they cannot hold is not shown to them; all else is.
 private func detailLines(of registration: Registration) -> [String] {
+    let isForParsers =
+        hashFunction(registration) == "sha1" && registration.wantMapNotify && !registration.securityCapable
     let flags =
         (registration.proxyReply ? "proxy-reply" : "no proxy-reply") + ", "
         + (registration.wantMapNotify ? "map-notify" : "no map-notify")
     let registered = "last registered \(duration(registration.lastRegistered.secondsAgo)), \(flags)"
-    let hash = registration.algorithm.hasPrefix("hmac-sha-1") ? "sha1" : "sha2"
-    let indent = String(repeating: " ", count: 21)
-    var lines: [String]
-    if EIDFamily(ofAddress: registration.etr.address) == .ipv6 {
-        lines = ["    ETR \(registration.etr.text)", indent + registered]
-    } else {
-        lines = ["    ETR \(registration.etr.text), \(registered)"]
+    let state =
+        "state complete, " + (registration.securityCapable ? "security-capability" : "no security-capability")
+    let ids = [
+        "xTR-ID \(registration.xtrID.map(grouped) ?? "N/A")", "site-ID \(siteIDText(registration.siteID ?? 0))",
+    ]
+    let hash =
+        "TTL \(duration(registration.ttl)), \(registration.merge ? "merge" : "no merge"), "
+        + "hash-function \(hashFunction(registration))"
+    let nonce = "nonce \(grouped(registration.nonce))"
+    let key = "key \(registration.keyID), \(registration.algorithm)"
+    func indented(_ lines: [String]) -> [String] { lines.map { String(repeating: " ", count: 21) + $0 } }
+    guard isForParsers else {
+        let rows = registration.locators.map { MergedLocator(locator: $0, registeredBy: registration.etr) }
+        return ["    Registering ETR \(registration.etr.text), \(registered)"]
+            + indented(["\(hash), \(key), \(nonce)", "\(state), \(ids[0])", ids[1]]) + locatorLines(rows)
     }
-    lines.append(
-        indent + "TTL \(duration(registration.ttl)), \(registration.merge ? "merge" : "no merge"), "
-            + "hash-function \(hash), nonce \(grouped(registration.nonce))"
-    )
-    lines.append(
-        indent + "state complete, " + (registration.securityCapable ? "security-capability" : "no security-capability")
-    )
-    lines.append(indent + "xTR-ID \(registration.xtrID.map(grouped) ?? "N/A")")
-    lines.append(indent + "site-ID \(siteIDText(registration.siteID ?? 0))")
-    lines.append(indent + "key \(registration.keyID), \(registration.algorithm)")
-    let rows = registration.locators.map(cells)
-    return lines + columns(["Locator", "Local", "State", "Pri/Wgt", "Scope"], rows, indent: 6)
+    let isLong = EIDFamily(ofAddress: registration.etr.address) == .ipv6
+    let head = "    ETR \(registration.etr.text)"
+    return (isLong ? [head] + indented([registered]) : ["\(head), \(registered)"])
+        + indented(["\(hash), \(nonce)", state] + ids + [key])
+        + columns(["Locator", "Local", "State", "Pri/Wgt", "Scope"], registration.locators.map(cells), indent: 6)
 }
 
-private func mergedLines(_ locators: [MergedLocator]) -> [String] {
+/// In the words of IOS: `sha1` or `sha2`.
+private func hashFunction(_ registration: Registration) -> String {
+    registration.algorithm.hasPrefix("hmac-sha-1") ? "sha1" : "sha2"
+}
+
+/// Locators with the ETR that registered each. IOS has an RDP (relative domain) there, which lispd has not.
+private func locatorLines(_ locators: [MergedLocator]) -> [String] {
     let rows = locators.map { cells($0.locator) + [$0.registeredBy.text, "[-]"] }
-    let heading = ["Locator", "Local", "State", "Pri/Wgt", "Scope", "Registering ETR", "RDP"]
-    return ["    Merged locators"] + columns(heading, rows, indent: 6)
+    return columns(["Locator", "Local", "State", "Pri/Wgt", "Scope", "Registering ETR", "RDP"], rows, indent: 6)
 }
 
 private func cells(_ locator: RegisteredLocator) -> [String] {

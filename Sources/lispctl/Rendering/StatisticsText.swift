@@ -169,6 +169,8 @@ private func textLines(of plane: DataPlaneStatistics) -> [String] {
         line("packets without a mapping", plane.misses),
         line("  held and sent when it came", plane.heldReleased),
         line("  held in vain", plane.heldDropped),
+        line("trains of datagrams received/sent", "\(plane.trainsReceived)/\(plane.trainsSent)"),
+        line("source ports without trains", plane.portsWithoutTrains),
     ]
     return lines + reasonLines("Packets dropped", plane.drops)
 }
