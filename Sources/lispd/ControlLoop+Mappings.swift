@@ -134,7 +134,21 @@ extension ControlLoop {
         return ClearReport(cleared: clearMapCache(victims))
     }
 
-    func databaseReport(_ query: TableQuery) throws(ManagementError) -> DatabaseReport {
+    /// What has to be known of the host's routes before `databaseReport`.
+    func routeQuestion() -> RouteSurvey.Question {
+        var question: RouteSurvey.Question = [:]
+        for instance in configuration.instances {
+            let prefixes = configuration.database.map(\.eidPrefix).filter { $0.instanceID == instance.id }
+            question[HostIntegration.space(instance), default: []].formUnion(prefixes)
+        }
+        return question
+    }
+
+    /// - Parameter routed: those of our EID-prefixes that the host has a route into.
+    func databaseReport(
+        _ query: TableQuery,
+        routed: Set<EIDPrefix>
+    ) throws(ManagementError) -> DatabaseReport {
         guard let etr = router.etr else {
             throw ManagementError(.notOurRole, "this router is no ETR: it has no database")
         }
@@ -149,7 +163,6 @@ extension ControlLoop {
             }
         }
         let sets = Dictionary(configuration.database.map { ($0.eidPrefix, $0.locatorSet) }, uniquingKeysWith: { $1 })
-        let routed = host.routedPrefixes(of: configuration)
         return DatabaseReport(
             tables: eidTables(selection) { key in all.count { EIDTableKey($0.eid) == key } }.filter {
                 $0.entryCount > 0

@@ -20,7 +20,7 @@ extension ControlLoop {
             processID: getpid(),
             started: time.moment(started),
             roles: configuration.roles.sorted().map(roleStatus),
-            xtrID: router.etr == nil ? nil : xtrID.description,
+            xtrID: router.etr == nil ? nil : xtrID?.description,
             siteID: router.etr == nil ? nil : configuration.siteID.rawValue,
             configurationFile: configurationFile,
             configurationLoaded: time.moment(configurationLoaded),
@@ -158,7 +158,7 @@ extension ControlLoop {
                             acknowledged: registrar.lastAcknowledged.map(time.moment)
                         )
                     },
-                    xtrID: router.etr == nil ? nil : xtrID.description,
+                    xtrID: router.etr == nil ? nil : xtrID?.description,
                     siteID: router.etr == nil ? nil : configuration.siteID.rawValue,
                     ttl: own.map(\.ttlMinutes).min().map { 60 * Int64($0) },
                     mapCacheEntries: table.entryCount,

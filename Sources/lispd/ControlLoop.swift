@@ -52,7 +52,8 @@ actor ControlLoop {
     let socket: ControlSocket
     let host: HostIntegration
     let started: Instant
-    let xtrID: XTRID
+    /// Of a tunnel router.
+    let xtrID: XTRID?
     private let state: StateDirectory
     private let logger: Logger
     private var random = SystemRandomNumberGenerator()
@@ -84,7 +85,7 @@ actor ControlLoop {
         socket: ControlSocket,
         host: sending HostIntegration,
         state: StateDirectory,
-        xtrID: XTRID,
+        xtrID: XTRID?,
         logger: Logger
     ) {
         self.eventLoop = eventLoop
@@ -430,7 +431,7 @@ actor ControlLoop {
     private func savingFailed(_ error: any Error) {
         savedNonceState = nil
         let text = "\(error)"
-        if text != lastStateError { logger.error("cannot save state: \(text)") }
+        if text != lastStateError { logger.error("\(text)") }
         lastStateError = text
     }
 }

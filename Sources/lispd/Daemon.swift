@@ -43,9 +43,11 @@ final class Daemon {
             throw StartFailure(description: "\(error)", exitCode: EX_NOPERM)
         }
         let state = try Self.refusing(EX_CANTCREAT) { try StateDirectory(path: stateDirectory) }
-        let xtrID: XTRID
+        var xtrID: XTRID?
         switch configuration.xtrID {
-        case .automatic: xtrID = try Self.refusing(EX_CANTCREAT) { try state.xtrID() }
+        // A tunnel router may become an ETR by a reload; others never do.
+        case .automatic where isTunnelRouter: xtrID = try Self.refusing(EX_CANTCREAT) { try state.xtrID() }
+        case .automatic: break
         case .fixed(let fixed): xtrID = fixed
         }
         // Port 4342 first: whoever holds it is a running daemon, and its rules and routes are not ours to remove.

@@ -186,24 +186,6 @@ final class HostIntegration {
         try applier.apply(plan, rereading: rereading)
     }
 
-    /// Those own EID-prefixes that the host has a route into, other than ours and other than a default route.
-    func routedPrefixes(of configuration: RouterConfiguration) -> Set<EIDPrefix> {
-        var routed: Set<EIDPrefix> = []
-        for instance in configuration.instances {
-            guard let socket = try? applier.socket(of: Self.space(instance)),
-                let routes = try? socket.routes(table: HostNumbers.Table.main)
-            else { continue }
-            let destinations = routes.filter {
-                $0.routingProtocol != HostNumbers.routingProtocol && $0.destination.length > 0
-            }.map(\.destination)
-            for prefix in Self.prefixes(configuration, instance.id)
-            where destinations.contains(where: { $0.overlaps(prefix) }) {
-                routed.insert(EIDPrefix(instanceID: instance.id, prefix))
-            }
-        }
-        return routed
-    }
-
     /// What in the host's own settings stands in the way.
     func warnings(_ configuration: RouterConfiguration, _ host: ResolvedHost) -> [String] {
         guard !configuration.roles.isDisjoint(with: [.itr, .etr]) else { return [] }

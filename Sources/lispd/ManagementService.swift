@@ -1,12 +1,15 @@
-// The daemon's answers to lispctl: each is made on the control loop, so it shows one moment.
+// The daemon's answers to lispctl: each is made on the control loop, so it shows one moment; what takes long, as reading the
+// host's routes, is done before and elsewhere.
 
 import LISPConfiguration
+import LISPWire
 import Management
 import ManagementAPI
 
 /// Hands every question to the control loop.
 struct ManagementService: ManagementProvider {
     let loop: ControlLoop
+    let routes = RouteSurvey()
 
     func status() async throws(ManagementError) -> StatusReport { await loop.statusReport() }
 
@@ -23,7 +26,13 @@ struct ManagementService: ManagementProvider {
     }
 
     func database(_ query: TableQuery) async throws(ManagementError) -> DatabaseReport {
-        try await loop.databaseReport(query)
+        let routed: Set<EIDPrefix>
+        do {
+            routed = try await routes.routed(await loop.routeQuestion())
+        } catch {
+            throw ManagementError(.unavailable, "cannot read this host's routes: \(error)")
+        }
+        return try await loop.databaseReport(query, routed: routed)
     }
 
     func sites(_ query: TableQuery) async throws(ManagementError) -> SiteReport {

@@ -6,7 +6,8 @@ import LISPTables
 import LISPWire
 
 extension RouterSettings {
-    init(_ configuration: RouterConfiguration, host: ResolvedHost, xtrID: XTRID) {
+    /// - Parameter xtrID: of an ETR.
+    init(_ configuration: RouterConfiguration, host: ResolvedHost, xtrID: XTRID?) {
         self.init()
         let roles = configuration.roles
         if roles.contains(.itr) {
@@ -16,7 +17,7 @@ extension RouterSettings {
                 mapCacheLimit: configuration.mapCache.limit
             )
         }
-        if roles.contains(.etr) {
+        if roles.contains(.etr), let xtrID {
             etr = ETRSettings(
                 mappings: configuration.database.map { entry in
                     DatabaseMapping(

@@ -73,6 +73,19 @@ package struct ListedRoute: Sendable {
         payload = Array(message.payload)
     }
 
+    /// Only that, of a message that may be one of many; `nil` if it is of another table, of that protocol, or a default.
+    static func destination(_ message: ReceivedMessage, table: UInt32, except routingProtocol: UInt8) -> IPPrefix? {
+        guard let header = message.body(as: rtmsg.self), let family = AddressFamily(netlinkValue: header.rtm_family),
+            header.rtm_dst_len > 0, header.rtm_protocol != routingProtocol,
+            header.rtm_flags & UInt32(RTM_F_CLONED) == 0
+        else { return nil }
+        let attributes = message.attributes(after: rtmsg.self)
+        guard attributes.integer(Attribute.table) ?? UInt32(header.rtm_table) == table,
+            let address = attributes.address(Attribute.destination, family)
+        else { return nil }
+        return IPPrefix(address, length: header.rtm_dst_len)
+    }
+
     /// The route as we write them; `nil` if it says anything that no route of ours says. `name`: an interface's name by its
     /// index.
     package func hostRoute(name: (Int32) -> String?) -> HostRoute? {
@@ -125,6 +138,27 @@ extension NetlinkSocket {
             }
         }
         return routes
+    }
+
+    /// The destinations of a table's routes, both families, in no order; without those that `routingProtocol` marks and
+    /// without default routes. Some 20 bytes for each, and no more than that is kept while the kernel lists them.
+    package func destinations(
+        table: UInt32,
+        except routingProtocol: UInt8 = HostNumbers.routingProtocol
+    ) throws(HostError) -> [IPPrefix] {
+        var destinations: [IPPrefix] = []
+        for family in AddressFamily.allCases {
+            var header = rtmsg()
+            header.rtm_family = family.netlinkValue
+            do {
+                destinations += try dump("list the \(family) routes", type: RTM_GETROUTE, body: header) { message in
+                    ListedRoute.destination(message, table: table, except: routingProtocol)
+                }
+            } catch  where error.code == EAFNOSUPPORT || error.code == EOPNOTSUPP {
+                continue
+            }
+        }
+        return destinations
     }
 
     /// Adds a route, or replaces the one of the same table, destination and metric.
