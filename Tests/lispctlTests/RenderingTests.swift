@@ -117,7 +117,9 @@ import Testing
     }
 
     /// Those who read this by program know no other registrations, and would take these lines for the ETR's before.
-    @Test(arguments: [("hmac-sha-256-128", true, false), ("hmac-sha-1-96", false, false), ("hmac-sha-1-96", true, true)])
+    @Test(arguments: [
+        ("hmac-sha-256-128", true, false), ("hmac-sha-1-96", false, false), ("hmac-sha-1-96", true, true),
+    ])
     func `a registration that IOS parsers do not know`(algorithm: String, wantMapNotify: Bool, securityCapable: Bool) {
         let registration = Registration(
             etr: PeerAddress(address: "192.0.2.1", port: 4342),
