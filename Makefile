@@ -1,7 +1,7 @@
 # make demo      two LISP sites in network namespaces on this machine, from nothing
 # make test      every test: units, properties, and the daemon between real kernels
 # make bench     what it costs: the parts, and the demo's network beside plain routing and VXLAN; also as bench.json
-# make bench-check       instructions and allocations of the parts against the committed thresholds; part of `test`
+# make bench-check       instructions, allocations and retains of the parts against what is committed; part of `test`
 # make bench-thresholds  rewrites the thresholds
 # make lint      the formatting, as .swift-format has it
 # make install   lispd, lispctl, the systemd unit and example configurations (PREFIX, DESTDIR)

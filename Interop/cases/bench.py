@@ -79,26 +79,51 @@ class BenchJudgementGroup(Group):
 
     @test("fails what exceeds its threshold, and only that")
     def thresholds(self):
-        committed = {Case("a", 0): Cost(1000, 2), Case("b", 1000): Cost(50, 0), Case("gone", 0): Cost(1, 0)}
+        committed = {Case("a", 0): Cost(1000, 2, 6), Case("b", 1000): Cost(50, 0, 0), Case("gone", 0): Cost(1, 0, 0)}
 
-        def verdict(instructions, allocations, case=Case("a", 0), is_whole=False):
-            return thresholds.judge({case: Cost(instructions, allocations)}, committed, is_whole)
+        def verdict(instructions, allocations, case=Case("a", 0), is_whole=False, references=6):
+            return thresholds.judge({case: Cost(instructions, allocations, references)}, committed, is_whole)
 
         expect(verdict(1049, 2) == ({}, []), "4.9% more instructions")
         failures, _ = verdict(1060, 2)
         expect("1060.00 instructions, committed 1000.00 (+6.0%)" in failures[Case("a", 0)], failures)
-        expect(Case("b", 1000) in verdict(50, 0.02, Case("b", 1000))[0], "an allocation where there was none")
+        expect(Case("b", 1000) in verdict(50, 0.02, Case("b", 1000), references=0)[0], "an allocation where there was none")
+        expect(Case("b", 1000) in verdict(50, 0, Case("b", 1000), references=1)[0], "a retain where there was none")
         expect("no threshold" in verdict(1, 0, Case("new", 0))[0][Case("new", 0)], "one without a threshold")
         failures, hints = verdict(890, 2)
         expect(not failures and len(hints) == 1 and "a: 890.00" in hints[0], hints)
         failures, _ = verdict(1000, 2, is_whole=True)
         expect(set(failures) == {Case("b", 1000), Case("gone", 0)}, failures)
 
+    @test("finds in a callgrind file what counts references, and counts nothing twice")
+    def callgrind(self):
+        text = """events: Ir
+fn=(1) main
+0 5
+cfn=(2) swift_bridgeObjectRelease
+calls=7 0
+0 70
+cfn=(3) $s8LISPWire_release
+calls=100 0
+0 70
+fn=(2)
+0 3
+cfn=(4) swift_release'2
+calls=7 0
+0 9
+fn=(3)
+cfn=(4)
+calls=2 0
+0 9
+totals: 1234
+"""
+        expect(thresholds.counted(text.splitlines()) == (1234, 9), thresholds.counted(text.splitlines()))
+
     @test("reads the thresholds that it writes, and says where it cannot")
     def threshold_file(self):
-        costs = {Case("a.b", 0): Cost(12.5, 0.25), Case("c", 1000): Cost(100.0, 3.0)}
+        costs = {Case("a.b", 0): Cost(12.5, 0.25, 2.0), Case("c", 1000): Cost(100.0, 3.0, 0.0)}
         expect(thresholds.parse(thresholds.render(costs, "6.3", "x86_64"), "t") == costs, "something else came back")
-        for text, found in (("a 1 2", "t:1"), ("# x\na - 1 2\na x 1 2", "t:3"), ("a - 1 2\na - 1 2", "t:2")):
+        for text, found in (("a 1 2", "t:1"), ("# x\na - 1 2 3\na x 1 2 3", "t:3"), ("a - 1 2 3\na - 1 2 3", "t:2")):
             try:
                 thresholds.parse(text, "t")
             except thresholds.Malformed as error:
