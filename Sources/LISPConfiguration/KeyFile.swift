@@ -54,3 +54,38 @@ func resolve(_ path: String, besides file: String) -> String {
     guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
     return file[...slash] + path
 }
+
+/// A file that holds one secret, for whom the configuration is not at hand.
+package struct SecretFile {
+    /// Not empty, without the line end.
+    package let secret: [UInt8]
+    /// Whether everyone on this host may read it.
+    package let isWorldReadable: Bool
+
+    package init(path: String) throws(SecretFileProblem) {
+        let text: FileText
+        do {
+            text = try readFile(path, limit: keyFileLimit)
+        } catch {
+            throw .unreadable(error.text)
+        }
+        self.secret = withoutTrailingNewline(text.bytes)
+        self.isWorldReadable = text.isWorldReadable
+        guard !secret.isEmpty else { throw .empty }
+    }
+}
+
+package enum SecretFileProblem: Error, Equatable {
+    /// In words, without the path.
+    case unreadable(String)
+    case empty
+}
+
+extension SecretFileProblem: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .unreadable(let text): "cannot be read (\(text))"
+        case .empty: "is empty, a key was expected in it"
+        }
+    }
+}

@@ -110,23 +110,22 @@ extension Loader {
 
     private func readSecret(_ path: String, _ node: ConfigurationNode) -> (bytes: [UInt8], file: String?)? {
         let resolved = resolve(path, besides: file)
-        let text: FileText
-        do {
-            text = try readFile(resolved, limit: keyFileLimit)
+        let key: SecretFile
+        do throws(SecretFileProblem) {
+            key = try SecretFile(path: resolved)
         } catch {
-            let found = "key file \(resolved), which cannot be read (\(error.text))"
-            node.report(found: found, expected: "a readable file")
+            switch error {
+            case .unreadable:
+                node.report(found: "key file \(resolved), which \(error)", expected: "a readable file")
+            case .empty:
+                node.report(found: "key file \(resolved), which is empty", expected: "a key in it")
+            }
             return nil
         }
-        let secret = withoutTrailingNewline(text.bytes)
-        guard !secret.isEmpty else {
-            node.report(found: "key file \(resolved), which is empty", expected: "a key in it")
-            return nil
-        }
-        if text.isWorldReadable {
+        if key.isWorldReadable {
             findings.warn(node.mark, "key file \(resolved) can be read by everyone on this host: use mode 0600")
         }
-        return (secret, path)
+        return (key.secret, path)
     }
 
     func mapServerRole(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
