@@ -102,10 +102,12 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
         .executableTarget(
             name: "lispctl",
             dependencies: [
-                "LISPWire", "LISPConfiguration", "ManagementAPI", arguments, nioCore, nioPosix, nioHTTP,
+                "LISPWire", "PacketView", "LISPConfiguration", "ManagementAPI", "CPcap", arguments, nioCore, nioPosix,
+                nioHTTP,
             ],
             swiftSettings: settings
         ),
@@ -153,7 +155,7 @@ let package = Package(
         ),
         .testTarget(
             name: "lispctlTests",
-            dependencies: ["lispctl", "ManagementAPI", "LISPWire", arguments],
+            dependencies: ["lispctl", "ManagementAPI", "LISPWire", "PacketView", arguments],
             swiftSettings: settings
         ),
     ],

@@ -8,10 +8,16 @@ enum ExitStatus: Int32 {
     case nothingFound = 1
     /// The arguments cannot be right.
     case usage = 64
+    /// A file is not what it should be.
+    case dataError = 65
+    /// A file cannot be opened.
+    case noInput = 66
     /// The daemon is not running.
     case unavailable = 69
     /// The daemon failed, or speaks another version.
     case software = 70
+    /// The answer could not be written.
+    case outputFailed = 74
     case noPermission = 77
     /// A configuration has faults.
     case configuration = 78
@@ -45,6 +51,12 @@ struct CommandFailure: Error {
     init(_ status: ExitStatus, faults: [String]) {
         self.status = status
         self.lines = faults
+    }
+
+    /// What is wrong, without the name of the tool.
+    var reason: String {
+        let line = lines.first ?? ""
+        return line.hasPrefix("lispctl: ") ? String(line.dropFirst(9)) : line
     }
 
     /// Writes the lines to standard error.
