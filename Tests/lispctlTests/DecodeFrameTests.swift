@@ -127,6 +127,18 @@ import Testing
         }
     }
 
+    @Test func `of a cut message nobody can say who made it`() throws {
+        let whole = try Captures.frame("ln-01-basic-iid1000", 1)
+        var dissector = try FrameDissector.lab()
+        for length in [42 + 48, 42 + 100, whole.octets.count - 1] {
+            let frame = Self.capture(Array(whole.octets.prefix(length)), wireLength: whole.octets.count)
+            let message = try #require(dissector.dissect(frame).lisp?.message)
+            #expect(message.verdict == .unverifiable("the capture cut the message"))
+            let cut = "cut by the capture after \(length - 42) of 164 octets: "
+            #expect(message.problem?.reason.hasPrefix(cut) == true)
+        }
+    }
+
     @Test func `a cut data packet shows the headers that are there`() throws {
         let inner = Frames.packet(Array(repeating: 7, count: 400))
         let header = LISPDataHeader(instanceID: InstanceID(rawValue: 7))

@@ -3,13 +3,20 @@
 import LISPWire
 
 struct ControlDissector {
-    let keys: KeyRing
+    private let keys: KeyRing
+    /// The UDP payload at its full length, of which the first `captured` octets are known.
+    private let payload: [UInt8]
+    private let captured: Int
 
-    /// - Parameter payload: the UDP payload at its full length, of which the first `captured` octets are known.
-    func dissect(_ payload: [UInt8], captured: Int) -> MessageDissection {
-        let bytes = captured < payload.count ? Array(payload.prefix(captured)) : payload
-        var result = dissect(bytes, base: 0)
-        if captured < payload.count, let problem = result.problem {
+    private var isCut: Bool { captured < payload.count }
+
+    static func dissect(_ payload: [UInt8], captured: Int, keys: KeyRing) -> MessageDissection {
+        ControlDissector(keys: keys, payload: payload, captured: captured).dissect()
+    }
+
+    private func dissect() -> MessageDissection {
+        var result = dissect(isCut ? Array(payload.prefix(captured)) : payload, base: 0)
+        if isCut, let problem = result.problem {
             let cut = "cut by the capture after \(captured) of \(payload.count) octets"
             result.problem?.reason = "\(cut): \(problem.reason)"
         }
@@ -34,7 +41,7 @@ struct ControlDissector {
         case .mapNotify(let message): dissect(AuthenticatedMessage(message), bytes, base)
         case .mapReferral(let message): Self.dissect(message, base)
         case .info(let message): Self.dissect(message, base)
-        case .encapsulated(let message): dissect(message, base)
+        case .encapsulated(let message): dissect(message, bytes, base)
         case .sharedExtension(let message): Self.dissect(message)
         }
     }
@@ -43,9 +50,9 @@ struct ControlDissector {
     private func undecoded(_ bytes: [UInt8], _ error: WireError, _ base: Int) -> MessageDissection {
         var result = MessageDissection(kind: .undecoded)
         if let type = bytes.first.flatMap({ MessageType(rawValue: $0 >> 4) }) {
-            result.purpose = [MessageKind(type).name]
-            result.fields.append(Field("Type", .named(UInt64(type.rawValue), MessageKind(type).name)))
-            lookInFront(of: error, type, bytes, base, &result)
+            result.purpose = [type.name]
+            result.fields.append(Field("Type", .named(UInt64(type.rawValue), type.name)))
+            lookInFront(type, bytes, base, &result)
         }
         let rest = bytes.dropFirst(error.offset - base)
         if !rest.isEmpty {
@@ -58,13 +65,7 @@ struct ControlDissector {
     }
 
     /// Nonce, authentication and the records before the one with the fault, of messages that have them at known places.
-    private func lookInFront(
-        of error: WireError,
-        _ type: MessageType,
-        _ bytes: [UInt8],
-        _ base: Int,
-        _ result: inout MessageDissection
-    ) {
+    private func lookInFront(_ type: MessageType, _ bytes: [UInt8], _ base: Int, _ result: inout MessageDissection) {
         guard [.mapReply, .mapRegister, .mapNotify, .mapNotifyAck].contains(type) else { return }
         var reader = WireReader(bytes, base: base)
         guard let header: UInt32 = try? reader.integer("Type"), let nonce: UInt64 = try? reader.integer("Nonce") else {
@@ -73,7 +74,7 @@ struct ControlDissector {
         result.fields.append(.nonce(Nonce(rawValue: nonce), base))
         if type != .mapReply {
             guard let authentication = try? Authentication(from: &reader) else { return }
-            let verdict = keys.verify(bytes, authentication)
+            let verdict = self.verdict(on: authentication, bytes)
             result.verdict = verdict
             result.fields.append(Self.field(authentication, verdict, base))
         }
@@ -84,15 +85,16 @@ struct ControlDissector {
             records.append(cursor.field(record, name: "EID-Record"))
         }
         guard !records.isEmpty else { return }
+        let note = records.count < count ? "the next has the fault" : nil
         result.fields.append(
-            Field(
-                "Records decoded",
-                .number(UInt64(records.count)),
-                unit: "of \(count)",
-                note: "the next has the fault"
-            )
+            Field("Records decoded", .number(UInt64(records.count)), unit: "of \(count)", note: note)
         )
         result.fields.append(Field("EID-Records", .list(records)))
+    }
+
+    /// The whole payload is authenticated: of a cut one nothing can be said.
+    private func verdict(on authentication: Authentication, _ bytes: [UInt8]) -> KeyRing.Verdict {
+        isCut ? .unverifiable("the capture cut the message") : keys.verify(bytes, authentication)
     }
 
     /// Octets that are shown of what does not decode.
@@ -174,6 +176,7 @@ extension ControlDissector {
 /// What the three messages with authentication have in common.
 private struct AuthenticatedMessage {
     var type: MessageType
+    var kind: MessageKind
     var flags: [FlagBit]
     var nonce: Nonce
     var authentication: Authentication
@@ -184,6 +187,7 @@ private struct AuthenticatedMessage {
 
     init(_ message: MapRegister) {
         self.type = .mapRegister
+        self.kind = .mapRegister
         self.flags = [
             FlagBit("P", "proxy Map-Reply", message.wantsProxyReply),
             FlagBit("S", "LISP-SEC capable", message.isSecurityCapable),
@@ -202,6 +206,7 @@ private struct AuthenticatedMessage {
 
     init(_ message: MapNotify) {
         self.type = message.isAcknowledgement ? .mapNotifyAck : .mapNotify
+        self.kind = message.isAcknowledgement ? .mapNotifyAck : .mapNotify
         self.flags = [FlagBit("I", "xTR-ID present", message.hasXTRID)]
         self.nonce = message.nonce
         self.authentication = message.authentication
@@ -214,9 +219,9 @@ private struct AuthenticatedMessage {
 
 extension ControlDissector {
     private func dissect(_ message: AuthenticatedMessage, _ bytes: [UInt8], _ base: Int) -> MessageDissection {
-        let verdict = keys.verify(bytes, message.authentication)
+        let verdict = self.verdict(on: message.authentication, bytes)
         var cursor = OffsetCursor(after: base + 16 + message.authentication.data.count)
-        var result = MessageDissection(kind: MessageKind(message.type), verdict: verdict)
+        var result = MessageDissection(kind: message.kind, verdict: verdict)
         result.fields = [
             .type(message.type),
             Field("Flags", .flags(message.flags)),
@@ -254,7 +259,7 @@ extension ControlDissector {
 // MARK: - Encapsulated Control Message
 
 extension ControlDissector {
-    private func dissect(_ message: EncapsulatedControlMessage, _ base: Int) -> MessageDissection {
+    private func dissect(_ message: EncapsulatedControlMessage, _ bytes: [UInt8], _ base: Int) -> MessageDissection {
         let start = base + message.payloadOffset
         let inner =
             message.payload.first.map { $0 >> 4 } == MessageType.encapsulatedControlMessage.rawValue
@@ -282,6 +287,11 @@ extension ControlDissector {
         var headers = Self.field(message.headers)
         headers.offset = base + 4 + message.securityData.count
         result.fields.append(headers)
+        // The inner UDP header ends with its checksum.
+        if bytes[message.payloadOffset - 2..<message.payloadOffset].allSatisfy({ $0 == 0 }) {
+            let note = "against RFC 9301 section 5.8"
+            result.fields.append(Field("Inner UDP Checksum", .text("zero"), note: note))
+        }
         result.fields.append(Field("Encapsulated message", .group(inner.fields, line: inner.kind.name), offset: start))
         result.fields += Field.tail(message.tail)
         return result
@@ -335,7 +345,7 @@ extension ControlDissector {
     }
 
     private static func dissect(_ message: InfoMessage, _ base: Int) -> MessageDissection {
-        var result = MessageDissection(kind: .info, purpose: [message.isReply ? "Info-Reply" : "Info-Request"])
+        var result = MessageDissection(kind: message.isReply ? .infoReply : .infoRequest)
         var cursor = OffsetCursor(after: base + 16 + message.authenticationData.count + 6)
         result.fields = [
             .type(.info),

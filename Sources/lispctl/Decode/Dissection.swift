@@ -12,40 +12,27 @@ enum MessageKind: String, CaseIterable, Comparable {
     case mapNotify = "map-notify"
     case mapNotifyAck = "map-notify-ack"
     case mapReferral = "map-referral"
-    case info
+    case infoRequest = "info-request"
+    case infoReply = "info-reply"
     case encapsulated = "ecm"
     case sharedExtension = "shared-extension"
     /// What does not decode, and fragments that no packet was made of.
     case undecoded
 
-    init(_ type: MessageType) {
-        self =
-            switch type {
-            case .mapRequest: .mapRequest
-            case .mapReply: .mapReply
-            case .mapRegister: .mapRegister
-            case .mapNotify: .mapNotify
-            case .mapNotifyAck: .mapNotifyAck
-            case .mapReferral: .mapReferral
-            case .info: .info
-            case .encapsulatedControlMessage: .encapsulated
-            case .sharedExtension: .sharedExtension
-            }
-    }
-
     /// As the RFC writes it.
     var name: String {
         switch self {
         case .data: "Data"
-        case .mapRequest: "Map-Request"
-        case .mapReply: "Map-Reply"
-        case .mapRegister: "Map-Register"
-        case .mapNotify: "Map-Notify"
-        case .mapNotifyAck: "Map-Notify-Ack"
-        case .mapReferral: "Map-Referral"
-        case .info: "Info"
-        case .encapsulated: "ECM"
-        case .sharedExtension: "Shared extension"
+        case .mapRequest: MessageType.mapRequest.name
+        case .mapReply: MessageType.mapReply.name
+        case .mapRegister: MessageType.mapRegister.name
+        case .mapNotify: MessageType.mapNotify.name
+        case .mapNotifyAck: MessageType.mapNotifyAck.name
+        case .mapReferral: MessageType.mapReferral.name
+        case .infoRequest: "Info-Request"
+        case .infoReply: "Info-Reply"
+        case .encapsulated: MessageType.encapsulatedControlMessage.name
+        case .sharedExtension: MessageType.sharedExtension.name
         case .undecoded: "Not decoded"
         }
     }
@@ -56,6 +43,23 @@ enum MessageKind: String, CaseIterable, Comparable {
 }
 
 extension MessageKind: ExpressibleByArgument {}
+
+extension MessageType {
+    /// As the RFC writes it; type 7 is two messages.
+    var name: String {
+        switch self {
+        case .mapRequest: "Map-Request"
+        case .mapReply: "Map-Reply"
+        case .mapRegister: "Map-Register"
+        case .mapNotify: "Map-Notify"
+        case .mapNotifyAck: "Map-Notify-Ack"
+        case .mapReferral: "Map-Referral"
+        case .info: "Info"
+        case .encapsulatedControlMessage: "ECM"
+        case .sharedExtension: "Shared extension"
+        }
+    }
+}
 
 /// A control message or a data packet, taken apart as far as it could be.
 struct MessageDissection {

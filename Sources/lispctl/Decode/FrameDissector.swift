@@ -81,7 +81,7 @@ struct FrameDissector {
         let message =
             isData
             ? DataDissector.dissect(datagram.payload, captured: datagram.capturedCount)
-            : ControlDissector(keys: keys).dissect(datagram.payload, captured: datagram.capturedCount)
+            : ControlDissector.dissect(datagram.payload, captured: datagram.capturedCount, keys: keys)
         return .lisp(
             FrameDissection(
                 source: datagram.source,

@@ -138,8 +138,8 @@ extension OffsetCursor {
 }
 
 extension Field {
-    static func type(_ kind: MessageType) -> Field {
-        .told("Type", .named(UInt64(kind.rawValue), MessageKind(kind).name))
+    static func type(_ type: MessageType) -> Field {
+        .told("Type", .named(UInt64(type.rawValue), type.name))
     }
 
     static func nonce(_ nonce: Nonce, _ base: Int) -> Field {
