@@ -122,6 +122,7 @@ import Testing
                 Frame 7  2026-11-20 23:00:45.992580Z  198.51.100.1:40360 > 198.51.100.10:4342  ECM > Map-Request, 106 octets
                     Flags: none set
                     Inner headers: IPv4 10.1.1.2 > 10.2.2.2, UDP 55579 > 4342, TTL 128
+                    Inner UDP Checksum: zero, against RFC 9301 section 5.8
                     Encapsulated message: Map-Request
                         Flags: none set
                         Nonce: 0x0e237a1276745f83
