@@ -62,6 +62,8 @@ package struct InstanceIntent: Hashable, Sendable {
     /// traffic to them goes through the TUN. A prefix of length 0 is passed over: it would take the router's traffic to its
     /// own locators' network too.
     package var knownRemoteEIDs: [IPPrefix]
+    /// How many more there are of each family. They get no route.
+    package var unlistedRemoteEIDs: [AddressFamily: Int]
     /// Prefixes whose negative mapping says natively-forward: the kernel forwards them without the detour over the TUN.
     package var negativePrefixes: [IPPrefix]
 
@@ -73,6 +75,7 @@ package struct InstanceIntent: Hashable, Sendable {
         ownPrefixes: [IPPrefix],
         ownAddresses: [IPAddress] = [],
         knownRemoteEIDs: [IPPrefix] = [],
+        unlistedRemoteEIDs: [AddressFamily: Int] = [:],
         negativePrefixes: [IPPrefix] = []
     ) {
         self.instanceID = instanceID
@@ -82,6 +85,7 @@ package struct InstanceIntent: Hashable, Sendable {
         self.ownPrefixes = ownPrefixes
         self.ownAddresses = ownAddresses
         self.knownRemoteEIDs = knownRemoteEIDs
+        self.unlistedRemoteEIDs = unlistedRemoteEIDs
         self.negativePrefixes = negativePrefixes
     }
 }

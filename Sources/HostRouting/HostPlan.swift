@@ -251,9 +251,8 @@ package struct HostPlan: Hashable, Sendable {
         case .main:
             let known = Set(instance.knownRemoteEIDs.filter { $0.family == family && $0.length > 0 }).sorted()
             let kept = known.prefix(HostNumbers.knownRouteLimit)
-            if kept.count < known.count {
-                notes.append(.knownPrefixesBeyondLimit(instance.instanceID, count: known.count - kept.count))
-            }
+            let beyond = known.count - kept.count + instance.unlistedRemoteEIDs[family, default: 0]
+            if beyond > 0 { notes.append(.knownPrefixesBeyondLimit(instance.instanceID, count: beyond)) }
             for prefix in kept {
                 insert(prefix)
             }

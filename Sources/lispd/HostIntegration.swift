@@ -58,8 +58,13 @@ final class HostIntegration {
 
     private let applier: HostRoutingApplier
     private(set) var notes: [HostNote] = []
-    /// EID-prefixes of other sites that hosts can be reached in.
-    private var knownRemoteEIDs: [InstanceID: Set<IPPrefix>] = [:]
+    /// EID-prefixes of other sites that hosts can be reached in: as many as can get a route, and how many more there are.
+    private struct RemoteEIDs {
+        var listed: Set<IPPrefix> = []
+        var unlisted = 0
+    }
+
+    private var remoteEIDs: [EIDTableKey: RemoteEIDs] = [:]
 
     init(tenants: [String]) throws {
         applier = try HostRoutingApplier(tenants: tenants)
@@ -150,11 +155,17 @@ final class HostIntegration {
     }
 
     func remoteEIDKnown(_ eid: EIDPrefix) {
-        knownRemoteEIDs[eid.instanceID, default: []].insert(eid.prefix)
+        let key = EIDTableKey(eid)
+        if remoteEIDs[key, default: RemoteEIDs()].listed.count < HostNumbers.knownRouteLimit {
+            remoteEIDs[key, default: RemoteEIDs()].listed.insert(eid.prefix)
+        } else {
+            remoteEIDs[key]?.unlisted += 1
+        }
     }
 
     func remoteEIDForgotten(_ eid: EIDPrefix) {
-        knownRemoteEIDs[eid.instanceID]?.remove(eid.prefix)
+        let key = EIDTableKey(eid)
+        if remoteEIDs[key]?.listed.remove(eid.prefix) == nil { remoteEIDs[key]?.unlisted -= 1 }
     }
 
     /// Brings rules, routes, sysctls and TUNs into the state that the configuration wants.
@@ -177,7 +188,14 @@ final class HostIntegration {
                         mtu: host.tunMTU,
                         ownPrefixes: Self.prefixes(configuration, instance.id),
                         ownAddresses: host.ownAddresses[instance.id, default: []],
-                        knownRemoteEIDs: knownRemoteEIDs[instance.id, default: []].sorted()
+                        knownRemoteEIDs: AddressFamily.allCases.flatMap { family in
+                            remoteEIDs[EIDTableKey(instance.id, family), default: RemoteEIDs()].listed.sorted()
+                        },
+                        unlistedRemoteEIDs: Dictionary(
+                            uniqueKeysWithValues: AddressFamily.allCases.map { family in
+                                (family, remoteEIDs[EIDTableKey(instance.id, family)]?.unlisted ?? 0)
+                            }
+                        )
                     )
                 }
             )

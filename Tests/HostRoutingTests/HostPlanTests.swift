@@ -218,6 +218,19 @@ struct HostPlanTests {
         #expect(Self.routes(plan).filter { $0.hasPrefix("throw") }.count == HostNumbers.negativeRouteLimit)
     }
 
+    @Test func `known remote EIDs beyond the limit get no route and are told of, listed or not`() throws {
+        let plan = Self.plan(
+            try Self.site { site in
+                site.knownRemoteEIDs = (0..<HostNumbers.knownRouteLimit + 3).map {
+                    IPPrefix(family: .ipv4, leftAligned: UInt128(0xc000_0000 + UInt32($0)) << 96, length: 32)
+                }
+                site.unlistedRemoteEIDs = [.ipv4: 4, .ipv6: 5]
+            }
+        )
+        #expect(plan.notes == [.knownPrefixesBeyondLimit(.default, count: 7)])
+        #expect(Self.routes(plan).filter { $0.contains("/32 ") }.count == HostNumbers.knownRouteLimit)
+    }
+
     @Test func `the own EID address is the first usable one of the lowest interface`() throws {
         let candidates = [
             HostAddress(try Self.address("10.1.0.9"), interface: "eth2", interfaceIndex: 4),
