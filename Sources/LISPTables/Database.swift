@@ -63,22 +63,26 @@ package struct Database: Sendable {
     private var table = PrefixTable<DatabaseMapping>()
 
     package init(_ mappings: some Sequence<DatabaseMapping> = []) {
-        for mapping in mappings { table[mapping.eid] = mapping }
+        var latest: [DatabaseLocator] = []
+        for var mapping in mappings {
+            // Mappings in a row mostly have equal locators, which are kept once.
+            if mapping.locators == latest { mapping.locators = latest } else { latest = mapping.locators }
+            table[mapping.eid] = mapping
+        }
     }
 
     package var count: Int { table.count }
 
     package subscript(eid: EIDPrefix) -> DatabaseMapping? { table[eid] }
 
+    /// The mapping that follows `key` in order; `nil` gives the first.
+    package func first(after key: EIDPrefix?, _ order: PrefixOrder = .byInstance) -> DatabaseMapping? {
+        table.first(after: key, order)?.value
+    }
+
     /// All mappings in order.
     package var mappings: [DatabaseMapping] {
-        var all: [DatabaseMapping] = []
-        var last: EIDPrefix?
-        while let (key, mapping) = table.first(after: last) {
-            all.append(mapping)
-            last = key
-        }
-        return all
+        table.map(\.value)
     }
 
     /// The longest of our EID-prefixes that covers `prefix`.

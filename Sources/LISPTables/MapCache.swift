@@ -3,90 +3,6 @@
 import ForwardingInterface
 import LISPWire
 
-/// One locator of a map-cache entry, as the Map-Reply gave it.
-package struct MapCacheLocator: Hashable, Sendable {
-    package var record: LocatorRecord
-    /// The address that packets can be sent to, or `nil` where the record holds something else (an LCAF of unknown use).
-    package var address: IPAddress? { record.address.ipAddress }
-    /// The locator in the forwarding state, or `nil` while it takes no part there.
-    package var id: LocatorID?
-    /// Since when it takes part in the forwarding state, or does not, and how often that has changed.
-    package private(set) var since: Instant
-    package private(set) var stateChanges: UInt64 = 0
-
-    package init(record: LocatorRecord, since: Instant, id: LocatorID? = nil) {
-        self.record = record
-        self.since = since
-        self.id = id
-    }
-
-    /// Takes over the history of the same locator from before the entry changed.
-    package mutating func follow(_ before: MapCacheLocator, now: Instant) {
-        let isSame = (before.id == nil) == (id == nil) && before.record.isReachable == record.isReachable
-        since = isSame ? before.since : now
-        stateChanges = before.stateChanges + (isSame ? 0 : 1)
-    }
-}
-
-/// What is known of one EID-prefix.
-package struct MapCacheEntry: Sendable {
-    package let eid: EIDPrefix
-    /// Names the entry's counters in the forwarding state. Stays over refreshes.
-    package let mapping: MappingID
-    /// Names the entry's locators in the forwarding state.
-    package let locatorSet: LocatorSetID
-    /// What to do if `locators` is empty.
-    package var action: MapReplyAction
-    package var locators: [MapCacheLocator]
-    package var mapVersion: UInt16
-    /// Whether the site itself answered, not a Map-Server for it.
-    package var isAuthoritative: Bool
-    /// Where the Map-Reply came from.
-    package var source: IPAddress
-    /// When the prefix was first learnt. A refresh keeps it.
-    package let installed: Instant
-    /// When the last Map-Reply for it came.
-    package var refreshed: Instant
-    package var expires: Instant
-    /// When to see whether the entry is in use and so worth refreshing.
-    package var refreshDue: Instant
-    /// The packets sent by the entry when its refresh was last considered; `nil` before that.
-    package var packetsAtRefreshCheck: UInt64?
-
-    package init(
-        eid: EIDPrefix,
-        mapping: MappingID,
-        locatorSet: LocatorSetID,
-        action: MapReplyAction,
-        locators: [MapCacheLocator],
-        mapVersion: UInt16,
-        isAuthoritative: Bool,
-        source: IPAddress,
-        installed: Instant,
-        refreshed: Instant,
-        expires: Instant,
-        refreshDue: Instant,
-        packetsAtRefreshCheck: UInt64?
-    ) {
-        self.eid = eid
-        self.mapping = mapping
-        self.locatorSet = locatorSet
-        self.action = action
-        self.locators = locators
-        self.mapVersion = mapVersion
-        self.isAuthoritative = isAuthoritative
-        self.source = source
-        self.installed = installed
-        self.refreshed = refreshed
-        self.expires = expires
-        self.refreshDue = refreshDue
-        self.packetsAtRefreshCheck = packetsAtRefreshCheck
-    }
-
-    /// An entry without locators says what to do with packets instead.
-    package var isNegative: Bool { locators.isEmpty }
-}
-
 /// One family of one instance.
 package struct EIDTableKey: Hashable, Sendable, Comparable {
     package let instanceID: InstanceID
@@ -106,14 +22,55 @@ package struct EIDTableKey: Hashable, Sendable, Comparable {
     }
 }
 
-/// The table of entries and the order in which they end.
+/// The table of entries, the order in which they end, and when to see whether each is still wanted.
+///
+/// An entry whose content others share costs about 150 octets, its place in the trie and its two deadlines included; a content
+/// of one locator about 250 more. Every operation costs O(log n).
 package struct MapCache: Sendable {
-    private var table = PrefixTable<MapCacheEntry>()
-    private var expiry = DeadlineQueue<EIDPrefix>()
+    /// What is stored for an entry.
+    struct Row: Sendable {
+        let mapping: MappingID
+        let content: Int32
+        let installed: Instant
+        let refreshed: Instant
+        let expires: Instant
+        /// What few entries have.
+        var exceptions: Exceptions?
+    }
+
+    /// A class for its size: a pointer, mostly `nil`. Never changed, so it may be shared.
+    final class Exceptions: Sendable {
+        let packetsAtRefreshCheck: UInt64?
+        /// For each locator, if one of them has changed its state since the entry was installed; without what its content
+        /// adds. Empty otherwise.
+        let locators: [LocatorHistory]
+
+        init?(packetsAtRefreshCheck: UInt64?, locators: [LocatorHistory]) {
+            guard packetsAtRefreshCheck != nil || !locators.isEmpty else { return nil }
+            self.packetsAtRefreshCheck = packetsAtRefreshCheck
+            self.locators = locators
+        }
+    }
+
+    /// A content as the cache knows it. Valid while it is held.
+    package struct ContentHandle: Hashable, Sendable {
+        fileprivate let index: Int32
+    }
+
+    /// An entry that is no longer there, and whether nothing else has its content, so that its locator set goes too.
+    package struct Removed: Sendable {
+        package let entry: MapCacheEntry
+        package let wasLastOfContent: Bool
+    }
+
+    private var table = PrefixTable<Row>()
+    private var contents = MappingContents()
+    private var expiry = SlotDeadlines()
+    private var refreshes = SlotDeadlines()
     /// How many entries there are for each family of each instance.
     package private(set) var counts: [EIDTableKey: Int] = [:]
-    /// The most entries it may hold.
-    package let limit: Int
+    /// The most entries it is to hold. Its owner sees to that by `oldest` and `remove`.
+    package var limit: Int
 
     package init(limit: Int) {
         self.limit = limit
@@ -121,48 +78,184 @@ package struct MapCache: Sendable {
 
     package var count: Int { table.count }
     package var isFull: Bool { table.count >= limit }
+    package var contentCount: Int { contents.count }
 
-    package subscript(eid: EIDPrefix) -> MapCacheEntry? { table[eid] }
+    // MARK: Reading
 
-    package func longestMatch(_ eid: EID) -> MapCacheEntry? { table.longestMatch(eid)?.value }
+    package subscript(eid: EIDPrefix) -> MapCacheEntry? { table.slot(of: eid).map(entry) }
+
+    package func longestMatch(_ eid: EID) -> MapCacheEntry? {
+        table.longestMatchSlot(EIDPrefix(instanceID: eid.instanceID, IPPrefix(host: eid.address))).map(entry)
+    }
 
     /// The entries in order, from the first after `key`; all of them if that is `nil`.
-    package func first(after key: EIDPrefix?) -> MapCacheEntry? { table.first(after: key)?.value }
+    package func first(after key: EIDPrefix?, _ order: PrefixOrder = .byInstance) -> MapCacheEntry? {
+        table.first(after: key, order).map { MapCacheEntry($0.key, $0.value, contents[$0.value.content]) }
+    }
 
     /// The same among the entries that `scope` covers. Costs no more than the depth of the table, however many others there are.
     package func first(after key: EIDPrefix?, within scope: EIDPrefix) -> MapCacheEntry? {
-        guard let key, key >= scope else { return table[scope] ?? first(after: scope, within: scope) }
-        guard let next = table.first(after: key), scope.covers(next.key) else { return nil }
-        return next.value
+        table.first(after: key, within: scope).map { MapCacheEntry($0.key, $0.value, contents[$0.value.content]) }
     }
 
-    /// Adds or replaces. The owner keeps `count` within `limit` by `oldest()` and `remove`.
-    package mutating func put(_ entry: MapCacheEntry) {
-        if table[entry.eid] == nil { counts[EIDTableKey(entry.eid), default: 0] += 1 }
-        table[entry.eid] = entry
-        expiry.set(entry.eid, at: entry.expires)
+    private func entry(_ slot: Int32) -> MapCacheEntry {
+        let row = table[slot: slot]
+        return MapCacheEntry(table.key(at: slot), row, contents[row.content])
+    }
+
+    // MARK: Contents
+
+    /// Holds a content for an entry that is about to be `put`. A new one has a locator set that the forwarding state does not
+    /// know yet, with no locator in it.
+    package mutating func hold(
+        _ content: MappingContent
+    ) -> (handle: ContentHandle, locatorSet: LocatorSetID, isNew: Bool) {
+        let (index, isNew) = contents.hold(content)
+        return (ContentHandle(index: index), contents[index].locatorSet, isNew)
+    }
+
+    /// Says which locators of a new content take part in the forwarding state.
+    package mutating func setLocators(_ ids: [LocatorID?], of handle: ContentHandle) {
+        contents[handle.index].locatorIDs = ids
+    }
+
+    /// Says that other locators of a content take part from now on.
+    package mutating func changeLocators(_ ids: [LocatorID?], of handle: ContentHandle, now: Instant) {
+        var item = contents[handle.index]
+        if item.turns.isEmpty {
+            item.turns = Array(repeating: LocatorHistory(since: .init(nanoseconds: .min), changes: 0), count: ids.count)
+        }
+        for index in ids.indices where (ids[index] == nil) != (item.locatorIDs[index] == nil) {
+            item.turns[index] = LocatorHistory(since: now, changes: item.turns[index].changes + 1)
+        }
+        item.locatorIDs = ids
+        contents[handle.index] = item
+    }
+
+    /// The contents in no particular order, each with its locator set, its locators in the forwarding state, and how many
+    /// entries have it.
+    package func nextContent(
+        after handle: ContentHandle?
+    ) -> (handle: ContentHandle, content: MappingContent, locatorSet: LocatorSetID, ids: [LocatorID?], users: Int)? {
+        guard let index = contents.next(after: handle?.index) else { return nil }
+        let item = contents[index]
+        return (ContentHandle(index: index), item.content, item.locatorSet, item.locatorIDs, item.users)
+    }
+
+    // MARK: Changing
+
+    /// Adds or replaces an entry; the replaced one is returned. The cache takes `handle` over from its holder.
+    ///
+    /// - Parameter refreshDue: when to see whether the entry is in use and so worth refreshing; `nil`: never.
+    package mutating func put(
+        _ eid: EIDPrefix,
+        mapping: MappingID,
+        content handle: ContentHandle,
+        now: Instant,
+        expires: Instant,
+        refreshDue: Instant?
+    ) -> Removed? {
+        let known = table.slot(of: eid)
+        let old = known.map(entry)
+        let item = contents[handle.index]
+        let row = Row(
+            mapping: mapping,
+            content: handle.index,
+            installed: old?.installed ?? now,
+            refreshed: now,
+            expires: expires,
+            exceptions: Exceptions(
+                packetsAtRefreshCheck: nil,
+                locators: old.map { history(of: item, following: $0, now: now) } ?? history(ofNewUserOf: item, now: now)
+            )
+        )
+        var removed: Removed?
+        let slot: Int32
+        if let known, let old {
+            slot = known
+            removed = Removed(entry: old, wasLastOfContent: contents.release(table[slot: slot].content))
+            table[slot: slot] = row
+        } else {
+            slot = table.insert(row, for: eid)
+            counts[EIDTableKey(eid), default: 0] += 1
+        }
+        expiry.set(slot, at: expires)
+        if let refreshDue { refreshes.set(slot, at: refreshDue) } else { refreshes.remove(slot) }
+        return removed
+    }
+
+    /// What an entry that changes to `item` keeps of its locators' past; empty if that is nothing.
+    private func history(
+        of item: MappingContents.Item,
+        following old: MapCacheEntry,
+        now: Instant
+    ) -> [LocatorHistory] {
+        let before = old.locators
+        var isPlain = item.turns.isEmpty
+        let history = item.content.locators.indices.map { index in
+            let record = item.content.locators[index]
+            var history = LocatorHistory(since: now, changes: 0)
+            if let same = before.first(where: { $0.record.address == record.address }) {
+                let isUnchanged =
+                    (same.id == nil) == (item.locatorIDs[index] == nil)
+                    && same.record.isReachable == record.isReachable
+                if isUnchanged { history.since = same.since }
+                history.changes = same.stateChanges &+ (isUnchanged ? 0 : 1)
+            }
+            if history.since != old.installed || history.changes != 0 { isPlain = false }
+            if !item.turns.isEmpty { history.changes &-= item.turns[index].changes }
+            return history
+        }
+        return isPlain ? [] : history
+    }
+
+    private func history(ofNewUserOf item: MappingContents.Item, now: Instant) -> [LocatorHistory] {
+        item.turns.map { LocatorHistory(since: now, changes: 0 &- $0.changes) }
+    }
+
+    /// Notes what the entry had sent when its refresh was considered, and when that will be again.
+    package mutating func refreshConsidered(_ eid: EIDPrefix, packetsSent: UInt64, again: Instant) {
+        guard let slot = table.slot(of: eid) else { return }
+        let locators = table[slot: slot].exceptions?.locators ?? []
+        table[slot: slot].exceptions = Exceptions(packetsAtRefreshCheck: packetsSent, locators: locators)
+        refreshes.set(slot, at: again)
     }
 
     @discardableResult
-    package mutating func remove(_ eid: EIDPrefix) -> MapCacheEntry? {
-        guard let entry = table[eid] else { return nil }
-        table[eid] = nil
-        counts[EIDTableKey(eid), default: 0] -= 1
-        expiry.remove(eid)
-        return entry
+    package mutating func remove(_ eid: EIDPrefix) -> Removed? { table.slot(of: eid).map { remove(slot: $0) } }
+
+    private mutating func remove(slot: Int32) -> Removed {
+        let entry = entry(slot)
+        let isLast = contents.release(table[slot: slot].content)
+        table.remove(slot)
+        counts[EIDTableKey(entry.eid), default: 0] -= 1
+        expiry.remove(slot)
+        refreshes.remove(slot)
+        return Removed(entry: entry, wasLastOfContent: isLast)
     }
 
-    /// The entry that ends first.
-    package mutating func oldest() -> EIDPrefix? { expiry.earliest()?.key }
+    // MARK: Time
 
-    /// When the next entry ends.
-    package mutating func deadline() -> Instant? { expiry.earliest()?.deadline }
+    /// The entry that ends first.
+    package var oldest: EIDPrefix? { expiry.earliest.map { table.key(at: $0.slot) } }
+
+    /// When the next entry ends, is to be considered for its refresh, or has to go since the cache holds too many.
+    package var deadline: Instant? {
+        if count > limit { return Instant(nanoseconds: .min) }
+        return [expiry.earliest?.deadline, refreshes.earliest?.deadline].compactMap(\.self).min()
+    }
+
+    /// An entry whose refresh is to be considered now; the owner answers by `refreshConsidered`, `put` or `remove`, or else it
+    /// will not be asked again.
+    package mutating func popRefresh(_ now: Instant) -> MapCacheEntry? {
+        guard let (slot, deadline) = refreshes.earliest, deadline <= now else { return nil }
+        refreshes.remove(slot)
+        return entry(slot)
+    }
 
     /// Takes out one entry whose time is over, if there is one.
-    package mutating func popExpired(_ now: Instant) -> MapCacheEntry? {
-        guard let eid = expiry.popDue(now), let entry = table[eid] else { return nil }
-        table[eid] = nil
-        counts[EIDTableKey(eid), default: 0] -= 1
-        return entry
+    package mutating func popExpired(_ now: Instant) -> Removed? {
+        guard let (slot, deadline) = expiry.earliest, deadline <= now else { return nil }
+        return remove(slot: slot)
     }
 }

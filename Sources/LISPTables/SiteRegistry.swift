@@ -4,204 +4,16 @@
 
 import LISPWire
 
-/// What the Map-Server answers for an EID of a site while no ETR has registered it.
-package enum UnregisteredAction: Hashable, Sendable {
-    case nativelyForward
-    /// The ITR drops: policy-denied.
-    case drop
-}
-
-/// An EID-prefix that a site may register.
-package struct SiteEID: Hashable, Sendable {
-    package var prefix: EIDPrefix
-    /// Whether its ETRs may register parts of it.
-    package var acceptMoreSpecifics: Bool
-    /// The Map-Server answers for the ETRs, whether or not they ask for that.
-    package var proxyReply: Bool
-    package var action: UnregisteredAction
-
-    package init(
-        prefix: EIDPrefix,
-        acceptMoreSpecifics: Bool = false,
-        proxyReply: Bool = false,
-        action: UnregisteredAction = .nativelyForward
-    ) {
-        self.prefix = prefix
-        self.acceptMoreSpecifics = acceptMoreSpecifics
-        self.proxyReply = proxyReply
-        self.action = action
-    }
-}
-
-/// Who registers: an ETR that names itself, or else whatever sends from an RLOC.
-package enum ETRIdentity: Hashable, Sendable {
-    case named(XTRID, SiteID)
-    case source(IPAddress)
-}
-
-extension ETRIdentity: LosslessStringConvertible {
-    package var description: String {
-        switch self {
-        case .named(let xtrID, let siteID): "xtr-id \(xtrID) site-id \(siteID)"
-        case .source(let address): "rloc \(address)"
-        }
-    }
-
-    /// Parses what `description` makes.
-    package init?(_ description: String) {
-        let words = description.split(separator: " ")
-        switch (words.first, words.count) {
-        case ("xtr-id", 4):
-            guard let xtrID = XTRID(words[1]), words[2] == "site-id", let siteID = UInt64(words[3]) else { return nil }
-            self = .named(xtrID, SiteID(rawValue: siteID))
-        case ("rloc", 2):
-            guard let address = IPAddress(words[1]) else { return nil }
-            self = .source(address)
-        default:
-            return nil
-        }
-    }
-}
-
-/// What one ETR last registered for one EID-prefix.
-package struct ETRRegistration: Hashable, Sendable {
-    package var etr: ETRIdentity
-    /// Where the Map-Register came from, and the local address that it came to.
-    package var source: Endpoint
-    package var local: IPAddress
-    /// The record as it came.
-    package var record: EIDRecord
-    package var wantsProxyReply: Bool
-    package var wantsMerge: Bool
-    package var wantsMapNotify: Bool
-    /// The S-bit and the nonce of its last Map-Register.
-    package var isSecurityCapable: Bool
-    package var nonce: Nonce
-    /// The key that authenticated it.
-    package var key: AuthenticationKey
-    package var firstRegistered: Instant
-    package var lastRegistered: Instant
-    /// From this moment on it does not count any more.
-    package var expires: Instant
-
-    package init(
-        etr: ETRIdentity,
-        source: Endpoint,
-        local: IPAddress,
-        record: EIDRecord,
-        wantsProxyReply: Bool,
-        wantsMerge: Bool,
-        wantsMapNotify: Bool,
-        isSecurityCapable: Bool = false,
-        nonce: Nonce,
-        key: AuthenticationKey,
-        registered now: Instant,
-        expires: Instant
-    ) {
-        self.etr = etr
-        self.source = source
-        self.local = local
-        self.record = record
-        self.wantsProxyReply = wantsProxyReply
-        self.wantsMerge = wantsMerge
-        self.wantsMapNotify = wantsMapNotify
-        self.isSecurityCapable = isSecurityCapable
-        self.nonce = nonce
-        self.key = key
-        self.firstRegistered = now
-        self.lastRegistered = now
-        self.expires = expires
-    }
-
-    package var xtrID: XTRID? {
-        switch etr {
-        case .named(let xtrID, _): xtrID
-        case .source: nil
-        }
-    }
-
-    package var siteID: SiteID? {
-        switch etr {
-        case .named(_, let siteID): siteID
-        case .source: nil
-        }
-    }
-}
-
-/// A registered EID-prefix with those who registered it.
-package struct RegisteredEID: Sendable {
-    /// The site's name, and the configured EID-prefix that this one lies in.
-    package let site: String
-    package let configured: EIDPrefix
-    /// In the order in which they came first. Never empty.
-    package fileprivate(set) var registrations: [ETRRegistration]
-    /// When somebody registered it while nobody had.
-    package let firstRegistered: Instant
-
-    package var mostRecent: ETRRegistration? { registrations.max { $0.lastRegistered < $1.lastRegistered } }
-
-    /// The mapping that the registrations make together: with the merge bit the locators of all that ask for merging, no
-    /// RLOC twice (the latest counts), otherwise what came last. Locators in ascending order.
-    package var mapping: EIDRecord? {
-        let merging = registrations.filter(\.wantsMerge).sorted { $0.lastRegistered > $1.lastRegistered }
-        guard var record = merging.first?.record ?? mostRecent?.record else { return nil }
-        var known = Set(record.locators.map(\.address))
-        for other in merging.dropFirst() {
-            record.ttlMinutes = min(record.ttlMinutes, other.record.ttlMinutes)
-            for locator in other.record.locators where known.insert(locator.address).inserted {
-                record.locators.append(locator)
-            }
-        }
-        record.locators.sort(by: LocatorRecord.precedes)
-        return record
-    }
-
-    /// The locators of `mapping` if any registration asks for merging.
-    package var mergedLocators: [LocatorRecord]? {
-        registrations.contains(where: \.wantsMerge) ? mapping?.locators : nil
-    }
-}
-
-extension LocatorRecord {
-    /// Ascending addresses, IPv4 before IPv6, before whatever is neither (RFC 9301 section 5.4).
-    package static func precedes(_ a: LocatorRecord, _ b: LocatorRecord) -> Bool {
-        switch (a.address.ipAddress, b.address.ipAddress) {
-        case (let a?, let b?): a < b
-        case (_?, nil): true
-        case (nil, _?), (nil, nil): false
-        }
-    }
-}
-
-/// A configured EID-prefix with its site's name.
-package struct ConfiguredEID: Hashable, Sendable {
-    package let site: String
-    package let eid: SiteEID
-    /// How many EID-prefixes are registered in it (and in no longer configured one).
-    package fileprivate(set) var registeredCount = 0
-    /// The last registration of the whole prefix, also when it is over.
-    package fileprivate(set) var lastRegistration: LastRegistration?
-
-    package struct LastRegistration: Hashable, Sendable {
-        /// When somebody registered the prefix while nobody had.
-        package let first: Instant
-        package let time: Instant
-        package let source: Endpoint
-
-        package init(first: Instant, time: Instant, source: Endpoint) {
-            self.first = first
-            self.time = time
-            self.source = source
-        }
-    }
-}
-
 /// The configured and the registered EID-prefixes.
+///
+/// Every operation on one prefix costs O(log n); a change of what is configured costs as much as what it touches.
 package struct SiteRegistry: Sendable {
     /// How much may be registered. What is beyond is refused.
     package struct Limits: Hashable, Sendable {
         package var etrsPerPrefix = 64
         package var prefixesPerConfigured = 100_000
+        /// In all.
+        package var prefixes = 2_000_000
 
         package init() {}
     }
@@ -225,12 +37,22 @@ package struct SiteRegistry: Sendable {
         }
     }
 
+    /// A registration that is no longer there.
+    package struct Ended: Sendable {
+        package let key: Key
+        /// What was registered for its EID-prefix before.
+        package let before: RegisteredEID
+    }
+
     package private(set) var configured = PrefixTable<ConfiguredEID>()
     package private(set) var registered = PrefixTable<RegisteredEID>()
     /// Configured prefixes by what is answered when nothing is registered there.
     private var native = PrefixTable<Bool>()
     private var dropping = PrefixTable<Bool>()
-    private var deadlines = DeadlineQueue<Key>()
+    /// When the first of an EID-prefix's registrations expires.
+    private var deadlines = SlotDeadlines()
+    /// The locators registered last. Whoever registers many EID-prefixes registers them with equal ones, which are kept once.
+    private var latestLocators: [LocatorRecord] = []
     private let limits: Limits
 
     package init(limits: Limits = Limits()) {
@@ -241,46 +63,73 @@ package struct SiteRegistry: Sendable {
 
     /// Replaces what is configured. A registration stays if `keeps` says so of it and of the configured EID-prefix that it
     /// lies in now; what does not is returned.
+    ///
+    /// - Parameter changedSites: those of which `keeps` may say something else than before. A registration that lies in none of
+    ///   their EID-prefixes, and in none that comes, goes or changes, is not looked at.
     package mutating func configure(
         _ eids: some Sequence<(site: String, eid: SiteEID)>,
+        changedSites: Set<String>,
         keeping keeps: (ETRRegistration, ConfiguredEID) -> Bool
-    ) -> [Key] {
-        let old = registered
-        let oldConfigured = configured
-        configured = PrefixTable()
-        registered = PrefixTable()
-        native = PrefixTable()
-        dropping = PrefixTable()
+    ) -> [Ended] {
+        var wanted = PrefixTable<ConfiguredEID>()
+        var changed: [EIDPrefix] = []
         for (site, eid) in eids {
-            let before = oldConfigured[eid.prefix].flatMap { $0.site == site ? $0.lastRegistration : nil }
-            configured[eid.prefix] = ConfiguredEID(site: site, eid: eid, lastRegistration: before)
-            switch eid.action {
-            case .nativelyForward: native[eid.prefix] = true
-            case .drop: dropping[eid.prefix] = true
+            var new = ConfiguredEID(site: site, eid: eid)
+            if let old = configured[eid.prefix] {
+                new.registeredCount = old.registeredCount
+                if old.site == site { new.lastRegistration = old.lastRegistration }
+                if old.site != site || old.eid != eid { changed.append(eid.prefix) }
+            } else {
+                changed.append(eid.prefix)
+            }
+            if changedSites.contains(site) { changed.append(eid.prefix) }
+            wanted[eid.prefix] = new
+        }
+        for (prefix, _) in configured where wanted[prefix] == nil { changed.append(prefix) }
+        configured = wanted
+        for prefix in changed {
+            let action = configured[prefix]?.eid.action
+            native[prefix] = action == .nativelyForward ? true : nil
+            dropping[prefix] = action == .drop ? true : nil
+        }
+        var ended: [Ended] = []
+        var last: EIDPrefix?
+        // What covers others comes before them.
+        for prefix in changed.sorted() where !(last?.covers(prefix) ?? false) {
+            last = prefix
+            for (registered, entry) in registered.moreSpecifics(of: prefix, includingItself: true) {
+                ended += settle(registered, entry, keeping: keeps)
             }
         }
-        var dropped: [Key] = []
-        for (prefix, entry) in old {
-            let match = acceptance(of: prefix)
-            let kept = entry.registrations.filter { registration in
-                guard case .accepted(let configured) = match, configured.site == entry.site else { return false }
-                return keeps(registration, configured)
+        return ended
+    }
+
+    /// Finds out where a registered EID-prefix lies now, and which of its registrations stay.
+    private mutating func settle(
+        _ prefix: EIDPrefix,
+        _ entry: RegisteredEID,
+        keeping keeps: (ETRRegistration, ConfiguredEID) -> Bool
+    ) -> [Ended] {
+        guard let slot = registered.slot(of: prefix) else { return [] }
+        var kept: [ETRRegistration] = []
+        if case .accepted(let match) = acceptance(of: prefix), match.site == entry.site {
+            kept = entry.registrations.filter { keeps($0, match) }
+            if !kept.isEmpty, match.eid.prefix != entry.configured {
+                configured[entry.configured]?.registeredCount -= 1
+                configured[match.eid.prefix]?.registeredCount += 1
+                registered[slot: slot].configured = match.eid.prefix
             }
-            for registration in entry.registrations where !kept.contains(registration) {
-                let key = Key(prefix: prefix, etr: registration.etr)
-                deadlines.remove(key)
-                dropped.append(key)
-            }
-            guard !kept.isEmpty, case .accepted(let match) = match else { continue }
-            registered[prefix] = RegisteredEID(
-                site: match.site,
-                configured: match.eid.prefix,
-                registrations: kept,
-                firstRegistered: entry.firstRegistered
-            )
-            configured[match.eid.prefix]?.registeredCount += 1
         }
-        return dropped
+        guard kept.count < entry.registrations.count else { return [] }
+        if kept.isEmpty {
+            removeEntry(at: slot, configured: entry.configured)
+        } else {
+            registered[slot: slot].registrations = kept
+            setDeadline(slot)
+        }
+        return entry.registrations.filter { !kept.contains($0) }.map {
+            Ended(key: Key(prefix: prefix, etr: $0.etr), before: entry)
+        }
     }
 
     package enum Acceptance: Sendable {
@@ -308,10 +157,19 @@ package struct SiteRegistry: Sendable {
         for prefix: EIDPrefix,
         in match: ConfiguredEID
     ) -> Outcome {
+        var registration = registration
+        if registration.record.locators == latestLocators {
+            registration.record.locators = latestLocators
+        } else {
+            latestLocators = registration.record.locators
+        }
         let outcome = enter(registration, for: prefix, in: match)
-        if outcome != .full, configured[prefix] != nil, let first = registered[prefix]?.firstRegistered {
-            let (time, source) = (registration.lastRegistered, registration.source)
-            configured[prefix]?.lastRegistration = .init(first: first, time: time, source: source)
+        if outcome != .full, let configuredSlot = configured.slot(of: prefix), let slot = registered.slot(of: prefix) {
+            configured[slot: configuredSlot].lastRegistration = .init(
+                first: registered[slot: slot].firstRegistered,
+                time: registration.lastRegistered,
+                source: registration.source
+            )
         }
         return outcome
     }
@@ -321,56 +179,70 @@ package struct SiteRegistry: Sendable {
         for prefix: EIDPrefix,
         in match: ConfiguredEID
     ) -> Outcome {
-        let key = Key(prefix: prefix, etr: registration.etr)
-        guard let entry = registered[prefix] else {
-            guard match.registeredCountNow(in: self) < limits.prefixesPerConfigured else { return .full }
-            registered[prefix] = RegisteredEID(
+        guard let slot = registered.slot(of: prefix) else {
+            guard registered.count < limits.prefixes, let decisive = configured.slot(of: match.eid.prefix),
+                configured[slot: decisive].registeredCount < limits.prefixesPerConfigured
+            else { return .full }
+            let entry = RegisteredEID(
                 site: match.site,
                 configured: match.eid.prefix,
                 registrations: [registration],
                 firstRegistered: registration.firstRegistered
             )
-            configured[match.eid.prefix]?.registeredCount += 1
-            deadlines.set(key, at: registration.expires)
+            deadlines.set(registered.insert(entry, for: prefix), at: registration.expires)
+            configured[slot: decisive].registeredCount += 1
             return .added
         }
-        guard let index = entry.registrations.firstIndex(where: { $0.etr == registration.etr }) else {
-            guard entry.registrations.count < limits.etrsPerPrefix else { return .full }
-            registered[prefix]?.registrations.append(registration)
-            deadlines.set(key, at: registration.expires)
-            return .added
-        }
-        let before = entry.registrations[index]
-        var new = registration
-        new.firstRegistered = before.firstRegistered
-        registered[prefix]?.registrations[index] = new
-        deadlines.set(key, at: new.expires)
-        let isSame =
-            before.record == new.record && before.wantsMerge == new.wantsMerge
-            && before.wantsProxyReply == new.wantsProxyReply
-        return isSame ? .refreshed : .changed
+        let known = registered[slot: slot].registrations.firstIndex { $0.etr == registration.etr }
+        let outcome = registered[slot: slot].take(registration, inPlaceOf: known, limit: limits.etrsPerPrefix)
+        setDeadline(slot)
+        return outcome
     }
 
     /// Removes one ETR's registration. `nil` if there was none.
     package mutating func remove(_ key: Key) -> ETRRegistration? {
-        guard let entry = registered[key.prefix],
-            let index = entry.registrations.firstIndex(where: { $0.etr == key.etr })
+        guard let slot = registered.slot(of: key.prefix),
+            let index = registered[slot: slot].registrations.firstIndex(where: { $0.etr == key.etr })
         else { return nil }
-        deadlines.remove(key)
+        return remove(index, at: slot)
+    }
+
+    private mutating func remove(_ index: Int, at slot: Int32) -> ETRRegistration {
+        let entry = registered[slot: slot]
         if entry.registrations.count == 1 {
-            registered[key.prefix] = nil
-            configured[entry.configured]?.registeredCount -= 1
+            removeEntry(at: slot, configured: entry.configured)
         } else {
-            registered[key.prefix]?.registrations.remove(at: index)
+            registered[slot: slot].registrations.remove(at: index)
+            setDeadline(slot)
         }
         return entry.registrations[index]
     }
 
-    /// When the next registration expires.
-    package mutating func nextExpiry() -> Instant? { deadlines.earliest()?.deadline }
+    private mutating func removeEntry(at slot: Int32, configured prefix: EIDPrefix) {
+        deadlines.remove(slot)
+        registered.remove(slot)
+        configured[prefix]?.registeredCount -= 1
+    }
 
-    /// A registration whose time is over; the caller removes it and asks again.
-    package mutating func popExpired(_ now: Instant) -> Key? { deadlines.popDue(now) }
+    private mutating func setDeadline(_ slot: Int32) {
+        guard let first = registered[slot: slot].registrations.map(\.expires).min() else { return }
+        deadlines.set(slot, at: first)
+    }
+
+    /// When the next registration expires.
+    package var nextExpiry: Instant? { deadlines.earliest?.deadline }
+
+    /// Removes one registration whose time is over, if there is one; of one EID-prefix the earliest first.
+    package mutating func popExpired(_ now: Instant) -> Ended? {
+        guard let (slot, deadline) = deadlines.earliest, deadline <= now else { return nil }
+        let before = registered[slot: slot]
+        guard let index = before.registrations.firstIndex(where: { $0.expires == deadline }) else {
+            preconditionFailure("a deadline that is that of a registration")
+        }
+        let key = Key(prefix: registered.key(at: slot), etr: before.registrations[index].etr)
+        _ = remove(index, at: slot)
+        return Ended(key: key, before: before)
+    }
 
     // MARK: Questions
 
@@ -420,14 +292,70 @@ package struct SiteRegistry: Sendable {
         return .unregistered(EIDPrefix(instanceID: eid.instanceID, prefix), match)
     }
 
+    // MARK: Walks
+
     /// Everything registered in one configured EID-prefix, in order.
     package func registrations(in eid: SiteEID) -> [(key: EIDPrefix, value: RegisteredEID)] {
-        registered.moreSpecifics(of: eid.prefix, includingItself: true).filter { $0.value.configured == eid.prefix }
+        var found: [(key: EIDPrefix, value: RegisteredEID)] = []
+        while let next = first(after: found.last?.key, registeredIn: eid.prefix) { found.append(next) }
+        return found
+    }
+
+    /// What is registered in one configured EID-prefix behind `key`; `nil` gives the first. Costs O(log n) and as much again
+    /// for each longer configured EID-prefix that it passes by.
+    package func first(
+        after key: EIDPrefix?,
+        registeredIn prefix: EIDPrefix
+    ) -> (key: EIDPrefix, value: RegisteredEID)? {
+        var key = key
+        while let next = registered.first(after: key, within: prefix) {
+            if next.value.configured == prefix { return next }
+            key = EIDPrefix(instanceID: prefix.instanceID, next.value.configured.prefix.last)
+        }
+        return nil
+    }
+
+    /// What follows `key` among all EID-prefixes of sites, configured or registered: the rows of lispEidRegistrationTable
+    /// (RFC 7052), in its order with `.byFamily`.
+    package func first(
+        after key: EIDPrefix?,
+        _ order: PrefixOrder = .byInstance
+    ) -> (key: EIDPrefix, configured: ConfiguredEID?, registered: RegisteredEID?)? {
+        let configured = configured.first(after: key, order)
+        let registered = registered.first(after: key, order)
+        switch (configured, registered) {
+        case (let configured?, let registered?) where configured.key == registered.key:
+            return (configured.key, configured.value, registered.value)
+        case (let configured?, let registered?) where order.precedes(registered.key, configured.key):
+            return (registered.key, nil, registered.value)
+        case (let configured?, _): return (configured.key, configured.value, nil)
+        case (nil, let registered?): return (registered.key, nil, registered.value)
+        case (nil, nil): return nil
+        }
     }
 }
 
-extension ConfiguredEID {
-    fileprivate func registeredCountNow(in registry: SiteRegistry) -> Int {
-        registry.configured[eid.prefix]?.registeredCount ?? 0
+extension IPPrefix {
+    /// The last of all prefixes that it covers, in order: the host prefix of its last address.
+    fileprivate var last: IPPrefix {
+        IPPrefix(host: IPAddress(family: family, leftAligned: address.leftAligned | ~Self.mask(length)))
+    }
+}
+
+extension RegisteredEID {
+    /// Adds a registration, or puts it in the place of the same ETR's earlier one.
+    fileprivate mutating func take(_ new: ETRRegistration, inPlaceOf index: Int?, limit: Int) -> SiteRegistry.Outcome {
+        guard let index else {
+            guard registrations.count < limit else { return .full }
+            registrations.append(new)
+            return .added
+        }
+        let before = registrations[index]
+        let isSame =
+            before.record == new.record && before.wantsMerge == new.wantsMerge
+            && before.wantsProxyReply == new.wantsProxyReply
+        registrations[index] = new
+        registrations[index].firstRegistered = before.firstRegistered
+        return isSame ? .refreshed : .changed
     }
 }

@@ -111,28 +111,38 @@ extension ControlLoop {
         )
     }
 
-    func clearMapCache(_ request: ClearMapCacheRequest) throws(ManagementError) -> ClearReport {
+    /// Takes out what the request selects, slice by slice: other events come in between, so that a large map-cache does not hold
+    /// them up.
+    func clearMapCache(_ request: ClearMapCacheRequest) async throws(ManagementError) -> ClearReport {
         guard let itr = router.itr else {
             throw ManagementError(.notOurRole, "this router is no ITR: it has no map-cache")
         }
         let selection = try EIDSelection(family: request.family, instanceID: request.instanceID, eid: request.eid)
-        var victims: [EIDPrefix] = []
-        switch selection.target {
-        case .address(let address):
-            victims = configuration.instances.map(\.id)
+        if case .address(let address) = selection.target {
+            let victims = configuration.instances.map(\.id)
                 .filter { selection.selects(EIDTableKey($0, address.family)) }
                 .compactMap { itr.cache.longestMatch(EID(instanceID: $0, address))?.eid }
-        case .all, .prefix:
-            for scope in scopes(selection) {
-                var key: EIDPrefix?
-                while let entry = itr.cache.first(after: key, within: scope) {
-                    key = entry.eid
-                    victims.append(entry.eid)
-                }
-            }
+            return ClearReport(cleared: clearMapCache(victims))
         }
-        return ClearReport(cleared: clearMapCache(victims))
+        var cleared = 0
+        for scope in scopes(selection) {
+            var slice: [EIDPrefix] = []
+            repeat {
+                var last = slice.last
+                slice = []
+                while slice.count < Self.clearSlice, let entry = router.itr?.cache.first(after: last, within: scope) {
+                    slice.append(entry.eid)
+                    last = entry.eid
+                }
+                cleared += clearMapCache(slice)
+                await Task.yield()
+            } while slice.count == Self.clearSlice
+        }
+        return ClearReport(cleared: cleared)
     }
+
+    /// Entries cleared without a break.
+    private static var clearSlice: Int { 500 }
 
     /// What has to be known of the host's routes before `databaseReport`.
     func routeQuestion() -> RouteSurvey.Question {
@@ -190,7 +200,7 @@ extension ControlLoop {
                             isReachable: true
                         )
                     },
-                    answers: etr.answers[mapping.eid, default: 0]
+                    answers: etr.answers[mapping.eid] ?? 0
                 )
             }
         )

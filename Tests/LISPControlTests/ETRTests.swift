@@ -140,6 +140,32 @@ private func replies(_ actions: [ETRAction]) throws -> [(reply: MapReply, to: En
         #expect(sent.flatMap { $0.register.records.compactMap(\.eidPrefix) }.sorted() == mappings.map(\.eid).sorted())
     }
 
+    @Test func `very many mappings a slice at a time, each Map-Register acknowledged on its own`() throws {
+        let prefixes = (0..<4000).map { "10.\($0 >> 8).\($0 & 255).0/24" }
+        let bench = Bench(settings(prefixes.map { mapping($0) }))
+        var sent: [MapRegister] = []
+        while let due = bench.etr.deadline(), due <= bench.now {
+            let slice = try registers(bench.etr.timeout(now: bench.now)).map(\.register)
+            #expect((1...ETR.sliceLimit).contains(slice.count))
+            sent += slice
+        }
+        #expect(sent.count > ETR.sliceLimit)
+        let registered = sent.flatMap(\.records).compactMap(\.eidPrefix).sorted()
+        let isEachOnce = registered == prefixes.map { EIDPrefix(IPPrefix($0)!) }
+        #expect(isEachOnce)
+        for register in sent.dropFirst() { bench.acknowledge(register) }
+        #expect(bench.etr.statistics[.mapNotifiesAccepted] == UInt64(sent.count - 1))
+        // Only the first is sent again, under a nonce that is now the one that counts.
+        let again = try bench.wait(.seconds(1)).map(\.register)
+        #expect(again.map(\.records) == [sent[0].records])
+        for register in again { bench.acknowledge(register) }
+        #expect(bench.etr.registrars[0].isUp)
+        #expect(bench.etr.statistics[.mapNotifiesAccepted] == UInt64(sent.count))
+        // An acknowledgement counts once.
+        bench.acknowledge(sent[1])
+        #expect(bench.etr.statistics[.mapNotifiesAccepted] == UInt64(sent.count))
+    }
+
     @Test func `TTL 0 when it withdraws`() throws {
         let bench = Bench()
         _ = try bench.wait(.zero)

@@ -18,8 +18,18 @@ private final class Bench {
     var now = Instant.zero
     var random = SplitMix(seed: 1)
 
-    init(limit: Int = 100, resolvers: [IPAddress] = [Bench.resolver]) {
-        itr = ITR(settings: ITRSettings(mapResolvers: resolvers, rlocs: [Self.rloc], mapCacheLimit: limit))
+    init(limit: Int = 100, resolvers: [IPAddress] = [Bench.resolver], questionLimit: Int = 10_000) {
+        itr = ITR(
+            settings: ITRSettings(mapResolvers: resolvers, rlocs: [Self.rloc], mapCacheLimit: limit),
+            questionLimit: questionLimit
+        )
+    }
+
+    /// Learns the mapping of a prefix by asking for its first host and answering.
+    func learn(_ record: EIDRecord) throws -> [ITRAction] {
+        guard let eid = record.eidPrefix else { return [] }
+        let request = try requests(miss("\(eid.prefix.address)"))
+        return reply(try #require(request.first).nonce, [record])
     }
 
     static func packet(to destination: String, size: Int = 100) -> ForwardingMiss {
@@ -470,5 +480,169 @@ private func entries(_ actions: [ITRAction]) -> [EIDPrefix: ForwardingAction] {
         _ = bench.reply(request.nonce, [Bench.record("10.2.0.0/16", rlocs: [rloc, "198.51.100.7"])])
         let entry = bench.itr.cache.first(after: nil)
         #expect(entry?.locators.map { $0.id != nil } == [false, true])
+    }
+}
+
+private func updates(_ actions: [ITRAction]) -> [ForwardingUpdate] {
+    actions.flatMap { action -> [ForwardingUpdate] in
+        guard case .forwarding(let updates) = action else { return [] }
+        return updates
+    }
+}
+
+@Suite struct `The ITR with many entries` {
+    @Test func `shares one locator set among those with the same locators, and keeps it until the last goes`() throws {
+        let bench = Bench()
+        func sets(_ actions: [ITRAction]) -> [ForwardingUpdate] {
+            updates(actions).filter { update in
+                switch update {
+                case .putLocatorSet, .deleteLocatorSet, .putLocator, .deleteLocator: true
+                case .putEntry, .deleteEntry, .putOwnPrefix, .deleteOwnPrefix: false
+                }
+            }
+        }
+        let first = try bench.learn(Bench.record("10.2.0.0/16"))
+        #expect(sets(first).count == 2)
+        let second = try bench.learn(Bench.record("10.3.0.0/16"))
+        #expect(sets(second) == [])
+        #expect(Set(entries(first).values) == Set(entries(second).values))
+        // Another weight is another set; the RLOC is the same one.
+        var heavier = Bench.record("10.4.0.0/16")
+        heavier.locators[0].weight = 7
+        let third = try bench.learn(heavier)
+        #expect(sets(third).count == 1)
+        #expect(Set(entries(third).values).isDisjoint(with: entries(first).values))
+        #expect(bench.itr.locators.locators.map(\.users) == [3])
+
+        let prefixes = ["10.2.0.0/16", "10.4.0.0/16", "10.3.0.0/16"].map { EIDPrefix(IPPrefix($0)!) }
+        #expect(sets(bench.itr.clear([prefixes[0]]).actions) == [])
+        #expect(sets(bench.itr.clear([prefixes[1]]).actions) == [.deleteLocatorSet(LocatorSetID(rawValue: 2))])
+        #expect(
+            sets(bench.itr.clear([prefixes[2]]).actions) == [
+                .deleteLocatorSet(LocatorSetID(rawValue: 1)), .deleteLocator(LocatorID(rawValue: 1)),
+            ]
+        )
+    }
+
+    @Test func `after the limit has shrunk lets those go that end first, a slice at a time`() throws {
+        let bench = Bench(limit: 5000)
+        let count = 3 * ITR.sliceLimit
+        for number in 0..<count {
+            // The later in order, the sooner it ends.
+            let prefix = "10.\(number >> 8).\(number & 255).0/24"
+            _ = try bench.learn(Bench.record(prefix, ttl: UInt32(2 * count - number)))
+        }
+        let settings = ITRSettings(mapResolvers: [Bench.resolver], rlocs: [Bench.rloc], mapCacheLimit: 10)
+        #expect(bench.itr.reconfigure(settings, now: bench.now) == [])
+        var slices = 0
+        while bench.itr.cache.count > 10 {
+            let before = bench.itr.cache.count
+            let due = bench.itr.deadline()
+            #expect(due.map { $0 <= bench.now } == true)
+            let actions = bench.itr.timeout(now: bench.now, using: &bench.random) { _ in 0 }
+            let gone = before - bench.itr.cache.count
+            #expect(gone == min(before - 10, ITR.sliceLimit))
+            #expect(
+                updates(actions).count {
+                    if case .deleteEntry = $0 { true } else { false }
+                } == gone
+            )
+            slices += 1
+        }
+        #expect(slices == 3)
+        #expect(bench.itr.statistics[.evictions] == UInt64(count - 10))
+        #expect(bench.itr.cache.first(after: nil)?.eid == EIDPrefix(IPPrefix("10.0.0.0/24")!))
+        #expect(bench.itr.cache[EIDPrefix(IPPrefix("10.0.9.0/24")!)] != nil)
+        let due = bench.itr.deadline()
+        #expect(due.map { $0 > bench.now } == true)
+    }
+
+    @Test func `that end together takes out a slice at a time`() throws {
+        let bench = Bench(limit: 5000)
+        for number in 0..<(2 * ITR.sliceLimit + 1) {
+            _ = try bench.learn(Bench.negative("10.\(number >> 8).\(number & 255).0/24", .nativelyForward, ttl: 1))
+        }
+        bench.now = bench.now + .seconds(60)
+        var left: [Int] = []
+        while let due = bench.itr.deadline(), due <= bench.now {
+            _ = bench.itr.timeout(now: bench.now, using: &bench.random) { _ in 0 }
+            left.append(bench.itr.cache.count)
+        }
+        #expect(left == [ITR.sliceLimit + 1, 1, 0])
+    }
+
+    @Test func `tells a change of its own families once for each set, not for each entry`() throws {
+        let bench = Bench()
+        let rlocs = ["198.51.100.2", "2001:db8::2"]
+        for number in 0..<50 { _ = try bench.learn(Bench.record("10.\(number).0.0/16", rlocs: rlocs)) }
+        let first = EIDPrefix(IPPrefix("10.0.0.0/16")!)
+        #expect(bench.itr.locators.locators.map(\.users) == [50])
+        bench.now = bench.now + .seconds(9)
+        let both = ITRSettings(
+            mapResolvers: [Bench.resolver],
+            rlocs: [Bench.rloc, IPAddress("2001:db8::1")!],
+            mapCacheLimit: 100
+        )
+        let changes = updates(bench.itr.reconfigure(both, now: bench.now))
+        let (one, two) = (LocatorID(rawValue: 1), LocatorID(rawValue: 2))
+        #expect(
+            changes == [
+                .putLocator(two, address: IPAddress("2001:db8::2")!, source: nil, up: true, mtu: 0),
+                .putLocatorSet(
+                    LocatorSetID(rawValue: 1),
+                    [one, two].map { LocatorSlot(locator: $0, priority: 1, weight: 100) }
+                ),
+            ]
+        )
+        #expect(bench.itr.locators.locators.map(\.users) == [50, 50])
+        #expect(bench.itr.cache[first]?.locators.map(\.since) == [.zero, bench.now])
+        #expect(bench.itr.cache[first]?.locators.map(\.stateChanges) == [0, 1])
+
+        var six = both
+        six.rlocs = [IPAddress("2001:db8::1")!]
+        #expect(
+            updates(bench.itr.reconfigure(six, now: bench.now)) == [
+                .putLocatorSet(LocatorSetID(rawValue: 1), [LocatorSlot(locator: two, priority: 1, weight: 100)]),
+                .deleteLocator(one),
+            ]
+        )
+        #expect(bench.itr.locators.locators.map(\.users) == [50])
+    }
+}
+
+@Suite struct `At the limit of questions` {
+    @Test func `the one that has rested longest makes room for a new EID`() throws {
+        let bench = Bench(questionLimit: 3)
+        for host in 1...3 {
+            #expect(try requests(bench.miss("10.\(host).0.1")).count == 1)
+            _ = bench.wait(.milliseconds(100))
+        }
+        // All are being asked for, and packets wait for each.
+        #expect(bench.miss("10.4.0.1") == [])
+        #expect(bench.itr.statistics[.questionLimit] == 1)
+        _ = bench.wait(.seconds(10))
+        #expect(bench.itr.statistics[.unansweredQuestions] == 3)
+        #expect(try requests(bench.miss("10.4.0.1")).count == 1)
+        #expect(bench.itr.statistics[.restCutShort] == 1)
+        #expect(bench.itr.statistics[.questionLimit] == 1)
+        // 10.1.0.1 had rested longest: it is the one that is asked for anew, in the place of the next.
+        #expect(bench.miss("10.3.0.1") == [])
+        #expect(try requests(bench.miss("10.1.0.1")).count == 1)
+        #expect(bench.itr.statistics[.restCutShort] == 2)
+        #expect(bench.miss("10.3.0.1") == [])
+        #expect(try requests(bench.miss("10.2.0.1")).count == 1)
+        #expect(bench.miss("10.5.0.1") == [])
+        #expect(bench.itr.statistics[.questionLimit] == 2)
+    }
+
+    @Test func `a question that asks again after its rest keeps its place`() throws {
+        let bench = Bench(questionLimit: 1)
+        _ = bench.miss("10.1.0.1")
+        _ = bench.wait(.seconds(10))
+        #expect(bench.miss("10.1.0.1") == [])
+        #expect(try requests(bench.wait(.seconds(30))).count == 1)
+        #expect(bench.miss("10.2.0.1") == [])
+        #expect(bench.itr.statistics[.restCutShort] == 0)
+        #expect(bench.itr.statistics[.questionLimit] == 1)
     }
 }

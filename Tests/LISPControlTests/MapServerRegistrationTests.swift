@@ -265,6 +265,21 @@ import Testing
         #expect(bench.targets("10.1.2.3").isEmpty)
     }
 
+    @Test func `what ends together goes a slice at a time`() throws {
+        let bench = MapServerBench()
+        let parts = (0..<250).map { record("10.1.\($0).0/24") }
+        for begin in stride(from: 0, to: parts.count, by: 50) { try bench.register(Array(parts[begin..<begin + 50])) }
+        try bench.register([record("10.1.0.0/16")])
+        bench.now = .zero + .seconds(180)
+        var left: [Int] = []
+        while let due = bench.server.deadline(), due <= bench.now {
+            #expect(bench.timeout().events.count <= MapServer.sliceLimit)
+            left.append(bench.server.registry.registered.count)
+        }
+        #expect(left == [51, 0])
+        #expect(bench.server.statistics[.registrationsExpired] == 251)
+    }
+
     @Test func `with the T-bit the record's TTL is the registration's life`() throws {
         let bench = MapServerBench()
         try bench.register([record("10.1.0.0/16", ttl: 1)], ttlCounts: true)
@@ -401,6 +416,37 @@ import Testing
         try bench.register([record("10.1.0.0/16", ["198.51.100.1"])], by: Self.one, merge: true, notify: false)
         let actions = try bench.register([record("10.1.0.0/16", ttl: 0)], by: Self.one, merge: true, notify: false)
         #expect(text(try actions.notifies().flatMap(\.records)) == [#"10.1.0.0/16 1440min ["198.51.100.2"]"#])
+    }
+
+    @Test func `no more Map-Notifies wait for an answer than the limit allows`() {
+        var notifier = MapNotifier(limit: 2)
+        func notify(_ prefix: String, nonce: UInt64) -> ControlDatagram? {
+            let record = record(prefix)
+            let registration = ETRRegistration(
+                etr: .source(Self.one.source.address),
+                source: Self.one.source,
+                local: mapServerAddress,
+                record: record,
+                wantsProxyReply: false,
+                wantsMerge: true,
+                wantsMapNotify: true,
+                nonce: Nonce(rawValue: 1),
+                key: Self.one.key,
+                registered: .zero,
+                expires: .zero + .seconds(180)
+            )
+            let nonce = Nonce(rawValue: nonce)
+            return notifier.notify(registration, for: eidPrefix(prefix), of: record, nonce: nonce, now: .zero)
+        }
+        #expect(notify("10.1.1.0/24", nonce: 1) != nil)
+        #expect(notify("10.1.2.0/24", nonce: 2) != nil)
+        #expect(notify("10.1.3.0/24", nonce: 3) == nil)
+        // A newer one for the same registration takes the place of the older.
+        #expect(notify("10.1.2.0/24", nonce: 4) != nil)
+        notifier.cancel(.init(prefix: eidPrefix("10.1.1.0/24"), etr: .source(Self.one.source.address)))
+        #expect(notify("10.1.3.0/24", nonce: 5) != nil)
+        #expect(notifier.timeout(now: .zero + .seconds(3), limit: 1).count == 1)
+        #expect(notifier.timeout(now: .zero + .seconds(3), limit: 9).count == 1)
     }
 
     @Test func `without the merge bit nobody is told`() throws {

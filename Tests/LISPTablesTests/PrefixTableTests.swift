@@ -1,8 +1,9 @@
 // The trie against a linear list, on random prefixes that crowd into small corners so that they nest and part often.
 
-import LISPTables
 import LISPWire
 import Testing
+
+@testable import LISPTables
 
 /// Randomness that repeats from its seed (SplitMix64).
 struct SeededGenerator: RandomNumberGenerator {
@@ -56,6 +57,24 @@ func randomEID(_ generator: inout SeededGenerator) -> EID {
     )
 }
 
+/// The index of the row of an EID-prefix in a table of LISP-MIB, as sub-identifiers: the octets of the LispAddressType, then the string
+/// with its own length. An address in an instance is a canonical one: type 2, instance ID, AFI, address (RFC 7052, RFC 8060).
+private func mibIndex(_ eid: EIDPrefix) -> [UInt32] {
+    func octets(_ value: some FixedWidthInteger) -> [UInt32] {
+        (0..<value.bitWidth / 8).reversed().map { UInt32(truncatingIfNeeded: value >> ($0 * 8)) & 0xff }
+    }
+    let afi: UInt16
+    let plain: [UInt32]
+    switch eid.prefix.address {
+    case .v4(let address): (afi, plain) = (1, octets(address.rawValue))
+    case .v6(let address): (afi, plain) = (2, octets(address.rawValue))
+    }
+    let isPlain = eid.instanceID == .default
+    let address = isPlain ? plain : [2] + octets(eid.instanceID.rawValue) + octets(afi) + plain
+    let text = octets(isPlain ? afi : 16387) + [UInt32(address.count)] + address + [UInt32(eid.prefix.length)]
+    return [UInt32(text.count), UInt32(text.count)] + text
+}
+
 private func host(_ eid: EID) -> EIDPrefix {
     EIDPrefix(instanceID: eid.instanceID, IPPrefix(host: eid.address))
 }
@@ -78,6 +97,7 @@ private func host(_ eid: EID) -> EIDPrefix {
             }
             #expect(table.count == list.count)
             if step % 7 == 0 { compare(table, list, &generator) }
+            if step % 50 == 0 { compareByFamily(table, list, after: randomPrefix(&generator)) }
             if step % 500 == 0 {
                 #expect(table.map(\.key) == list.keys.sorted())
                 #expect(table.map(\.value) == list.sorted { $0.key < $1.key }.map(\.value))
@@ -107,6 +127,46 @@ private func host(_ eid: EID) -> EIDPrefix {
             #expect(table.first(after: some)?.key == list.keys.filter { $0 > some }.min())
         }
         #expect(table.first(after: nil)?.key == list.keys.min())
+        let within = below.first { $0 > key }
+        #expect(table.first(after: key, within: key)?.key == within)
+        #expect(table.first(after: nil, within: key)?.key == below.first)
+    }
+
+    /// Of all that has a greater index in a table of LISP-MIB, what has the least.
+    private func compareByFamily(_ table: PrefixTable<Int>, _ list: [EIDPrefix: Int], after key: EIDPrefix) {
+        let index = mibIndex(key)
+        let beyond = list.keys.filter { index.lexicographicallyPrecedes(mibIndex($0)) }
+        #expect(
+            table.first(after: key, .byFamily)?.key
+                == beyond.min { mibIndex($0).lexicographicallyPrecedes(mibIndex($1)) }
+        )
+        #expect(
+            table.first(after: nil, .byFamily)?.key
+                == list.keys.min { mibIndex($0).lexicographicallyPrecedes(mibIndex($1)) }
+        )
+    }
+
+    @Test func `is walked in steps, with changes in between, past everything that stays and nothing twice`() {
+        var generator = SeededGenerator.printed("PrefixTable walk")
+        for order in [PrefixOrder.byInstance, .byFamily] {
+            var table = PrefixTable<Bool>()
+            let keys = Set((0..<400).map { _ in randomPrefix(&generator) })
+            for key in keys { table[key] = true }
+            var untouched = keys
+            var seen: [EIDPrefix] = []
+            while let (key, _) = table.first(after: seen.last, order) {
+                seen.append(key)
+                for _ in 0..<2 {
+                    let other = randomPrefix(&generator)
+                    table[other] = Bool.random(using: &generator) ? true : nil
+                    untouched.remove(other)
+                }
+                // Also what the walk stands on may go.
+                if Bool.random(using: &generator) { table[key] = nil }
+            }
+            #expect(untouched.isSubset(of: seen))
+            #expect(zip(seen, seen.dropFirst()).allSatisfy { order.precedes($0, $1) })
+        }
     }
 
     @Test func `changes a value in place`() throws {

@@ -11,7 +11,7 @@ import Testing
 
     private static func registry(_ eids: [SiteEID], limits: SiteRegistry.Limits = .init()) -> SiteRegistry {
         var registry = SiteRegistry(limits: limits)
-        _ = registry.configure(eids.map { (site: "site", eid: $0) }) { _, _ in true }
+        _ = registry.configure(eids.map { (site: "site", eid: $0) }, changedSites: []) { _, _ in true }
         return registry
     }
 
@@ -93,9 +93,9 @@ import Testing
         #expect(Self.register(Self.registration("10.1.2.0/24", at: 9), in: &registry) == .added)
         #expect(registry.remove(.init(prefix: eid.prefix, etr: registration.etr)) != nil)
         #expect(registry.configured[eid.prefix]?.lastRegistration == last)
-        _ = registry.configure([(site: "site", eid: eid)]) { _, _ in true }
+        _ = registry.configure([(site: "site", eid: eid)], changedSites: []) { _, _ in true }
         #expect(registry.configured[eid.prefix]?.lastRegistration == last)
-        _ = registry.configure([(site: "other", eid: eid)]) { _, _ in true }
+        _ = registry.configure([(site: "other", eid: eid)], changedSites: []) { _, _ in true }
         #expect(registry.configured[eid.prefix]?.lastRegistration == nil)
     }
 
@@ -111,13 +111,13 @@ import Testing
                 .zero, .zero + .seconds(60),
             ]
         )
-        #expect(registry.nextExpiry() == .zero + .seconds(240))
-        #expect(registry.popExpired(.zero + .seconds(239)) == nil)
+        #expect(registry.nextExpiry == .zero + .seconds(240))
+        #expect(registry.popExpired(.zero + .seconds(239))?.key == nil)
         let expired = registry.popExpired(.zero + .seconds(240))
-        #expect(expired?.etr == .named(XTRID(rawValue: 2), SiteID(rawValue: 0)))
-        #expect(registry.remove(expired!) != nil)
+        #expect(expired?.key.etr == .named(XTRID(rawValue: 2), SiteID(rawValue: 0)))
+        #expect(expired?.before.registrations.count == 2)
         #expect(registry.registered[Self.prefix("10.1.0.0/16")]?.registrations.count == 1)
-        #expect(registry.nextExpiry() == .zero + .seconds(290))
+        #expect(registry.nextExpiry == .zero + .seconds(290))
     }
 
     @Test func `a question is answered by what covers it, else by what holds its first address`() {

@@ -10,6 +10,9 @@ package struct ETR: Sendable {
     static let largestPacket: [AddressFamily: Int] = [.ipv4: 576, .ipv6: 1280]
     /// The record count of a message has eight bits.
     static let recordLimit = 255
+    /// The most Map-Registers that leave in one `timeout`. When more are due the next is due at once, so that the owner can see to
+    /// other things in between.
+    static let sliceLimit = 50
 
     /// One Map-Server with the Map-Registers that go to it.
     package struct Registrar: Sendable {
@@ -34,11 +37,13 @@ package struct ETR: Sendable {
     package private(set) var registrars: [Registrar]
     package private(set) var statistics = Tally<ETREvent>()
     /// How many Map-Requests were answered with each mapping.
-    package private(set) var answers: [EIDPrefix: UInt64] = [:]
+    package private(set) var answers = PrefixTable<UInt64>()
     /// The next nonce of a Map-Register. It only grows, also over restarts: the owner saves it.
     package private(set) var nextNonce: UInt64
     private var limiter: MapReplyLimiter
     private var timers = DeadlineQueue<Timer>()
+    /// Which registration a Map-Notify with a nonce answers.
+    private var outstanding: [Nonce: Timer] = [:]
 
     /// When the Map-Register of a registration is due.
     private struct Timer: Hashable, Comparable {
@@ -114,9 +119,12 @@ package struct ETR: Sendable {
 
     private mutating func setTimers() {
         timers.removeAll()
+        outstanding = [:]
         for (server, registrar) in registrars.enumerated() {
             for (index, registration) in registrar.registrations.enumerated() {
-                timers.set(Timer(registrar: server, registration: index), at: registration.due)
+                let timer = Timer(registrar: server, registration: index)
+                timers.set(timer, at: registration.due)
+                for nonce in registration.outstanding { outstanding[nonce] = timer }
             }
         }
     }
@@ -125,7 +133,7 @@ package struct ETR: Sendable {
     package mutating func timeout(now: Instant) -> [ETRAction] {
         var actions: [ETRAction] = []
         var due: [Timer] = []
-        while let timer = timers.popDue(now) { due.append(timer) }
+        while due.count < Self.sliceLimit, let timer = timers.popDue(now) { due.append(timer) }
         for timer in due.sorted() {
             let server = timer.registrar
             let peer = registrars[server].peer
@@ -138,10 +146,19 @@ package struct ETR: Sendable {
             registrars[server].mapRegistersSent += 1
             registrars[server].registrations[timer.registration]
                 .sent(nonce, wantsMapNotify: peer.wantsMapNotify, now: now)
+            noteOutstanding(timer, since: registration)
             timers.set(timer, at: registrars[server].registrations[timer.registration].due)
             actions.append(.send(datagram))
         }
         return actions
+    }
+
+    /// The nonces that a registration waits for have changed.
+    private mutating func noteOutstanding(_ timer: Timer, since before: Registration) {
+        for nonce in before.outstanding { outstanding[nonce] = nil }
+        for nonce in registrars[timer.registrar].registrations[timer.registration].outstanding {
+            outstanding[nonce] = timer
+        }
     }
 
     /// Withdraws every mapping from every Map-Server: Map-Registers with TTL 0 (RFC 9301 section 8.2).
@@ -166,9 +183,8 @@ package struct ETR: Sendable {
         now: Instant
     ) -> [ETRAction] {
         let family = notify.records.first?.eidPrefix?.prefix.family
-        for server in registrars.indices {
-            let registrations = registrars[server].registrations
-            guard let index = registrations.firstIndex(where: { $0.isOutstanding(notify.nonce) }) else { continue }
+        if let timer = outstanding[notify.nonce] {
+            let server = timer.registrar
             guard verify(raw, with: registrars[server].peer.keys) != nil else {
                 registrars[server].authenticationFailures += 1
                 statistics.add(.mapNotifyWrongAuthentication, family)
@@ -176,18 +192,13 @@ package struct ETR: Sendable {
             }
             statistics.add(.mapNotifiesAccepted, family)
             registrars[server].mapNotifiesAccepted += 1
-            let before = registrations[index]
-            registrars[server].registrations[index]
+            let before = registrars[server].registrations[timer.registration]
+            registrars[server].registrations[timer.registration]
                 .acknowledged(Set(notify.records.compactMap(\.eidPrefix)), now: now)
-            timers.set(
-                Timer(registrar: server, registration: index),
-                at: registrars[server].registrations[index].due
-            )
-            return changes(
-                from: before,
-                to: registrars[server].registrations[index],
-                server: registrars[server].peer.address
-            )
+            noteOutstanding(timer, since: before)
+            let after = registrars[server].registrations[timer.registration]
+            timers.set(timer, at: after.due)
+            return changes(from: before, to: after, server: registrars[server].peer.address)
         }
         guard let server = registrars.firstIndex(where: { $0.peer.address == source.address }) else {
             statistics.add(.mapNotifyUnknownServer, family)
@@ -269,7 +280,9 @@ package struct ETR: Sendable {
         }
         statistics.add(request.isProbe ? .probesAnswered : .mapRequestsAnswered, family)
         // A probe may name an EID that is not ours: that gets no counter of its own, or strangers could make any number.
-        for eid in records.compactMap(\.eidPrefix) where database[eid] != nil { answers[eid, default: 0] += 1 }
+        for eid in records.compactMap(\.eidPrefix) where database[eid] != nil {
+            answers[eid] = (answers[eid] ?? 0) + 1
+        }
         let reply = MapReply(isProbe: request.isProbe, nonce: request.nonce, records: records)
         return [
             .send(
@@ -343,7 +356,7 @@ package struct ETR: Sendable {
         }
         settings = new
         database = newDatabase
-        answers = answers.filter { database[$0.key] != nil }
+        for (eid, _) in answers where database[eid] == nil { answers[eid] = nil }
         registrars = new.mapServers.map { peer in
             var registrar = registrar(peer, now: now)
             guard let before = oldRegistrars.first(where: { $0.peer.address == peer.address }) else { return registrar }

@@ -19,7 +19,7 @@ package struct Registration: Sendable {
     private let changed: Instant
     private var retransmission = Self.firstRetransmission
     /// The nonces that a Map-Notify may carry: those of the Map-Registers since the last acknowledgement.
-    private var outstanding: [Nonce] = []
+    private(set) var outstanding: [Nonce] = []
     package private(set) var due: Instant
     package private(set) var lastSent: Instant?
     package private(set) var lastAcknowledged: Instant?
@@ -47,8 +47,6 @@ package struct Registration: Sendable {
         due = now + retransmission
         retransmission = min(retransmission * 2, Self.longestRetransmission)
     }
-
-    package func isOutstanding(_ nonce: Nonce) -> Bool { outstanding.contains(nonce) }
 
     /// An authenticated Map-Notify with an outstanding nonce arrived.
     package mutating func acknowledged(_ accepted: Set<EIDPrefix>, now: Instant) {

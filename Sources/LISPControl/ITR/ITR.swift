@@ -12,17 +12,12 @@ import LISPWire
 /// Does no I/O and reads no clock: events come in with `now`, actions go out. The owner carries them out in order and calls
 /// `timeout` at `deadline()`.
 package struct ITR: Sendable {
-    /// The most EIDs that are asked for at a time.
-    static let questionLimit = 10_000
     /// How long a mapping is kept whose Record TTL leaves it to us.
     static let ownChoiceOfTTL = Duration.seconds(24 * 3600)
 
-    private enum Timer: Hashable {
-        /// A question has to be asked again, given up or forgotten.
-        case question(EIDPrefix)
-        /// The last tenth of an entry's life: see whether it is in use.
-        case refresh(EIDPrefix)
-    }
+    /// The most entries that are looked at in one `timeout`. When more are due the next is due at once, so that the owner can see
+    /// to other things in between.
+    static let sliceLimit = 500
 
     package private(set) var settings: ITRSettings
     package private(set) var cache: MapCache
@@ -35,14 +30,24 @@ package struct ITR: Sendable {
     private var targets: [Nonce: EIDPrefix] = [:]
     private var askedResolver: [Nonce: IPAddress] = [:]
     private var held: HeldPackets
-    private var timers = DeadlineQueue<Timer>()
+    /// When each question has to be asked again, given up or forgotten.
+    private var timers = DeadlineQueue<EIDPrefix>()
+    /// Questions that rest, by when that began: the first to make room.
+    private var resting = DeadlineQueue<EIDPrefix>()
     private var nextMapping: UInt32 = 1
+    /// The most EIDs that are asked for, or rest after that, at a time.
+    private let questionLimit: Int
 
-    package init(settings: ITRSettings, holdLimits: HeldPackets.Limits = .init()) {
+    package init(
+        settings: ITRSettings,
+        holdLimits: HeldPackets.Limits = .init(),
+        questionLimit: Int = 10_000
+    ) {
         self.settings = settings
         self.cache = MapCache(limit: settings.mapCacheLimit)
         self.resolvers = settings.mapResolvers.map(MapResolverState.init)
         self.held = HeldPackets(limits: holdLimits)
+        self.questionLimit = questionLimit
     }
 
     // MARK: Packets
@@ -78,7 +83,7 @@ package struct ITR: Sendable {
             }
             return []
         }
-        guard questions.count < Self.questionLimit else {
+        guard questions.count < questionLimit || forgetResting() else {
             statistics.add(.questionLimit, miss.destination.address.family)
             return []
         }
@@ -105,7 +110,7 @@ package struct ITR: Sendable {
         var question = question
         defer {
             questions[question.target] = question
-            timers.set(.question(question.target), at: question.deadline)
+            timers.set(question.target, at: question.deadline)
         }
         guard !resolvers.isEmpty, !settings.rlocs.isEmpty else { return [] }
         // Every second unanswered try goes to the next Map-Resolver.
@@ -133,6 +138,15 @@ package struct ITR: Sendable {
         ]
     }
 
+    /// Makes room for a question: the one that has rested longest goes, and with it the rest of its silence. Packets wait for
+    /// none of those. `false` if none rests.
+    private mutating func forgetResting() -> Bool {
+        guard let (target, _) = resting.earliest() else { return false }
+        _ = close(target)
+        statistics.add(.restCutShort, target.prefix.family)
+        return true
+    }
+
     private mutating func forget(_ nonce: Nonce) {
         targets[nonce] = nil
         askedResolver[nonce] = nil
@@ -143,7 +157,8 @@ package struct ITR: Sendable {
         guard let question = questions[target] else { return [] }
         for (nonce, _) in question.nonces { forget(nonce) }
         questions[target] = nil
-        timers.remove(.question(target))
+        timers.remove(target)
+        resting.remove(target)
         return takeHeld(for: target)
     }
 
@@ -206,7 +221,7 @@ package struct ITR: Sendable {
         }
         // The mapping system now divides the space otherwise. The old entry goes last, so that its packets always find one.
         if isRefresh, !records.contains(where: { $0.eid == target }), let stale = cache.remove(target) {
-            actions += forgotten(stale)
+            actions += removed(stale)
         }
         pause(question, now: now)
         // Whoever else waits for an address inside the answer need not ask any more.
@@ -228,7 +243,7 @@ package struct ITR: Sendable {
         question.answeredInVain()
         guard question.deadline > now else { return }
         questions[question.target] = question
-        timers.set(.question(question.target), at: question.deadline)
+        timers.set(question.target, at: question.deadline)
     }
 
     private mutating func noteAnswer(to question: Question, nonce: Nonce, now: Instant) {
@@ -269,41 +284,47 @@ package struct ITR: Sendable {
         now: Instant
     ) -> [ITRAction] {
         guard record.ttlMinutes > 0 else {
-            return cache.remove(eid).map { forgotten($0) } ?? []
+            return cache.remove(eid).map { removed($0) } ?? []
         }
         var actions: [ITRAction] = []
         let old = cache[eid]
-        if old == nil, cache.isFull, let victim = cache.oldest(), let evicted = cache.remove(victim) {
-            statistics.add(.evictions, victim.prefix.family)
-            actions += forgotten(evicted)
-        }
+        if old == nil, cache.isFull { actions += evictOldest() }
         if record.locators.isEmpty { statistics.add(.negativeMapReplies, eid.prefix.family) }
-        let mapping = old?.mapping ?? newMapping()
+        let content = MappingContent(record, from: source)
+        let (handle, locatorSet, isNew) = cache.hold(content)
+        var (ids, updates) = acquireLocators(of: content, now: now)
+        if isNew {
+            cache.setLocators(ids, of: handle)
+            if !content.locators.isEmpty { updates.append(.putLocatorSet(locatorSet, Self.slots(content, ids))) }
+        }
         let life = record.ttlMinutes == .max ? Self.ownChoiceOfTTL : .seconds(60 * Int64(record.ttlMinutes))
-        var entry = MapCacheEntry(
-            eid: eid,
+        let mapping = old?.mapping ?? newMapping()
+        let replaced = cache.put(
+            eid,
             mapping: mapping,
-            locatorSet: LocatorSetID(rawValue: mapping.rawValue),
-            action: record.action,
-            locators: record.locators.map { MapCacheLocator(record: $0, since: now) },
-            mapVersion: record.mapVersion,
-            isAuthoritative: record.isAuthoritative,
-            source: source,
-            installed: old?.installed ?? now,
-            refreshed: now,
+            content: handle,
+            now: now,
             expires: now + life,
-            refreshDue: now + life * 9 / 10,
-            packetsAtRefreshCheck: nil
+            // Negative entries are asked for again when a packet comes after their end.
+            refreshDue: content.locators.isEmpty ? nil : now + life * 9 / 10
         )
-        actions += install(&entry, replacing: old, now: now)
-        cache.put(entry)
+        let forwarding = Self.forwardingAction(content, locatorSet)
+        updates.append(.putEntry(eid, mapping: mapping, action: forwarding))
+        if let replaced { updates += released(replaced) }
+        actions.append(.forwarding(updates))
         if old == nil { statistics.add(.entriesCreated, eid.prefix.family) }
-        if entry.isNegative {
-            timers.remove(.refresh(eid))
-        } else {
-            timers.set(.refresh(eid), at: entry.refreshDue)
+        switch (content.locators.isEmpty, old?.isNegative ?? true) {
+        case (true, false): actions.append(.remoteEIDForgotten(eid))
+        case (false, true): actions.append(.remoteEIDKnown(eid))
+        case (true, true), (false, false): break
         }
         return actions
+    }
+
+    private mutating func evictOldest() -> [ITRAction] {
+        guard let victim = cache.oldest, let evicted = cache.remove(victim) else { return [] }
+        statistics.add(.evictions, victim.prefix.family)
+        return removed(evicted)
     }
 
     private mutating func newMapping() -> MappingID {
@@ -311,39 +332,37 @@ package struct ITR: Sendable {
         return MappingID(rawValue: nextMapping)
     }
 
-    /// Brings the forwarding state from `old` to `entry`: children first, and what is no longer used last.
-    private mutating func install(
-        _ entry: inout MapCacheEntry,
-        replacing old: MapCacheEntry?,
+    /// The usable locators of a content, each with `users` users more, and what the forwarding state has to know of them.
+    private mutating func acquireLocators(
+        of content: MappingContent,
+        users: Int = 1,
         now: Instant
-    ) -> [ITRAction] {
+    ) -> (ids: [LocatorID?], updates: [ForwardingUpdate]) {
         var updates: [ForwardingUpdate] = []
-        var slots: [LocatorSlot] = []
-        for index in entry.locators.indices {
-            let record = entry.locators[index].record
-            guard let address = entry.locators[index].address, isUsable(record, at: address) else { continue }
-            let (id, update) = locators.acquire(address, now: now)
+        let ids = content.locators.map { record -> LocatorID? in
+            guard let address = record.address.ipAddress, isUsable(record, at: address) else { return nil }
+            let (id, update) = locators.acquire(address, users: users, now: now)
             if let update { updates.append(update) }
-            entry.locators[index].id = id
-            slots.append(LocatorSlot(locator: id, priority: record.priority, weight: record.weight))
+            return id
         }
-        for index in entry.locators.indices {
-            let address = entry.locators[index].record.address
-            guard let before = old?.locators.first(where: { $0.record.address == address }) else { continue }
-            entry.locators[index].follow(before, now: now)
+        return (ids, updates)
+    }
+
+    private mutating func releaseLocators(
+        of content: MappingContent,
+        _ ids: [LocatorID?],
+        users: Int = 1
+    ) -> [ForwardingUpdate] {
+        zip(content.locators, ids).compactMap { record, id in
+            guard id != nil, let address = record.address.ipAddress else { return nil }
+            return locators.release(address, users: users)
         }
-        if !entry.isNegative { updates.append(.putLocatorSet(entry.locatorSet, slots)) }
-        updates.append(.putEntry(entry.eid, mapping: entry.mapping, action: Self.forwardingAction(entry)))
-        var actions: [ITRAction] = []
-        if let old {
-            if entry.isNegative, !old.isNegative {
-                updates.append(.deleteLocatorSet(old.locatorSet))
-                actions.append(.remoteEIDForgotten(entry.eid))
-            }
-            updates += releaseLocators(of: old)
+    }
+
+    private static func slots(_ content: MappingContent, _ ids: [LocatorID?]) -> [LocatorSlot] {
+        zip(content.locators, ids).compactMap { record, id in
+            id.map { LocatorSlot(locator: $0, priority: record.priority, weight: record.weight) }
         }
-        if !entry.isNegative, old?.isNegative ?? true { actions.append(.remoteEIDKnown(entry.eid)) }
-        return [.forwarding(updates)] + actions
     }
 
     /// Whether packets may be sent to the locator: reachable by its site's word, offered for unicast, of a family we have.
@@ -352,28 +371,31 @@ package struct ITR: Sendable {
             && settings.rlocs.contains { $0.family == address.family }
     }
 
-    private mutating func releaseLocators(of entry: MapCacheEntry) -> [ForwardingUpdate] {
-        entry.locators.compactMap { locator in
-            guard locator.id != nil, let address = locator.address else { return nil }
-            return locators.release(address)
-        }
+    /// Takes what an entry needed out of the forwarding state, after the entry itself.
+    private mutating func released(_ gone: MapCache.Removed) -> [ForwardingUpdate] {
+        let entry = gone.entry
+        let isSetUnused = gone.wasLastOfContent && !entry.isNegative
+        return (isSetUnused ? [.deleteLocatorSet(entry.locatorSet)] : [])
+            + releaseLocators(of: entry.content, entry.locatorIDs)
     }
 
     /// Takes an entry that has left the cache out of the forwarding state, too.
-    private mutating func forgotten(_ entry: MapCacheEntry) -> [ITRAction] {
-        timers.remove(.refresh(entry.eid))
-        statistics.add(.entriesDeleted, entry.eid.prefix.family)
-        var updates: [ForwardingUpdate] = [.deleteEntry(entry.eid)]
-        if !entry.isNegative { updates.append(.deleteLocatorSet(entry.locatorSet)) }
-        updates += releaseLocators(of: entry)
-        return [.forwarding(updates)] + (entry.isNegative ? [] : [.remoteEIDForgotten(entry.eid)])
+    private mutating func removed(_ gone: MapCache.Removed) -> [ITRAction] {
+        let eid = gone.entry.eid
+        statistics.add(.entriesDeleted, eid.prefix.family)
+        return [.forwarding([.deleteEntry(eid)] + released(gone))]
+            + (gone.entry.isNegative ? [] : [.remoteEIDForgotten(eid)])
     }
 
     /// What the forwarding state does with packets of an entry. An empty locator set obeys its action; no-action means
     /// natively-forward, the unassigned codes mean drop (RFC 9301 sections 5.4 and 12.3).
     package static func forwardingAction(_ entry: MapCacheEntry) -> ForwardingAction {
-        guard entry.isNegative else { return .encapsulate(entry.locatorSet) }
-        return switch entry.action {
+        forwardingAction(entry.content, entry.locatorSet)
+    }
+
+    private static func forwardingAction(_ content: MappingContent, _ locatorSet: LocatorSetID) -> ForwardingAction {
+        guard content.locators.isEmpty else { return .encapsulate(locatorSet) }
+        return switch content.action {
         case .noAction, .nativelyForward: .forwardNatively
         case .sendMapRequest: .sendMapRequest
         case .dropPolicyDenied: .drop(.policyDenied)
@@ -385,7 +407,7 @@ package struct ITR: Sendable {
     /// Takes these entries out, where they exist.
     package mutating func clear(_ eids: [EIDPrefix]) -> (count: Int, actions: [ITRAction]) {
         let gone = eids.compactMap { cache.remove($0) }
-        return (gone.count, gone.flatMap { forgotten($0) })
+        return (gone.count, gone.flatMap { removed($0) })
     }
 
     /// Takes every entry out.
@@ -404,7 +426,7 @@ package struct ITR: Sendable {
 
     /// When `timeout` has work to do.
     package mutating func deadline() -> Instant? {
-        [timers.earliest()?.deadline, cache.deadline()].compactMap(\.self).min()
+        [timers.earliest()?.deadline, cache.deadline].compactMap(\.self).min()
     }
 
     /// Does what is due.
@@ -416,17 +438,20 @@ package struct ITR: Sendable {
         packetsSent: (MappingID) -> UInt64
     ) -> [ITRAction] {
         var actions: [ITRAction] = []
-        while let timer = timers.popDue(now) {
-            switch timer {
-            case .question(let target):
-                actions += questionTimeout(target, now: now, using: &random)
-            case .refresh(let eid):
-                actions += considerRefresh(eid, now: now, using: &random, packetsSent: packetsSent)
-            }
+        while let target = timers.popDue(now) {
+            actions += questionTimeout(target, now: now, using: &random)
         }
-        while let entry = cache.popExpired(now) {
-            statistics.add(.expirations, entry.eid.prefix.family)
-            actions += forgotten(entry)
+        for _ in 0..<Self.sliceLimit {
+            if let gone = cache.popExpired(now) {
+                statistics.add(.expirations, gone.entry.eid.prefix.family)
+                actions += removed(gone)
+            } else if cache.count > cache.limit {
+                actions += evictOldest()
+            } else if let entry = cache.popRefresh(now) {
+                actions += considerRefresh(entry, now: now, using: &random, packetsSent: packetsSent)
+            } else {
+                break
+            }
         }
         return actions
     }
@@ -440,9 +465,11 @@ package struct ITR: Sendable {
         if now >= question.deadline, question.phase == .asking { noteSilence(of: question) }
         switch question.timeout(now: now) {
         case .ask:
+            resting.remove(target)
             return ask(question, now: now, using: &random)
         case .giveUp:
             statistics.add(.unansweredQuestions, target.prefix.family)
+            resting.set(target, at: now)
             let dropped = takeHeld(for: target)
             statistics.add(.heldPacketsUnanswered, target.prefix.family, count: dropped.count)
         case .forget:
@@ -452,7 +479,7 @@ package struct ITR: Sendable {
             break
         }
         questions[target] = question
-        timers.set(.question(target), at: question.deadline)
+        timers.set(target, at: question.deadline)
         return []
     }
 
@@ -467,25 +494,23 @@ package struct ITR: Sendable {
     /// In the last tenth of an entry's life: asks for it again once packets are seen to use it, and after a silence once more
     /// for as long as they do.
     private mutating func considerRefresh(
-        _ eid: EIDPrefix,
+        _ entry: MapCacheEntry,
         now: Instant,
         using random: inout some RandomNumberGenerator,
         packetsSent: (MappingID) -> UInt64
     ) -> [ITRAction] {
-        guard var entry = cache[eid], entry.expires > now else { return [] }
+        let eid = entry.eid
         let packets = packetsSent(entry.mapping)
         let isUsed = entry.packetsAtRefreshCheck.map { packets > $0 } ?? false
-        entry.packetsAtRefreshCheck = packets
-        cache.put(entry)
         let life = entry.refreshed.duration(to: entry.expires)
-        timers.set(.refresh(eid), at: now + max(life / 100, .milliseconds(250)))
+        cache.refreshConsidered(eid, packetsSent: packets, again: now + max(life / 100, .milliseconds(250)))
         guard isUsed else { return [] }
         if var question = questions[eid] {
             question.want()
             questions[eid] = question
             return []
         }
-        guard questions.count < Self.questionLimit else { return [] }
+        guard questions.count < questionLimit || forgetResting() else { return [] }
         return ask(Question(target: eid, sourceEID: nil, now: now), now: now, using: &random)
     }
 
@@ -501,33 +526,28 @@ package struct ITR: Sendable {
             }
             preferred = 0
         }
-        var actions: [ITRAction] = []
-        if new.mapCacheLimit != old.mapCacheLimit {
-            var smaller = MapCache(limit: new.mapCacheLimit)
-            var key: EIDPrefix?
-            while let entry = cache.first(after: key) {
-                key = entry.eid
-                if smaller.isFull {
-                    statistics.add(.evictions, entry.eid.prefix.family)
-                    actions += forgotten(entry)
-                } else {
-                    smaller.put(entry)
-                }
+        // Where there are too many now, those that end first go, a slice in each `timeout`.
+        cache.limit = new.mapCacheLimit
+        guard Set(new.rlocs.map(\.family)) != Set(old.rlocs.map(\.family)) else { return [] }
+        return chooseLocatorsAnew(now: now)
+    }
+
+    /// Decides of each content which of its locators can be used, and tells the forwarding state where that has changed. Costs as
+    /// much as there are contents, not entries.
+    private mutating func chooseLocatorsAnew(now: Instant) -> [ITRAction] {
+        var updates: [ForwardingUpdate] = []
+        var last: MapCache.ContentHandle?
+        while let next = cache.nextContent(after: last) {
+            last = next.handle
+            guard !next.content.locators.isEmpty else { continue }
+            let (ids, added) = acquireLocators(of: next.content, users: next.users, now: now)
+            if ids != next.ids {
+                cache.changeLocators(ids, of: next.handle, now: now)
+                updates += added + [.putLocatorSet(next.locatorSet, Self.slots(next.content, ids))]
             }
-            cache = smaller
+            updates += releaseLocators(of: next.content, next.ids, users: next.users)
         }
-        if Set(new.rlocs.map(\.family)) != Set(old.rlocs.map(\.family)) {
-            var key: EIDPrefix?
-            while let entry = cache.first(after: key) {
-                key = entry.eid
-                guard !entry.isNegative else { continue }
-                var renewed = entry
-                for index in renewed.locators.indices { renewed.locators[index].id = nil }
-                actions += install(&renewed, replacing: entry, now: now)
-                cache.put(renewed)
-            }
-        }
-        return actions
+        return updates.isEmpty ? [] : [.forwarding(updates)]
     }
 }
 

@@ -48,6 +48,7 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case resting = "packets dropped: the mapping system has not answered for this EID, silence for 30 s"
     case paced = "packets dropped: asked for this EID within the last second"
     case questionLimit = "packets dropped: too many EIDs are being asked for"
+    case restCutShort = "EIDs whose silence ended early: too many EIDs are being asked for"
     case noMapResolver = "packets dropped: no Map-Resolver can be reached"
     case entriesCreated = "map-cache entries created"
     case entriesDeleted = "map-cache entries deleted"

@@ -13,38 +13,58 @@ package struct LocatorRegistry: Sendable {
         let since: Instant
     }
 
-    private var items: [IPAddress: Item] = [:]
+    /// By the host prefix of the RLOC.
+    private var items = PrefixTable<Item>()
     private var nextID: UInt32 = 1
 
     package init() {}
 
+    package typealias Locator = (address: IPAddress, id: LocatorID, users: Int, since: Instant)
+
+    package var count: Int { items.count }
+
     /// The RLOCs in use with their ids and since when they are, in order of address.
-    package var locators: [(address: IPAddress, id: LocatorID, users: Int, since: Instant)] {
-        items.map { ($0.key, $0.value.id, $0.value.users, $0.value.since) }.sorted { $0.0 < $1.0 }
+    package var locators: [Locator] {
+        items.map { ($0.key.prefix.address, $0.value.id, $0.value.users, $0.value.since) }
     }
 
-    package subscript(address: IPAddress) -> LocatorID? { items[address]?.id }
+    /// The one that follows `address` in that order; `nil` gives the first. Costs O(log n).
+    package func first(after address: IPAddress?) -> Locator? {
+        items.first(after: address.map(Self.key)).map {
+            ($0.key.prefix.address, $0.value.id, $0.value.users, $0.value.since)
+        }
+    }
 
-    /// One more user of `address`. The update, if any, has to reach the forwarding state before the id is used.
-    package mutating func acquire(_ address: IPAddress, now: Instant) -> (id: LocatorID, update: ForwardingUpdate?) {
-        if let item = items[address] {
-            items[address]?.users += 1
+    package subscript(address: IPAddress) -> LocatorID? { items[Self.key(address)]?.id }
+
+    private static func key(_ address: IPAddress) -> EIDPrefix { EIDPrefix(IPPrefix(host: address)) }
+
+    /// More users of `address`. The update, if any, has to reach the forwarding state before the id is used.
+    package mutating func acquire(
+        _ address: IPAddress,
+        users: Int = 1,
+        now: Instant
+    ) -> (id: LocatorID, update: ForwardingUpdate?) {
+        let key = Self.key(address)
+        if let item = items[key] {
+            items[key]?.users += users
             return (item.id, nil)
         }
         let id = LocatorID(rawValue: nextID)
         nextID &+= 1
-        items[address] = Item(id: id, users: 1, since: now)
+        items[key] = Item(id: id, users: users, since: now)
         return (id, .putLocator(id, address: address, source: nil, up: true, mtu: 0))
     }
 
-    /// One user less. The update, if any, goes to the forwarding state after whatever used the id is gone from it.
-    package mutating func release(_ address: IPAddress) -> ForwardingUpdate? {
-        guard let item = items[address] else { return nil }
-        if item.users > 1 {
-            items[address]?.users -= 1
+    /// As many users less. The update, if any, goes to the forwarding state after whatever used the id is gone from it.
+    package mutating func release(_ address: IPAddress, users: Int = 1) -> ForwardingUpdate? {
+        let key = Self.key(address)
+        guard let item = items[key] else { return nil }
+        if item.users > users {
+            items[key]?.users -= users
             return nil
         }
-        items[address] = nil
+        items[key] = nil
         return .deleteLocator(item.id)
     }
 }

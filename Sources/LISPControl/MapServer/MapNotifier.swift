@@ -3,10 +3,13 @@
 import LISPTables
 import LISPWire
 
-/// At most one is under way for each registration; a newer one takes the place of the older.
+/// At most one is under way for each registration; a newer one takes the place of the older. In all there are at most `limit`;
+/// beyond that there is none for others.
 struct MapNotifier: Sendable {
     /// Three repeats at 3 s, then three with doubled intervals; then as long again for the last answer.
     static let intervals: [Duration] = [3, 3, 3, 6, 12, 24, 24].map { .seconds($0) }
+
+    static let limit = 10_000
 
     private struct Pending {
         let registration: SiteRegistry.Key
@@ -18,8 +21,13 @@ struct MapNotifier: Sendable {
     private var pending: [Nonce: Pending] = [:]
     private var nonces: [SiteRegistry.Key: Nonce] = [:]
     private var deadlines = DeadlineQueue<Nonce>()
+    private let limit: Int
 
-    /// The Map-Notify that tells an ETR of `record`.
+    init(limit: Int = Self.limit) {
+        self.limit = limit
+    }
+
+    /// The Map-Notify that tells an ETR of `record`; `nil` at the limit.
     ///
     /// - Parameter nonce: random.
     mutating func notify(
@@ -28,9 +36,10 @@ struct MapNotifier: Sendable {
         of record: EIDRecord,
         nonce: Nonce,
         now: Instant
-    ) -> ControlDatagram {
+    ) -> ControlDatagram? {
         let key = SiteRegistry.Key(prefix: prefix, etr: registration.etr)
         cancel(key)
+        guard pending.count < limit else { return nil }
         var payload = MapNotify(
             nonce: nonce,
             authentication: Authentication(placeholderFor: registration.key),
@@ -78,9 +87,10 @@ struct MapNotifier: Sendable {
         case givenUp(SiteRegistry.Key)
     }
 
-    mutating func timeout(now: Instant) -> [Due] {
+    /// At most `limit` of those that are due.
+    mutating func timeout(now: Instant, limit: Int) -> [Due] {
         var due: [Due] = []
-        while let nonce = deadlines.popDue(now), let waiting = pending[nonce] {
+        while due.count < limit, let nonce = deadlines.popDue(now), let waiting = pending[nonce] {
             let repeats = waiting.repeats + 1
             if repeats < Self.intervals.count {
                 pending[nonce]?.repeats = repeats

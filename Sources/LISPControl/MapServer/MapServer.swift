@@ -22,6 +22,9 @@ import LISPWire
 package struct MapServer: Sendable {
     /// How long a registration lasts without a T-bit (RFC 9301 section 8.2).
     static let registrationLife = Duration.seconds(180)
+    /// The most registrations that end, and Map-Notifies that are repeated, in one event. When more are due the next `timeout` is
+    /// due at once, so that the owner can see to other things in between.
+    static let sliceLimit = 200
 
     package private(set) var settings: MapServerSettings
     package private(set) var registry: SiteRegistry
@@ -303,13 +306,14 @@ package struct MapServer: Sendable {
         using generator: inout some RandomNumberGenerator
     ) -> [MapServerAction] {
         var actions: [MapServerAction] = []
-        while let key = registry.popExpired(now) {
-            guard let entry = registry.registered[key.prefix], registry.remove(key) != nil else { continue }
+        for _ in 0..<Self.sliceLimit {
+            guard let ended = registry.popExpired(now) else { break }
+            let (key, before) = (ended.key, ended.before)
             notifier.cancel(key)
-            forgetRefusals(of: key.prefix, site: entry.site)
+            forgetRefusals(of: key.prefix, site: before.site)
             statistics.add(.registrationsExpired)
-            actions.append(.event(.expired(site: entry.site, prefix: key.prefix, etr: key.etr)))
-            actions += tellMerged(key.prefix, before: entry.mergedLocators, by: key.etr, now: now, using: &generator)
+            actions.append(.event(.expired(site: before.site, prefix: key.prefix, etr: key.etr)))
+            actions += tellMerged(key.prefix, before: before.mergedLocators, by: key.etr, now: now, using: &generator)
         }
         return actions
     }
@@ -355,9 +359,13 @@ package struct MapServer: Sendable {
         for registration in entry.registrations where registration.wantsMerge && registration.wantsMapNotify {
             let own = registration.record.locators.sorted(by: LocatorRecord.precedes)
             if registration.etr == etr, own == merged { continue }
-            statistics.add(.mapNotifiesUnsolicited)
             let nonce = Nonce.random(using: &generator)
-            actions.append(.send(notifier.notify(registration, for: prefix, of: record, nonce: nonce, now: now)))
+            guard let told = notifier.notify(registration, for: prefix, of: record, nonce: nonce, now: now) else {
+                statistics.add(.mapNotifiesWithheld)
+                continue
+            }
+            statistics.add(.mapNotifiesUnsolicited)
+            actions.append(.send(told))
         }
         return actions
     }
@@ -375,7 +383,7 @@ package struct MapServer: Sendable {
 
     /// When `timeout` has work to do.
     package mutating func deadline() -> Instant? {
-        [registry.nextExpiry(), notifier.deadline()].compactMap(\.self).min()
+        [registry.nextExpiry, notifier.deadline()].compactMap(\.self).min()
     }
 
     /// Ends registrations and repeats Map-Notifies that are due.
@@ -384,7 +392,7 @@ package struct MapServer: Sendable {
         using generator: inout some RandomNumberGenerator
     ) -> [MapServerAction] {
         var actions = expireDue(now: now, using: &generator)
-        for due in notifier.timeout(now: now) {
+        for due in notifier.timeout(now: now, limit: Self.sliceLimit) {
             switch due {
             case .repeated(let datagram):
                 statistics.add(.mapNotifiesUnsolicited)
@@ -407,26 +415,30 @@ package struct MapServer: Sendable {
         using generator: inout some RandomNumberGenerator
     ) -> [MapServerAction] {
         var actions = expireDue(now: now, using: &generator)
-        var merged: [EIDPrefix: [LocatorRecord]] = [:]
-        for (prefix, entry) in registry.registered { merged[prefix] = entry.mergedLocators }
         let old = settings
         let dropped = configure(new)
         forgetNonces(of: old)
-        for key in dropped {
-            notifier.cancel(key)
-            actions.append(.event(.dropped(prefix: key.prefix, etr: key.etr)))
+        for ended in dropped {
+            notifier.cancel(ended.key)
+            actions.append(.event(.dropped(prefix: ended.key.prefix, etr: ended.key.etr)))
         }
-        for key in dropped {
-            guard let before = merged.removeValue(forKey: key.prefix) else { continue }
+        var told: Set<EIDPrefix> = []
+        for (key, before) in dropped.lazy.map({ ($0.key, $0.before.mergedLocators) }) {
+            guard let before, told.insert(key.prefix).inserted else { continue }
             actions += tellMerged(key.prefix, before: before, by: key.etr, now: now, using: &generator)
         }
         return actions
     }
 
-    private mutating func configure(_ new: MapServerSettings) -> [SiteRegistry.Key] {
+    /// Costs as much as the settings are large and as much as changes, not as much as is registered.
+    private mutating func configure(_ new: MapServerSettings) -> [SiteRegistry.Ended] {
         settings = new
         space = EIDSpace(new.eidSpace)
         let known = statuses
+        let changed = new.sites.filter { site in
+            guard let old = known[site.name]?.settings else { return true }
+            return old.keys != site.keys || old.allowedLocators != site.allowedLocators
+        }
         statuses = [:]
         for site in new.sites {
             var status = known[site.name] ?? SiteStatus(settings: site)
@@ -435,15 +447,14 @@ package struct MapServer: Sendable {
         }
         let eids = new.sites.flatMap { site in site.eids.map { (site: site.name, eid: $0) } }
         let sites = statuses
-        let dropped = registry.configure(eids) { registration, configured in
+        let dropped = registry.configure(eids, changedSites: Set(changed.map(\.name))) { registration, configured in
             guard let site = sites[configured.site]?.settings else { return false }
             return site.keys.contains(registration.key) && Self.allows(registration.record, site.allowedLocators)
         }
-        for name in sites.keys {
-            let counts = (statuses[name]?.refusalsByEID ?? [:]).filter {
+        for (name, status) in sites where !status.refusalsByEID.isEmpty {
+            statuses[name]?.refusalsByEID = status.refusalsByEID.filter {
                 registry.configured[$0.key]?.site == name || registry.registered[$0.key]?.site == name
             }
-            statuses[name]?.refusalsByEID = counts
         }
         return dropped
     }

@@ -77,6 +77,7 @@ package enum MapServerCount: String, Hashable, Sendable, CaseIterable {
     case recordsUnsupported = "records refused: EID neither IPv4 nor IPv6"
     case mapNotifiesSent = "Map-Notifies sent in answer"
     case mapNotifiesUnsolicited = "unsolicited Map-Notifies sent, repeats included"
+    case mapNotifiesWithheld = "unsolicited Map-Notifies not sent: too many wait for their Map-Notify-Acks"
     case mapNotifiesUnanswered = "unsolicited Map-Notifies given up"
     case mapNotifyAcksAccepted = "Map-Notify-Acks accepted"
     case mapNotifyAcksUnasked = "Map-Notify-Acks that nobody waited for"

@@ -1,0 +1,85 @@
+// One entry of the map-cache, as it is shown and decided about.
+
+import ForwardingInterface
+import LISPWire
+
+/// One locator of a map-cache entry, as the Map-Reply gave it.
+package struct MapCacheLocator: Hashable, Sendable {
+    package let record: LocatorRecord
+    /// The address that packets can be sent to, or `nil` where the record holds something else (an LCAF of unknown use).
+    package var address: IPAddress? { record.address.ipAddress }
+    /// The locator in the forwarding state, or `nil` while it takes no part there.
+    package let id: LocatorID?
+    /// Since when it takes part in the forwarding state, or does not, and how often that has changed.
+    package let since: Instant
+    package let stateChanges: UInt64
+}
+
+/// When a locator last went into or out of the forwarding state, and how often it has.
+struct LocatorHistory: Hashable, Sendable {
+    var since: Instant
+    var changes: UInt64
+}
+
+/// What is known of one EID-prefix. A value made from what the map-cache stores more densely.
+package struct MapCacheEntry: Sendable {
+    package let eid: EIDPrefix
+    /// Names the entry's counters in the forwarding state. Stays over refreshes.
+    package let mapping: MappingID
+    /// When the prefix was first learnt. A refresh keeps it.
+    package let installed: Instant
+    /// When the last Map-Reply for it came.
+    package let refreshed: Instant
+    package let expires: Instant
+    /// The packets sent by the entry when its refresh was last considered; `nil` before that.
+    package let packetsAtRefreshCheck: UInt64?
+    private let item: MappingContents.Item
+    private let history: [LocatorHistory]
+
+    init(_ eid: EIDPrefix, _ row: MapCache.Row, _ item: MappingContents.Item) {
+        self.eid = eid
+        self.mapping = row.mapping
+        self.installed = row.installed
+        self.refreshed = row.refreshed
+        self.expires = row.expires
+        self.packetsAtRefreshCheck = row.exceptions?.packetsAtRefreshCheck
+        self.item = item
+        self.history = row.exceptions?.locators ?? []
+    }
+
+    package var content: MappingContent { item.content }
+    /// Names the entry's locators in the forwarding state, which other entries may share.
+    package var locatorSet: LocatorSetID { item.locatorSet }
+    /// What to do if there are no locators.
+    package var action: MapReplyAction { item.content.action }
+    package var mapVersion: UInt16 { item.content.mapVersion }
+    package var isAuthoritative: Bool { item.content.isAuthoritative }
+    package var source: IPAddress { item.content.source }
+    /// An entry without locators says what to do with packets instead.
+    package var isNegative: Bool { item.content.locators.isEmpty }
+
+    /// Each locator of `content` in the forwarding state.
+    package var locatorIDs: [LocatorID?] { item.locatorIDs }
+
+    package var locators: [MapCacheLocator] {
+        item.content.locators.indices.map { index in
+            let history = history(of: index)
+            return MapCacheLocator(
+                record: item.content.locators[index],
+                id: item.locatorIDs[index],
+                since: history.since,
+                stateChanges: history.changes
+            )
+        }
+    }
+
+    private func history(of index: Int) -> LocatorHistory {
+        var sum = history.isEmpty ? LocatorHistory(since: installed, changes: 0) : history[index]
+        if !item.turns.isEmpty {
+            sum.since = max(sum.since, item.turns[index].since)
+            // Wraps: what the content went through before the entry came to it was subtracted then.
+            sum.changes &+= item.turns[index].changes
+        }
+        return sum
+    }
+}
