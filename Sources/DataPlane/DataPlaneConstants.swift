@@ -17,6 +17,8 @@ enum DataPlaneConstants {
     static let trainsPerTurn = 8
     /// As many locators as a record can carry.
     static let maximumLocators = 255
+    /// With more entries, a batch of packets is looked up together.
+    static let largeTable = 4_096
     /// Instances that one daemon serves.
     static let maximumInstances = 1_024
     /// Where source ports are chosen from (RFC 6335: the dynamic ones).

@@ -86,6 +86,10 @@ extern const int clinux_sol_udp;
 extern const int clinux_udp_segment;
 extern const int clinux_udp_gro;
 
+// Memory.
+/// Asks for the cache line at `address`, which may be any, without waiting for it.
+static inline void clinux_prefetch(const void *address) { __builtin_prefetch(address); }
+
 // Threads.
 int clinux_set_thread_name(const char *name);
 /// Processors that this process may run on.

@@ -56,6 +56,25 @@ struct InnerPacket {
         }
     }
 
+    /// The source or destination address that a packet which begins with `bytes` has, if it is one; nothing else is checked.
+    @inline(__always)
+    static func address(_ bytes: UnsafeRawBufferPointer, isSource: Bool) -> (family: AddressFamily, key: TrieKey)? {
+        guard bytes.count >= IPv4View.minimumHeaderLength, let base = bytes.baseAddress else { return nil }
+        if base.load(as: UInt8.self) >> 4 == 4 {
+            let address = base.loadUnaligned(fromByteOffset: isSource ? 12 : 16, as: UInt32.self)
+            return (.ipv4, TrieKey(high: UInt64(UInt32(bigEndian: address)) << 32, low: 0))
+        }
+        guard bytes.count >= IPv6View.headerLength else { return nil }
+        let offset = isSource ? 8 : 24
+        return (
+            .ipv6,
+            TrieKey(
+                high: UInt64(bigEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)),
+                low: UInt64(bigEndian: base.loadUnaligned(fromByteOffset: offset &+ 8, as: UInt64.self))
+            )
+        )
+    }
+
     @inline(__always)
     private static func ports(_ number: UInt8, _ payload: UnsafeRawBufferPointer) -> UInt32 {
         guard number == IPProtocol.tcp || number == IPProtocol.udp || number == IPProtocol.sctp, payload.count >= 4

@@ -6,9 +6,9 @@
 import Synchronization
 
 enum LocatorChoice {
-    /// The member for a flow with this hash; the same one as long as set and usability stay. `nil` if none is usable.
+    /// The cell of the member for a flow with this hash; the same one as long as set and usability stay. `nil` if none is usable.
     @inline(__always)
-    static func choose(_ set: LocatorSetBody, hash: UInt32) -> UnsafeMutablePointer<LocatorMember>? {
+    static func choose(_ set: LocatorSetBody, hash: UInt32) -> UnsafeMutablePointer<LocatorCell>? {
         var start = 0
         // Safe: every index stays below `set.count`; 255 weights of a byte fit 32 bits.
         while start < set.count {
@@ -17,7 +17,7 @@ enum LocatorChoice {
             var usable: UInt32 = 0
             var total: UInt32 = 0
             while end < set.count, set.members[end].priority == priority {
-                if isUsable(set.members + end) {
+                if isUsable(set.cell(end)) {
                     usable &+= 1
                     total &+= UInt32(set.members[end].weight)
                 }
@@ -36,8 +36,8 @@ enum LocatorChoice {
     }
 
     @inline(__always)
-    private static func isUsable(_ member: UnsafeMutablePointer<LocatorMember>) -> Bool {
-        member.pointee.cell.pointee.usable.load(ordering: .relaxed) != 0
+    private static func isUsable(_ cell: UnsafeMutablePointer<LocatorCell>) -> Bool {
+        cell.pointee.usable.load(ordering: .relaxed) != 0
     }
 
     /// The usable member number `ordinal`, or the one whose share of the weights holds `point`. If one went down since
@@ -49,18 +49,19 @@ enum LocatorChoice {
         _ end: Int,
         _ ordinal: UInt32?,
         _ point: UInt32?
-    ) -> UnsafeMutablePointer<LocatorMember>? {
-        var last: UnsafeMutablePointer<LocatorMember>?
+    ) -> UnsafeMutablePointer<LocatorCell>? {
+        var last: UnsafeMutablePointer<LocatorCell>?
         var left = ordinal ?? point ?? 0
         var index = start
         while index < end {
-            let member = set.members + index
+            let cell = set.cell(index)
+            let weight = set.members[index].weight
             index &+= 1
-            guard isUsable(member) else { continue }
-            let share = ordinal != nil ? 1 : UInt32(member.pointee.weight)
-            if left < share { return member }
+            guard isUsable(cell) else { continue }
+            let share = ordinal != nil ? 1 : UInt32(weight)
+            if left < share { return cell }
             left &-= share
-            if share > 0 { last = member }
+            if share > 0 { last = cell }
         }
         return last
     }

@@ -29,7 +29,7 @@ struct BatchEntry {
     /// Where it goes.
     var locator: UnsafeMutablePointer<LocatorBody>?
     /// For the counters, once it is sent.
-    var member: UnsafeMutablePointer<LocatorMember>?
+    var cell: UnsafeMutablePointer<LocatorCell>?
     var mapping: UnsafeMutablePointer<MappingObject>?
     var instance: UnsafeMutablePointer<InstanceObject>?
     /// Where it came from, as far as a received datagram tells: address left-aligned, family 4 or 6.

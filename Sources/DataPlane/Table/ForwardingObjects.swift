@@ -73,16 +73,15 @@ struct LocatorBody: ~Copyable {
 
 /// One member of a set as workers see it.
 struct LocatorMember {
-    // Safe: a cell outlives every body that names it by a grace period.
-    var cell: UnsafeMutablePointer<LocatorCell>
-    var id: UInt32
+    /// Of a `LocatorCell`, which outlives every body that names it by a grace period.
+    var place: UInt32
     var priority: UInt8
     var weight: UInt8
 }
 
 /// What an entry refers to: stays while the set's members change.
 struct LocatorSetCell: ~Copyable {
-    /// Address of a body: the number of members in 16 octets, then the members by ascending priority.
+    /// Address of a body: the number of members in 8 octets, then the members by ascending priority.
     let body: Atomic<UInt>
     let id: UInt32
     /// Entries that use it, plus 1 while the control plane knows it. Touched by the control loop only.
@@ -91,16 +90,24 @@ struct LocatorSetCell: ~Copyable {
 
 /// Reads the body of a set.
 struct LocatorSetBody {
-    static let headerSize = 16
+    static let headerSize = 8
 
     // Safe: made by `ForwardingState`, which writes `count` members behind the header.
     let count: Int
     let members: UnsafeMutablePointer<LocatorMember>
+    private let base: ArenaBase
 
     @inline(__always)
-    init(_ body: UnsafeMutableRawPointer) {
+    init(_ body: UnsafeMutableRawPointer, _ base: ArenaBase) {
         count = body.load(as: Int.self)
         members = (body + Self.headerSize).assumingMemoryBound(to: LocatorMember.self)
+        self.base = base
+    }
+
+    /// The cell of member `index`.
+    @inline(__always)
+    func cell(_ index: Int) -> UnsafeMutablePointer<LocatorCell> {
+        base[members[index].place].assumingMemoryBound(to: LocatorCell.self)
     }
 
     static func size(_ count: Int) -> Int { headerSize + count * MemoryLayout<LocatorMember>.stride }
@@ -108,19 +115,17 @@ struct LocatorSetBody {
 
 /// What an entry's target word says.
 enum EntryTarget {
-    private static let encapsulateTag: UInt = 1
-    private static let nativeTag: UInt = 2
-    private static let requestTag: UInt = 3
-    private static let dropTag: UInt = 4
-    private static let ownTag: UInt = 5
+    private static let encapsulateTag: UInt32 = 1
+    private static let nativeTag: UInt32 = 2
+    private static let requestTag: UInt32 = 3
+    private static let dropTag: UInt32 = 4
+    private static let ownTag: UInt32 = 5
 
-    /// Without a set: known, and dropped for want of a locator.
-    static func encapsulate(_ cell: UnsafeMutablePointer<LocatorSetCell>?) -> UInt {
-        UInt(bitPattern: cell) | encapsulateTag
-    }
+    /// - Parameter place: of a `LocatorSetCell`; 0 for none: known, and dropped for want of a locator.
+    static func encapsulate(_ place: UInt32) -> UInt32 { place << 3 | encapsulateTag }
     static let forwardNatively = nativeTag
     static let sendMapRequest = requestTag
-    static func drop(_ reason: UInt8) -> UInt { dropTag | UInt(reason) << 8 }
+    static func drop(_ reason: UInt8) -> UInt32 { dropTag | UInt32(reason) << 8 }
     static let own = ownTag
 
     /// A target word taken apart.
@@ -132,9 +137,10 @@ enum EntryTarget {
     }
 
     @inline(__always)
-    static func decode(_ word: UInt) -> Decoded {
+    static func decode(_ word: UInt32, _ base: ArenaBase) -> Decoded {
         switch word & 7 {
-        case encapsulateTag: .encapsulate(UnsafeMutablePointer(bitPattern: word & ~7))
+        case encapsulateTag:
+            .encapsulate(word &>> 3 == 0 ? nil : base[word &>> 3].assumingMemoryBound(to: LocatorSetCell.self))
         case nativeTag: .forwardNatively
         case dropTag: .drop(UInt8(truncatingIfNeeded: word >> 8))
         default: .sendMapRequest
@@ -154,13 +160,17 @@ struct MappingObject: ~Copyable {
 /// One virtual network as workers see it.
 struct InstanceObject: ~Copyable {
     let id: UInt32
+    /// 1 when it has so many entries that caches do not hold them.
+    let isLarge: Atomic<UInt32>
     /// Index of its TUN queue in every worker, and of its totals.
     let index: Int
+    /// Where the blocks are that tries, entries and sets name by their places.
+    let base: ArenaBase
     /// Roots of tries.
-    let entriesIPv4: Atomic<UInt>
-    let entriesIPv6: Atomic<UInt>
-    let ownIPv4: Atomic<UInt>
-    let ownIPv6: Atomic<UInt>
+    let entriesIPv4: Atomic<UInt32>
+    let entriesIPv6: Atomic<UInt32>
+    let ownIPv4: Atomic<UInt32>
+    let ownIPv6: Atomic<UInt32>
 }
 
 /// Tries of one instance, by family.
@@ -168,22 +178,35 @@ struct InstanceReader {
     // Safe: valid until the reader's next quiet point.
     let object: UnsafeMutablePointer<InstanceObject>
 
-    private static let entriesOffset = 16
+    private static let entriesOffset = 24
     private static let ownOffset = 32
 
     @inline(__always)
+    var base: ArenaBase { object.pointee.base }
+
+    /// Whether it pays to look up a batch together.
+    @inline(__always)
+    var isLarge: Bool { object.pointee.isLarge.load(ordering: .relaxed) != 0 }
+
+    @inline(__always)
     private func root(_ offset: Int) -> TrieReader {
-        let word = (UnsafeMutableRawPointer(object) + offset).assumingMemoryBound(to: Atomic<UInt>.self)
-        return TrieReader(root: word)
+        let word = (UnsafeMutableRawPointer(object) + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
+        return TrieReader(root: word, base: base)
     }
 
     @inline(__always)
     func entries(_ family: AddressFamily) -> TrieReader {
-        root(family == .ipv4 ? Self.entriesOffset : Self.entriesOffset &+ 8)
+        root(family == .ipv4 ? Self.entriesOffset : Self.entriesOffset &+ 4)
     }
 
     @inline(__always)
     func own(_ family: AddressFamily) -> TrieReader {
-        root(family == .ipv4 ? Self.ownOffset : Self.ownOffset &+ 8)
+        root(family == .ipv4 ? Self.ownOffset : Self.ownOffset &+ 4)
+    }
+
+    /// What counts for an entry; `nil` for an own prefix.
+    @inline(__always)
+    func mapping(_ words: EntryWords) -> UnsafeMutablePointer<MappingObject>? {
+        words.mapping == 0 ? nil : base[words.mapping].assumingMemoryBound(to: MappingObject.self)
     }
 }

@@ -35,6 +35,14 @@ final class ForwardingState {
             ownIPv6 = writer(reader.own(.ipv6))
         }
 
+        /// To be called after a change of the number of entries.
+        func updateSize() {
+            let isLarge: UInt32 = entriesIPv4.count + entriesIPv6.count > DataPlaneConstants.largeTable ? 1 : 0
+            if object.pointee.isLarge.load(ordering: .relaxed) != isLarge {
+                object.pointee.isLarge.store(isLarge, ordering: .relaxed)
+            }
+        }
+
         func entries(_ family: AddressFamily) -> TrieWriter { family == .ipv4 ? entriesIPv4 : entriesIPv6 }
         func own(_ family: AddressFamily) -> TrieWriter { family == .ipv4 ? ownIPv4 : ownIPv6 }
     }
@@ -45,9 +53,9 @@ final class ForwardingState {
     /// Families that we can send over; locators of others are never usable.
     private let families: Set<AddressFamily>
 
-    private var locators: [LocatorID: Cell] = [:]
-    private var sets: [LocatorSetID: SetCell] = [:]
-    private var mappings: [MappingID: Mapping] = [:]
+    private var locators: IdentifierTable<LocatorID, LocatorCell>
+    private var sets: IdentifierTable<LocatorSetID, LocatorSetCell>
+    private var mappings: IdentifierTable<MappingID, MappingObject>
 
     /// Updates that referred to something unknown.
     private(set) var danglingReferences: UInt64 = 0
@@ -56,12 +64,15 @@ final class ForwardingState {
 
     init(readers: Int, families: Set<AddressFamily> = [.ipv4, .ipv6]) {
         reclaimer = Reclaimer(arena: arena, readers: readers)
+        locators = IdentifierTable(arena)
+        sets = IdentifierTable(arena)
+        mappings = IdentifierTable(arena)
         self.families = families
     }
 
     deinit {
         // No worker is left: counter blocks are the only memory outside the arena.
-        for mapping in mappings.values { CounterBlocks.freeAll(of: mapping) }
+        mappings.forEach { CounterBlocks.freeAll(of: $0) }
     }
 
     var entryCount: Int {
@@ -78,7 +89,9 @@ final class ForwardingState {
         object.initialize(
             to: InstanceObject(
                 id: id.rawValue,
+                isLarge: Atomic(0),
                 index: index,
+                base: arena.base,
                 entriesIPv4: Atomic(0),
                 entriesIPv6: Atomic(0),
                 ownIPv4: Atomic(0),
@@ -107,18 +120,20 @@ final class ForwardingState {
         case .putLocator(let id, let address, let source, let up, let mtu):
             putLocator(id, address: address, source: source, up: up, mtu: mtu)
         case .deleteLocator(let id):
-            guard let cell = locators.removeValue(forKey: id) else { return }
+            guard let cell = locators.remove(id) else { return }
             release(cell)
         case .putLocatorSet(let id, let slots):
             putLocatorSet(id, slots)
         case .deleteLocatorSet(let id):
-            guard let cell = sets.removeValue(forKey: id) else { return }
+            guard let cell = sets.remove(id) else { return }
             release(cell)
         case .putEntry(let prefix, let mapping, let action):
             putEntry(prefix, mapping, action)
         case .deleteEntry(let prefix):
-            guard let trie = instances[prefix.instanceID]?.entries(prefix.prefix.family) else { return }
+            guard let tables = instances[prefix.instanceID] else { return }
+            let trie = tables.entries(prefix.prefix.family)
             guard let words = trie.remove(Self.key(prefix), length: Int(prefix.prefix.length)) else { return }
+            tables.updateSize()
             release(words)
         case .putOwnPrefix(let prefix):
             guard let trie = instances[prefix.instanceID]?.own(prefix.prefix.family) else {
@@ -132,6 +147,10 @@ final class ForwardingState {
             trie.remove(Self.key(prefix), length: Int(prefix.prefix.length))
         }
     }
+
+    private func place(_ object: UnsafeMutableRawPointer) -> UInt32 { arena.base.place(of: object) }
+
+    private func locator(_ place: UInt32) -> Cell { arena.base[place].assumingMemoryBound(to: LocatorCell.self) }
 
     private static func key(_ prefix: EIDPrefix) -> TrieKey { TrieKey(prefix.prefix.address.leftAligned) }
 
@@ -161,7 +180,7 @@ final class ForwardingState {
                 decapsulated: AtomicTraffic()
             )
         )
-        locators[id] = cell
+        locators.insert(cell, id)
     }
 
     private func retireBody(_ word: UInt, _ size: Int) {
@@ -195,8 +214,7 @@ final class ForwardingState {
             cell.pointee.references.retain()
             members.append(
                 LocatorMember(
-                    cell: cell,
-                    id: slot.locator.rawValue,
+                    place: place(cell),
                     priority: slot.priority,
                     weight: slot.weight
                 )
@@ -211,7 +229,7 @@ final class ForwardingState {
         body.storeBytes(of: count, as: Int.self)
         let room = (body + LocatorSetBody.headerSize).bindMemory(to: LocatorMember.self, capacity: max(count, 1))
         for (index, member) in sorted.prefix(count).enumerated() { (room + index).initialize(to: member.element) }
-        for member in sorted.dropFirst(count) { release(member.element.cell) }
+        for member in sorted.dropFirst(count) { release(locator(member.element.place)) }
         if let cell = sets[id] {
             releaseMembers(cell.pointee.body.exchange(UInt(bitPattern: body), ordering: .acquiringAndReleasing))
             return
@@ -220,13 +238,13 @@ final class ForwardingState {
         cell.initialize(
             to: LocatorSetCell(body: Atomic(UInt(bitPattern: body)), id: id.rawValue, references: ReferenceCount(1))
         )
-        sets[id] = cell
+        sets.insert(cell, id)
     }
 
     private func releaseMembers(_ word: UInt) {
         guard let body = UnsafeMutableRawPointer(bitPattern: word) else { return }
-        let set = LocatorSetBody(body)
-        for index in 0..<set.count { release(set.members[index].cell) }
+        let set = LocatorSetBody(body, arena.base)
+        for index in 0..<set.count { release(set.cell(index)) }
         reclaimer.retire(body, LocatorSetBody.size(set.count))
     }
 
@@ -239,19 +257,19 @@ final class ForwardingState {
     // MARK: Entries
 
     private func putEntry(_ prefix: EIDPrefix, _ id: MappingID, _ action: ForwardingAction) {
-        guard let trie = instances[prefix.instanceID]?.entries(prefix.prefix.family) else {
+        guard let tables = instances[prefix.instanceID] else {
             unknownInstances += 1
             return
         }
-        let target: UInt
+        let target: UInt32
         switch action {
         case .encapsulate(let set):
             if let cell = sets[set] {
                 cell.pointee.references.retain()
-                target = EntryTarget.encapsulate(cell)
+                target = EntryTarget.encapsulate(place(cell))
             } else {
                 danglingReferences += 1
-                target = EntryTarget.encapsulate(nil)
+                target = EntryTarget.encapsulate(0)
             }
         case .forwardNatively:
             target = EntryTarget.forwardNatively
@@ -263,24 +281,30 @@ final class ForwardingState {
         let mapping = mappingObject(id)
         mapping.pointee.references.retain()
         pruneCounters(mapping)
-        let words = TrieWriter.Words(target: target, mapping: UInt(bitPattern: mapping))
-        if let old = trie.put(Self.key(prefix), length: Int(prefix.prefix.length), words) { release(old) }
+        let words = TrieWriter.Words(target: target, mapping: place(mapping))
+        let trie = tables.entries(prefix.prefix.family)
+        if let old = trie.put(Self.key(prefix), length: Int(prefix.prefix.length), words) {
+            release(old)
+        } else {
+            tables.updateSize()
+        }
     }
 
     private func mappingObject(_ id: MappingID) -> Mapping {
         if let mapping = mappings[id] { return mapping }
         let mapping = arena.allocate(MemoryLayout<MappingObject>.size).bindMemory(to: MappingObject.self, capacity: 1)
         mapping.initialize(to: MappingObject(counters: Atomic(0), id: id.rawValue, references: ReferenceCount(0)))
-        mappings[id] = mapping
+        mappings.insert(mapping, id)
         return mapping
     }
 
     /// Lets go of what an entry referred to.
     private func release(_ words: TrieWriter.Words) {
-        if case .encapsulate(let cell?) = EntryTarget.decode(words.target) { release(cell) }
-        guard let mapping = Mapping(bitPattern: words.mapping) else { return }
+        if case .encapsulate(let cell?) = EntryTarget.decode(words.target, arena.base) { release(cell) }
+        guard words.mapping != 0 else { return }
+        let mapping = arena.base[words.mapping].assumingMemoryBound(to: MappingObject.self)
         guard mapping.pointee.references.release() else { return }
-        mappings[MappingID(rawValue: mapping.pointee.id)] = nil
+        mappings.remove(MappingID(rawValue: mapping.pointee.id))
         reclaimer.retire(mapping)
     }
 

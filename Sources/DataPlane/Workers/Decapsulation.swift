@@ -12,6 +12,9 @@ extension Worker where Device: ~Copyable {
     private struct Last {
         var instanceID: UInt32?
         var instance: InstanceReader?
+        var destinationFamily: AddressFamily?
+        var destination = TrieKey(high: 0, low: 0)
+        var destinationIsOwn = false
         /// Of the source EID.
         var sourceFamily: AddressFamily?
         var source = TrieKey(high: 0, low: 0)
@@ -24,6 +27,7 @@ extension Worker where Device: ~Copyable {
     /// - Returns: how many messages came, a train counting as one.
     mutating func stepNetwork(_ family: AddressFamily) -> Int {
         let count = device.receive(family, into: batch)
+        lookAhead(count)
         var last = Last()
         var run = Run()
         for index in 0..<count {
@@ -37,29 +41,56 @@ extension Worker where Device: ~Copyable {
                 // Safe: what is decapsulated ends where the next datagram begins. Its TUN header overwrites the end of the
                 // datagram before it, which has been written to the TUN by then.
                 while left > size {
-                    decapsulate(entry, packet, size &- DataPlaneConstants.lispHeaderSize, &last, &run)
+                    decapsulate(index, packet, size &- DataPlaneConstants.lispHeaderSize, &last, &run)
                     packet += size
                     left &-= size
                 }
             }
-            decapsulate(entry, packet, left &- DataPlaneConstants.lispHeaderSize, &last, &run)
+            decapsulate(index, packet, left &- DataPlaneConstants.lispHeaderSize, &last, &run)
         }
         flushReceived(&run)
         return count
     }
 
+    /// Looks up the sources of the first packets of all messages: what a message holds is often one flow.
+    @inline(__always)
+    private mutating func lookAhead(_ count: Int) {
+        lookahead.begin()
+        guard count > 1 else { return }
+        var lastID: UInt32?
+        var instance: InstanceReader?
+        for index in 0..<count {
+            let packet = batch.packet(index)
+            let header = UInt64(bigEndian: (packet - DataPlaneConstants.lispHeaderSize).loadUnaligned(as: UInt64.self))
+            let id = LISPHeaderWords.instance(header)
+            if lastID != id {
+                lastID = id
+                instance = plane.instance(id: id)
+            }
+            // Safe: a message that is too short says so by a length that is negative, or has no whole address.
+            let bytes = UnsafeRawBufferPointer(start: packet, count: max(0, batch.entries[index].length))
+            if let instance, instance.isLarge, let (family, source) = InnerPacket.address(bytes, isSource: true) {
+                lookahead.add(instance.entries(family), source)
+            } else {
+                lookahead.addNothing()
+            }
+        }
+        if let instance { lookahead.finish(instance.base) } else { lookahead.begin() }
+    }
+
     /// - Parameters:
-    ///   - entry: what is known about the message.
+    ///   - index: of the message.
     ///   - packet: the inner packet, its LISP header before it.
     ///   - length: octets of it; negative if not even the LISP header is whole.
     @inline(__always)
     private mutating func decapsulate(
-        _ entry: UnsafeMutablePointer<BatchEntry>,
+        _ index: Int,
         _ packet: UnsafeMutableRawPointer,
         _ length: Int,
         _ last: inout Last,
         _ run: inout Run
     ) {
+        let entry = batch.entries + index
         guard !entry.pointee.isIncomplete else { return drop(.datagramTruncated) }
         guard length > 0 else { return drop(.datagramTooShort) }
         let header = UInt64(bigEndian: (packet - DataPlaneConstants.lispHeaderSize).loadUnaligned(as: UInt64.self))
@@ -69,6 +100,7 @@ extension Worker where Device: ~Copyable {
             last.instanceID = id
             last.instance = plane.instance(id: id)
             last.sourceFamily = nil
+            last.destinationFamily = nil
         }
         guard let instance = last.instance else { return drop(.unknownInstance) }
         guard let inner = InnerPacket(UnsafeRawBufferPointer(start: packet, count: length)) else {
@@ -76,14 +108,17 @@ extension Worker where Device: ~Copyable {
         }
         guard inner.destinationKind == .unicast else { return drop(.invalidInnerDestination) }
         guard inner.sourceKind == .unicast else { return drop(.invalidInnerSource) }
-        guard instance.own(inner.family).longestMatch(inner.destination) != nil else {
-            return drop(.innerDestinationNotOwn)
+        if last.destinationFamily != inner.family || last.destination != inner.destination {
+            last.destinationFamily = inner.family
+            last.destination = inner.destination
+            last.destinationIsOwn = instance.own(inner.family).longestMatch(inner.destination) != nil
         }
+        guard last.destinationIsOwn else { return drop(.innerDestinationNotOwn) }
         if last.sourceFamily != inner.family || last.source != inner.source {
             last.sourceFamily = inner.family
             last.source = inner.source
             last.sourceIsOwn = instance.own(inner.family).longestMatch(inner.source) != nil
-            last.value = instance.entries(inner.family).longestMatch(inner.source)
+            last.value = lookahead.value(index, instance.entries(inner.family), inner.source)
         }
         // The TUN takes the router's own addresses as sources (accept_local), so nobody outside may use them.
         guard !last.sourceIsOwn else { return drop(.innerSourceIsOwn) }
@@ -103,37 +138,37 @@ extension Worker where Device: ~Copyable {
         let octets = UInt64(truncatingIfNeeded: inner.length)
         totals[number].decapsulated.addAlone(packets: 1, octets: octets)
         guard let value = last.value else { return }
-        let mapping = UnsafeMutablePointer<MappingObject>(
-            bitPattern: value.pointee.mapping.load(ordering: .acquiring)
-        )
-        let member = sender(entry, value)
-        if run.mapping != mapping || run.member != member {
+        let words = value.pointee.words
+        let mapping = instance.mapping(words)
+        let cell = sender(entry, words, instance.base)
+        if run.mapping != mapping || run.cell != cell {
             flushReceived(&run)
             run.mapping = mapping
-            run.member = member
+            run.cell = cell
         }
         run.packets &+= 1
         run.octets &+= octets
     }
 
-    /// The member of the source's locator set that sent this datagram, if it is one.
+    /// The locator of the source's set that sent this datagram, if it is one of them.
     @inline(__always)
     private func sender(
         _ entry: UnsafeMutablePointer<BatchEntry>,
-        _ value: UnsafeMutablePointer<EntryValue>
-    ) -> UnsafeMutablePointer<LocatorMember>? {
-        guard case .encapsulate(let set?) = EntryTarget.decode(value.pointee.target.load(ordering: .acquiring)),
+        _ words: EntryWords,
+        _ base: ArenaBase
+    ) -> UnsafeMutablePointer<LocatorCell>? {
+        guard case .encapsulate(let set?) = EntryTarget.decode(words.target, base),
             let body = UnsafeMutableRawPointer(bitPattern: set.pointee.body.load(ordering: .acquiring))
         else { return nil }
-        let members = LocatorSetBody(body)
+        let members = LocatorSetBody(body, base)
         for index in 0..<members.count {
-            let member = members.members + index
-            let word = member.pointee.cell.pointee.body.load(ordering: .acquiring)
+            let cell = members.cell(index)
+            let word = cell.pointee.body.load(ordering: .acquiring)
             guard let locator = UnsafeMutablePointer<LocatorBody>(bitPattern: word) else { continue }
             if locator.pointee.family.rawValue == entry.pointee.sourceFamily,
                 locator.pointee.address == entry.pointee.source
             {
-                return member
+                return cell
             }
         }
         return nil
@@ -143,9 +178,9 @@ extension Worker where Device: ~Copyable {
         guard run.packets > 0 else { return }
         if let mapping = run.mapping, let block = CounterBlocks.block(of: mapping) {
             block.pointee.decapsulated.add(packets: run.packets, octets: run.octets)
-            if let member = run.member {
-                member.pointee.cell.pointee.decapsulated.add(packets: run.packets, octets: run.octets)
-                if let locator = CounterBlocks.block(of: member.pointee.id, in: block) {
+            if let cell = run.cell {
+                cell.pointee.decapsulated.add(packets: run.packets, octets: run.octets)
+                if let locator = CounterBlocks.block(of: cell.pointee.id, in: block) {
                     locator.pointee.decapsulated.add(packets: run.packets, octets: run.octets)
                 }
             }

@@ -15,6 +15,7 @@ extension Worker where Device: ~Copyable {
     mutating func stepTunnel(_ queue: Int) -> Int {
         guard let instance = plane.instance(number: queue) else { return 0 }
         let count = device.readTunnel(queue, into: batch)
+        lookAhead(count, instance)
         var lookup = LastLookup()
         for index in 0..<count {
             let entry = batch.entries + index
@@ -32,6 +33,22 @@ extension Worker where Device: ~Copyable {
         }
         finishSending()
         return count
+    }
+
+    /// Looks up the destinations of the batch.
+    @inline(__always)
+    private mutating func lookAhead(_ count: Int, _ instance: InstanceReader) {
+        lookahead.begin()
+        guard count > 1, instance.isLarge else { return }
+        for index in 0..<count {
+            let bytes = UnsafeRawBufferPointer(start: batch.packet(index), count: batch.entries[index].length)
+            if let (family, destination) = InnerPacket.address(bytes, isSource: false) {
+                lookahead.add(instance.entries(family), destination)
+            } else {
+                lookahead.addNothing()
+            }
+        }
+        lookahead.finish(instance.base)
     }
 
     /// What becomes of one packet of the site. If it is to be sent, it is queued at its source port.
@@ -55,13 +72,15 @@ extension Worker where Device: ~Copyable {
             lookup.family = inner.family
             lookup.key = inner.destination
             lookup.isOwn = instance.own(inner.family).longestMatch(inner.destination) != nil
-            lookup.value = lookup.isOwn ? nil : instance.entries(inner.family).longestMatch(inner.destination)
+            lookup.value =
+                lookup.isOwn ? nil : lookahead.value(index, instance.entries(inner.family), inner.destination)
         }
         guard !lookup.isOwn else { return drop(.destinationIsOwn) }
         guard let value = lookup.value else { return miss(index, inner, instance, isHeld: isHeld) }
-        switch EntryTarget.decode(value.pointee.target.load(ordering: .acquiring)) {
+        let words = value.pointee.words
+        switch EntryTarget.decode(words.target, instance.base) {
         case .encapsulate(let set):
-            encapsulate(index, inner, instance, set, value.pointee.mapping.load(ordering: .acquiring))
+            encapsulate(index, inner, instance, set, instance.mapping(words))
         case .forwardNatively:
             forwardNatively(index, inner, queue: instance.object.pointee.index)
         case .sendMapRequest:
@@ -81,7 +100,7 @@ extension Worker where Device: ~Copyable {
         _ inner: InnerPacket,
         _ instance: InstanceReader,
         _ set: UnsafeMutablePointer<LocatorSetCell>?,
-        _ mapping: UInt
+        _ mapping: UnsafeMutablePointer<MappingObject>?
     ) {
         guard let set, let setBody = UnsafeMutableRawPointer(bitPattern: set.pointee.body.load(ordering: .acquiring))
         else {
@@ -96,13 +115,14 @@ extension Worker where Device: ~Copyable {
         )
         // Locator and source port are chosen by different halves of the hash, so that one says nothing about the other.
         guard
-            let member = LocatorChoice.choose(LocatorSetBody(setBody), hash: UInt32(truncatingIfNeeded: hash >> 32)),
-            let locator = UnsafeMutablePointer<LocatorBody>(
-                bitPattern: member.pointee.cell.pointee.body.load(ordering: .acquiring)
-            )
+            let cell = LocatorChoice.choose(
+                LocatorSetBody(setBody, instance.base),
+                hash: UInt32(truncatingIfNeeded: hash >> 32)
+            ),
+            let locator = UnsafeMutablePointer<LocatorBody>(bitPattern: cell.pointee.body.load(ordering: .acquiring))
         else { return drop(.noUsableLocator) }
         let family = locator.pointee.family
-        let mtu = Int(member.pointee.cell.pointee.mtu.load(ordering: .relaxed))
+        let mtu = Int(cell.pointee.mtu.load(ordering: .relaxed))
         let overhead = family == .ipv4 ? DataPlaneConstants.overheadIPv4 : DataPlaneConstants.overheadIPv6
         guard mtu == 0 || inner.length &+ overhead <= mtu else { return drop(.exceedsPathMTU) }
         let portCount = family == .ipv4 ? portCountIPv4 : portCountIPv6
@@ -116,8 +136,8 @@ extension Worker where Device: ~Copyable {
         entry.pointee.tos = TrafficClass.outer(inner: inner.tos)
         entry.pointee.ttl = inner.ttl
         entry.pointee.locator = locator
-        entry.pointee.member = member
-        entry.pointee.mapping = UnsafeMutablePointer(bitPattern: mapping)
+        entry.pointee.cell = cell
+        entry.pointee.mapping = mapping
         entry.pointee.instance = instance.object
         entry.pointee.next = -1
 
@@ -171,10 +191,10 @@ extension Worker where Device: ~Copyable {
     @inline(__always)
     private func countSent(_ entry: UnsafeMutablePointer<BatchEntry>, _ run: inout Run) {
         let octets = UInt64(truncatingIfNeeded: entry.pointee.length)
-        if run.mapping != entry.pointee.mapping || run.member != entry.pointee.member {
+        if run.mapping != entry.pointee.mapping || run.cell != entry.pointee.cell {
             flushSent(&run)
             run.mapping = entry.pointee.mapping
-            run.member = entry.pointee.member
+            run.cell = entry.pointee.cell
         }
         run.packets &+= 1
         run.octets &+= octets
@@ -185,11 +205,11 @@ extension Worker where Device: ~Copyable {
 
     private func flushSent(_ run: inout Run) {
         guard run.packets > 0 else { return }
-        if let member = run.member {
-            member.pointee.cell.pointee.encapsulated.add(packets: run.packets, octets: run.octets)
+        if let cell = run.cell {
+            cell.pointee.encapsulated.add(packets: run.packets, octets: run.octets)
             if let mapping = run.mapping, let block = CounterBlocks.block(of: mapping) {
                 block.pointee.encapsulated.add(packets: run.packets, octets: run.octets)
-                if let locator = CounterBlocks.block(of: member.pointee.id, in: block) {
+                if let locator = CounterBlocks.block(of: cell.pointee.id, in: block) {
                     locator.pointee.encapsulated.add(packets: run.packets, octets: run.octets)
                 }
             }

@@ -20,7 +20,7 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     /// Counts of a run of packets that go to the same counters, not yet added to them.
     struct Run {
         var mapping: UnsafeMutablePointer<MappingObject>?
-        var member: UnsafeMutablePointer<LocatorMember>?
+        var cell: UnsafeMutablePointer<LocatorCell>?
         var packets: UInt64 = 0
         var octets: UInt64 = 0
     }
@@ -31,6 +31,7 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     let plane: PlaneShared
     let shared: WorkerShared
     let batch: PacketBatch
+    var lookahead: Lookahead
     var filter: MissFilter
     // Safe: `2 * maximumPorts` lists and as many places in `usedPorts`, freed by `deinit`. IPv4 first.
     let ports: UnsafeMutablePointer<PortList>
@@ -51,6 +52,7 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
         portCountIPv6 = min(device.sourcePortCount(.ipv6), Self.maximumPorts)
         self.device = device
         batch = PacketBatch(capacity: DataPlaneConstants.batchSize)
+        lookahead = Lookahead(capacity: DataPlaneConstants.batchSize)
         filter = MissFilter(seed: plane.hashSeed)
         ports = .allocate(capacity: 2 * Self.maximumPorts)
         ports.initialize(repeating: PortList(), count: 2 * Self.maximumPorts)
@@ -92,6 +94,7 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     /// - Returns: how many there were.
     mutating func stepHeld() -> Int {
         var taken = 0
+        lookahead.begin()
         while taken < batch.capacity {
             var verdict = HeldTag.forward
             var instanceID: UInt32 = 0
