@@ -1,0 +1,143 @@
+// What lispd-bench measures of the packet path: a worker on a device that has the same packets again and again and keeps
+// nothing. Everything the worker runs is the product's; only the kernel is not there.
+
+import ForwardingInterface
+import LISPWire
+import LinuxNetwork
+
+/// Packets that come round and round, and go nowhere. Allocates nothing after `init`.
+struct CyclingDevice: PacketDevice, ~Copyable {
+    // Safe: `count` frames of `frameSize` octets, freed by `deinit`; `position` is below `count`.
+    private let frames: UnsafeMutableRawPointer
+    private let lengths: UnsafeMutablePointer<Int>
+    private let frameSize: Int
+    private let count: Int
+    private var position = 0
+    /// How many packets a batch has.
+    private let batchSize: Int
+    private let headroom: Int
+    private let source: (family: AddressFamily, address: TrieKey)
+
+    /// - Parameters:
+    ///   - frames: at least one packet; with its LISP header in front if it is to come from the network.
+    ///   - source: where those from the network come from.
+    init(frames: [[UInt8]], batchSize: Int, isFromNetwork: Bool, source: IPAddress) {
+        frameSize = frames.reduce(0) { max($0, $1.count) }
+        count = frames.count
+        self.batchSize = batchSize
+        headroom = isFromNetwork ? DataPlaneConstants.lispHeaderSize : 0
+        self.source = (source.family, TrieKey(source.leftAligned))
+        self.frames = .allocate(byteCount: frameSize * count, alignment: 64)
+        lengths = .allocate(capacity: count)
+        for (index, frame) in frames.enumerated() {
+            let room = UnsafeMutableRawBufferPointer(start: self.frames + index * frameSize, count: frame.count)
+            room.copyBytes(from: frame)
+            (lengths + index).initialize(to: frame.count)
+        }
+    }
+
+    deinit {
+        frames.deallocate()
+        lengths.deallocate()
+    }
+
+    @inline(__always)
+    private mutating func fill(_ batch: borrowing PacketBatch) -> Int {
+        for index in 0..<batchSize {
+            let entry = batch.entries + index
+            let length = lengths[position]
+            (batch.packet(index) - headroom).copyMemory(from: frames + position &* frameSize, byteCount: length)
+            entry.pointee.length = length &- headroom
+            entry.pointee.segmentSize = 0
+            entry.pointee.isIncomplete = false
+            entry.pointee.tos = 0
+            entry.pointee.ttl = 64
+            entry.pointee.source = source.address
+            entry.pointee.sourceFamily = source.family.rawValue
+            position &+= 1
+            if position == count { position = 0 }
+        }
+        return batchSize
+    }
+
+    mutating func readTunnel(_ queue: Int, into batch: borrowing PacketBatch) -> Int { fill(batch) }
+    func writeTunnel(_ queue: Int, _ frame: UnsafeRawBufferPointer) -> Bool { true }
+    mutating func receive(_ family: AddressFamily, into batch: borrowing PacketBatch) -> Int { fill(batch) }
+    func sourcePortCount(_ family: AddressFamily) -> Int { 16 }
+
+    mutating func send(_ family: AddressFamily, port: Int, _ batch: borrowing PacketBatch, first: Int) -> Int {
+        var index = first
+        while index >= 0 {
+            batch.entries[index].sendError = 0
+            index = batch.entries[index].next
+        }
+        return 0
+    }
+
+    func now() -> UInt64 { 1 }
+}
+
+/// A data plane whose worker carries packets from memory. Carries them on the caller's thread.
+package final class PathMeasurement {
+    package enum Direction: Sendable {
+        /// Packets of the site, from the TUN.
+        case encapsulation
+        /// Datagrams, LISP header first, from the network.
+        case decapsulation
+    }
+
+    private let plane: DataPlane
+    private var worker: Worker<CyclingDevice>
+    private let direction: Direction
+
+    /// - Parameters:
+    ///   - updates: applied to the default instance's tables, before anything is carried.
+    ///   - frames: what is carried, again and again.
+    ///   - batchSize: packets that come together, at most 64.
+    ///   - source: the locator that what is decapsulated comes from.
+    package init(
+        _ direction: Direction,
+        updates: [ForwardingUpdate],
+        frames: [[UInt8]],
+        batchSize: Int = 64,
+        source: IPAddress
+    ) throws(LinuxError) {
+        precondition(!frames.isEmpty && (1...DataPlaneConstants.batchSize).contains(batchSize), "packets in batches")
+        var options = DataPlaneOptions()
+        options.workers = 1
+        options.families = [.ipv4, .ipv6]
+        options.hashSeed = 1
+        plane = try DataPlane(options: options)
+        try plane.addInstance(.default, queues: [-1])
+        plane.apply(updates)
+        self.direction = direction
+        let device = CyclingDevice(
+            frames: frames,
+            batchSize: batchSize,
+            isFromNetwork: direction == .decapsulation,
+            source: source
+        )
+        plane.workers[0].reader.online()
+        worker = Worker(plane: plane.shared, shared: plane.workers[0], device: device)
+    }
+
+    /// Carries at least `count` packets, in whole batches.
+    package func carry(_ count: Int) {
+        let reader = plane.workers[0].reader
+        var left = count
+        while left > 0 {
+            left &-= direction == .encapsulation ? worker.stepTunnel(0) : worker.stepNetwork(.ipv4)
+            reader.quiet()
+        }
+    }
+
+    /// Packets that were dropped so far, for whatever reason.
+    package var dropped: UInt64 {
+        var sum: UInt64 = 0
+        for reason in DataPlaneDropReason.allCases { sum += plane.workers[0].dropped(reason) }
+        return sum
+    }
+
+    /// What was carried, and what the tables take.
+    package func statistics() -> DataPlaneStatistics { plane.statistics() }
+}
