@@ -7,6 +7,7 @@ from .garbage import GarbageGroup
 from .instances import InstancesGroup
 from .lifecycle import LifecycleGroup, RefusalGroup, ReloadGroup
 from .lifetimes import MapServerRestartGroup, TimeToLiveGroup
+from .operator import OperatorGroup
 from .pyats import PyatsGroup
 from .registration import RegistrationGroup
 from .throughput import ThroughputGroup
@@ -14,6 +15,7 @@ from .throughput import ThroughputGroup
 GROUPS = [
     TimeToLiveGroup,
     MapServerRestartGroup,
+    OperatorGroup,
     OverIPv4,
     OverIPv6,
     RegistrationGroup,

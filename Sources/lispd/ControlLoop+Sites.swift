@@ -23,65 +23,92 @@ extension ControlLoop {
         for status in server.sites {
             guard query.name == nil || query.name == status.settings.name else { continue }
             if let page = after, page.site != status.settings.name { continue }
-            var site = Site(
-                name: status.settings.name,
-                description: status.settings.description,
-                nonceCheck: status.settings.nonceCheck.rawValue,
-                allowedLocators: status.settings.allowedLocators?.map(\.description),
-                eids: [],
-                refusals: refusals(status, time)
-            )
-            let rows = selected(rows(of: status, server), selection)
-            for row in rows[start(in: rows, after: after?.eid)...] {
-                guard room > 0 else {
-                    report.next = last?.text
-                    break
-                }
-                site.eids.append(siteEID(row, status, time))
-                last = SitePage(site: site.name, eid: row.key)
-                room -= 1
-            }
+            // One more than there is room for tells whether there is another page.
+            let rows = rows(of: status, server, selection, after: after, limit: room + 1)
             after = nil
-            if !site.eids.isEmpty { report.sites.append(site) }
-            if report.next != nil { break }
+            if !rows.isEmpty, room > 0 {
+                report.sites.append(site(status, rows.prefix(room), time))
+                last = rows.prefix(room).last.map { SitePage(status.settings.name, $0) }
+            }
+            if rows.count > room {
+                report.next = last?.text
+                break
+            }
+            room -= rows.count
+        }
+        guard after == nil else {
+            throw ManagementError(.unavailable, "the sites changed while they were read: ask again")
         }
         return report
     }
 
-    /// An EID-prefix of a site, as it is configured or as a registered part of one that is.
-    private typealias Row = (key: EIDPrefix, configured: LISPTables.SiteEID, registered: RegisteredEID?)
-
-    /// Where a page begins: behind the last row of the page before, or, if that is gone, at the next one in order.
-    private func start(in rows: [Row], after key: EIDPrefix?) -> Int {
-        guard let key else { return 0 }
-        if let index = rows.firstIndex(where: { $0.key == key }) { return index + 1 }
-        return rows.firstIndex { $0.key > key } ?? rows.count
+    private func site(_ status: SiteStatus, _ rows: some Sequence<Row>, _ time: ReportTime) -> Site {
+        Site(
+            name: status.settings.name,
+            description: status.settings.description,
+            nonceCheck: status.settings.nonceCheck.rawValue,
+            allowedLocators: status.settings.allowedLocators?.map(\.description),
+            eids: rows.map { siteEID($0, status, time) },
+            refusals: refusals(status, time)
+        )
     }
 
-    /// With an address: the longest match of each instance alone; the registered one wins over the configured one.
-    private func selected(_ rows: [Row], _ selection: EIDSelection) -> [Row] {
-        let matching = rows.filter { selection.selects($0.key) }
-        guard case .address = selection.target else { return matching }
-        return Dictionary(grouping: matching, by: \.key.instanceID).sorted { $0.key < $1.key }.compactMap {
-            $0.value.max { $0.key.prefix.length < $1.key.prefix.length }
+    /// At most `limit` selected EID-prefixes of a site: each configured one and, behind it, the registered more-specifics. What
+    /// lies before the page is not looked at, so that a page of a large site is soon made.
+    private func rows(
+        of status: SiteStatus,
+        _ server: MapServer,
+        _ selection: EIDSelection,
+        after page: SitePage?,
+        limit: Int
+    ) -> [Row] {
+        let eids = status.settings.eids
+        if case .address(let address) = selection.target {
+            return Array(rows(eids.filter { selection.selects($0.prefix) }, of: address, server).prefix(limit))
         }
-    }
-
-    /// The configured prefixes of a site and, behind each, the registered more-specifics.
-    private func rows(of status: SiteStatus, _ server: MapServer) -> [Row] {
         var rows: [Row] = []
-        for configured in status.settings.eids.sorted(by: { $0.prefix < $1.prefix }) {
-            rows.append((configured.prefix, configured, server.registry.registered[configured.prefix]))
-            for (prefix, registered) in server.registry.registrations(in: configured) where prefix != configured.prefix
+        var page = page
+        // Settings have them in order.
+        for configured in eids[(page.map { eids.firstIndex(notBefore: $0.configured) } ?? 0)...] {
+            // Whatever follows is of no interest once there is a page.
+            guard rows.count < limit else { break }
+            // A configured prefix that a reload took away left no place to go on at but the next one.
+            let start = page.flatMap { $0.configured == configured.prefix ? $0.eid : nil }
+            page = nil
+            if start == nil, selection.selects(configured.prefix) {
+                rows.append(Row(configured.prefix, configured, server.registry.registered[configured.prefix]))
+            }
+            var key = start ?? configured.prefix
+            while rows.count < limit, let next = server.registry.registered.first(after: key),
+                next.key.instanceID == configured.prefix.instanceID, configured.prefix.prefix.covers(next.key.prefix)
             {
-                rows.append((prefix, configured, registered))
+                key = next.key
+                guard next.value.configured == configured.prefix, selection.selects(key) else { continue }
+                rows.append(Row(key, configured, next.value))
             }
         }
         return rows
     }
 
+    /// The longest match of each instance; the registered one wins over the configured one.
+    private func rows(_ eids: [LISPTables.SiteEID], of address: IPAddress, _ server: MapServer) -> [Row] {
+        var rows: [InstanceID: Row] = [:]
+        for configured in eids {
+            let instance = configured.prefix.instanceID
+            for length in configured.prefix.prefix.length...address.family.bitWidth {
+                guard let prefix = IPPrefix(address, length: length) else { continue }
+                let key = EIDPrefix(instanceID: instance, prefix)
+                let registered = server.registry.registered[key]
+                guard key == configured.prefix || registered?.configured == configured.prefix else { continue }
+                guard length >= rows[instance]?.key.prefix.length ?? 0 else { continue }
+                rows[instance] = Row(key, configured, registered)
+            }
+        }
+        return rows.sorted { $0.key < $1.key }.map(\.value)
+    }
+
     private func siteEID(_ row: Row, _ status: SiteStatus, _ time: ReportTime) -> ManagementAPI.SiteEID {
-        let (prefix, configured, registered) = row
+        let (prefix, configured, registered) = (row.key, row.configured, row.registered)
         let failures = status.refusals(for: prefix)
         let latest = registered?.mostRecent
         // What is over is remembered of whole configured prefixes only.
@@ -182,24 +209,57 @@ extension RegisteredLocator {
     }
 }
 
-/// Where the next page of sites goes on: after this EID-prefix of this site.
+/// An EID-prefix of a site, as it is configured or as a registered part of one that is.
+private struct Row {
+    let key: EIDPrefix
+    let configured: LISPTables.SiteEID
+    let registered: RegisteredEID?
+
+    init(_ key: EIDPrefix, _ configured: LISPTables.SiteEID, _ registered: RegisteredEID?) {
+        self.key = key
+        self.configured = configured
+        self.registered = registered
+    }
+}
+
+extension [LISPTables.SiteEID] {
+    /// Of a list in order of the prefixes.
+    fileprivate func firstIndex(notBefore prefix: EIDPrefix) -> Int {
+        var (low, high) = (startIndex, endIndex)
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].prefix < prefix { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
+
+/// Where the next page of sites goes on: after this EID-prefix, which is or lies in this configured one of this site.
 private struct SitePage {
     let site: String
+    let configured: EIDPrefix
     let eid: EIDPrefix
 
-    init(site: String, eid: EIDPrefix) {
+    init(_ site: String, _ row: Row) {
         self.site = site
+        configured = row.configured.prefix
+        eid = row.key
+    }
+
+    private init(site: String, configured: EIDPrefix, eid: EIDPrefix) {
+        self.site = site
+        self.configured = configured
         self.eid = eid
     }
 
-    var text: String { "\(PageKey(eid).text)@\(site)" }
+    var text: String { "\(PageKey(configured).text)@\(PageKey(eid).text)@\(site)" }
 
     static func parse(_ text: String?) throws(ManagementError) -> SitePage? {
         guard let text else { return nil }
-        let parts = text.split(separator: "@", maxSplits: 2)
-        guard parts.count == 3, let key = PageKey("\(parts[0])@\(parts[1])") else {
-            throw ManagementError(.badRequest, "after is no page of this table")
-        }
-        return SitePage(site: String(parts[2]), eid: key.eid)
+        let parts = text.split(separator: "@", maxSplits: 4, omittingEmptySubsequences: false)
+        guard parts.count == 5, let configured = PageKey("\(parts[0])@\(parts[1])"),
+            let eid = PageKey("\(parts[2])@\(parts[3])")
+        else { throw ManagementError(.badRequest, "after is no page of this table") }
+        return SitePage(site: String(parts[4]), configured: configured.eid, eid: eid.eid)
     }
 }

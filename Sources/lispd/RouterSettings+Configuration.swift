@@ -68,7 +68,7 @@ extension MapServerSettings {
                     description: site.description,
                     keys: site.authenticationKeys,
                     nonceCheck: NonceCheck(site.nonceCheck),
-                    eids: site.eids.map { eid in
+                    eids: site.eids.sorted { $0.eidPrefix < $1.eidPrefix }.map { eid in
                         SiteEID(
                             prefix: eid.eidPrefix,
                             acceptMoreSpecifics: eid.acceptMoreSpecifics,

@@ -25,7 +25,7 @@ import Testing
 
     @Test func `map-cache`() {
         #expect(
-            text(of: Fixture.mapCache, detail: false) == """
+            MapCacheText(isDetailed: false).text(of: Fixture.mapCache) == """
                 Output for router lisp 0 instance-id 0
                 LISP IPv4 Mapping Cache for LISP 0 EID-table default (IID 0), 3 entries
 
@@ -76,7 +76,7 @@ import Testing
 
     @Test func `sites`() {
         #expect(
-            text(of: Fixture.sites, detail: false) == """
+            SiteText(isDetailed: false).text(of: Fixture.sites) == """
                 LISP Site Registration Information
                 * = Some locators are down or unreachable
                 # = Some registrations are sourced by reliable transport
@@ -98,7 +98,7 @@ import Testing
     }
 
     @Test func `a site in detail`() {
-        let detail = text(of: Fixture.sites, detail: true)
+        let detail = SiteText(isDetailed: true).text(of: Fixture.sites)
         for line in [
             "Site name: site1",
             "  EID-prefix: 10.1.0.0/16 instance-id 0",
@@ -142,7 +142,7 @@ import Testing
             isRegistered: true,
             registrations: [registration]
         )
-        let lines = text(of: SiteReport(sites: [Site(name: "a", eids: [eid])]), detail: true)
+        let lines = SiteText(isDetailed: true).text(of: SiteReport(sites: [Site(name: "a", eids: [eid])]))
             .split(separator: "\n").map { $0.drop { $0 == " " } }
         let hash = algorithm == "hmac-sha-1-96" ? "sha1" : "sha2"
         for line in [
@@ -161,8 +161,10 @@ import Testing
 
     @Test func `no text has spaces at line ends or an unfinished last line`() {
         let texts = [
-            text(of: Fixture.status), text(of: Fixture.services), text(of: Fixture.mapCache, detail: true),
-            text(of: Fixture.database), text(of: Fixture.sites, detail: true), text(of: Fixture.sites, detail: false),
+            text(of: Fixture.status), text(of: Fixture.services),
+            MapCacheText(isDetailed: true).text(of: Fixture.mapCache),
+            text(of: Fixture.database), SiteText(isDetailed: true).text(of: Fixture.sites),
+            SiteText(isDetailed: false).text(of: Fixture.sites),
             text(of: Fixture.statistics), text(of: Fixture.mapServers), text(of: Fixture.mapResolvers),
             text(of: Fixture.locators), text(of: Fixture.interfaces),
         ]
@@ -202,7 +204,7 @@ import Testing
             encapsulated: Traffic(packets: 1, octets: 84)
         )
         let table = EIDTable(instanceID: 0, family: .ipv4, entryCount: 1)
-        let detail = text(of: MapCacheReport(tables: [table], entries: [entry]), detail: true)
+        let detail = MapCacheText(isDetailed: true).text(of: MapCacheReport(tables: [table], entries: [entry]))
         #expect(!detail.contains("last used") && !detail.contains("Idle"))
         #expect(detail.contains("last modified: 00:00:04"))
 
@@ -228,13 +230,76 @@ import Testing
         #expect(text(of: locators).contains("192.0.2.2    up     -      1"))
 
         let site = Site(name: "a", eids: [SiteEID(instanceID: 0, eidPrefix: "10.1.0.0/16", isRegistered: false)])
-        #expect(text(of: SiteReport(sites: [site]), detail: true).contains("TTL:                  N/A"))
+        #expect(SiteText(isDetailed: true).text(of: SiteReport(sites: [site])).contains("TTL:                  N/A"))
+    }
+
+    @Test(arguments: [1, 2, 3]) func `a text made page by page is that of the whole`(size: Int) {
+        for isDetailed in [false, true] {
+            var cache = MapCacheText(isDetailed: isDetailed)
+            var lines: [String] = []
+            for start in stride(from: 0, to: Fixture.mapCache.entries.count, by: size) {
+                let entries = Fixture.mapCache.entries.dropFirst(start).prefix(size)
+                let page = MapCacheReport(tables: Fixture.mapCache.tables, entries: Array(entries), next: "more")
+                lines += cache.lines(of: page)
+            }
+            lines += cache.end()
+            #expect(joined(lines) == MapCacheText(isDetailed: isDetailed).text(of: Fixture.mapCache))
+
+            var sites = SiteText(isDetailed: isDetailed)
+            lines = []
+            for (site, eid) in Fixture.sites.sites.flatMap({ site in site.eids.map { (site, $0) } }) {
+                var part = site
+                part.eids = [eid]
+                lines += sites.lines(
+                    of: SiteReport(sites: [part], unknownSite: Fixture.sites.unknownSite, next: "more")
+                )
+            }
+            lines += sites.end()
+            #expect(joined(lines) == SiteText(isDetailed: isDetailed).text(of: Fixture.sites))
+        }
+    }
+
+    @Test func `tables without entries are shown, wherever they stand`() {
+        let report = MapCacheReport(
+            tables: [0, 1, 2].map { EIDTable(instanceID: $0, family: .ipv4, entryCount: $0 == 1 ? 1 : 0) },
+            entries: [
+                MapCacheEntry(
+                    instanceID: 1,
+                    eidPrefix: "10.2.0.0/16",
+                    created: Fixture.moment(1),
+                    lastModified: Fixture.moment(1),
+                    source: "map-reply",
+                    state: .complete
+                )
+            ]
+        )
+        let lines = MapCacheText(isDetailed: false).text(of: report).split(separator: "\n")
+        #expect(lines.map { $0.prefix(4) } == ["Outp", "LISP", "Outp", "LISP", "10.2", "Outp", "LISP"])
+    }
+
+    @Test func `a long name widens its column`() {
+        let eid = SiteEID(instanceID: 0, eidPrefix: "10.1.0.0/16", isRegistered: false)
+        let names = ["a-site-of-a-long-name", "b"]
+        let text = SiteText(isDetailed: false).text(
+            of: SiteReport(sites: names.map { Site(name: $0, eids: [eid, eid]) })
+        )
+        let rows = text.split(separator: "\n").dropFirst(3).map(String.init)
+        #expect(rows[0].hasPrefix("Site Name             Last      Up "))
+        #expect(rows[2] == "a-site-of-a-long-name never     no     --                   0        10.1.0.0/16")
+        #expect(rows[3] == "                      never     no     --                   0        10.1.0.0/16")
+        #expect(rows[4] == "b                     never     no     --                   0        10.1.0.0/16")
+    }
+
+    @Test func `a description of several lines stays one`() {
+        let site = Site(name: "a", description: "one\nState: two\r\n", eids: [])
+        let text = SiteText(isDetailed: true).text(of: SiteReport(sites: [site]))
+        #expect(text.contains("\nDescription: one State: two\nAllowed"))
     }
 
     @Test func `empty reports are readable`() {
-        #expect(text(of: MapCacheReport(tables: [], entries: []), detail: false) == "")
+        #expect(MapCacheText(isDetailed: false).text(of: MapCacheReport(tables: [], entries: [])) == "")
         #expect(text(of: DatabaseReport(tables: [], entries: [])) == "")
         #expect(text(of: MapServersReport(mapServers: [])).hasPrefix("Map-Server"))
-        #expect(text(of: SiteReport(sites: []), detail: true) == "LISP Site Registration Information\n")
+        #expect(SiteText(isDetailed: true).text(of: SiteReport(sites: [])) == "LISP Site Registration Information\n")
     }
 }

@@ -92,7 +92,6 @@ struct ManagementClient {
         let connection = try await connect()
         var head = HTTPRequestHead(version: .http1_1, method: method, uri: target)
         head.headers.add(name: "Host", value: "lispd")
-        head.headers.add(name: "Connection", value: "close")
         if let body {
             head.headers.add(name: "Content-Type", value: "application/json")
             head.headers.add(name: "Content-Length", value: String(body.count))
@@ -102,27 +101,48 @@ struct ManagementClient {
             connection.channel.close(promise: nil)
         }
         defer { deadline.cancel() }
-        let request = head
+        // In one piece: whoever has read the head may answer and close, and what was written then would fail.
+        var request: [HTTPPart<HTTPRequestHead, IOData>] = [.head(head), .end(nil)]
+        if let body { request.insert(.body(.byteBuffer(ByteBuffer(bytes: body))), at: 1) }
+        let parts = request
+        let started = NIODeadline.now()
         let reply: Reply?
         do {
             reply = try await connection.executeThenClose { inbound, outbound in
-                try await outbound.write(.head(request))
-                if let body { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
-                try await outbound.write(.end(nil))
+                try await outbound.write(contentsOf: parts)
                 return try await Self.read(inbound)
             }
         } catch let failure as CommandFailure {
             throw failure
         } catch {
-            throw CommandFailure(.unavailable, "lispd at \(socketPath) broke off its answer (\(error))")
+            throw noAnswer(late: NIODeadline.now() - started >= timeout, error)
         }
-        guard let reply else {
-            throw CommandFailure(
+        guard let reply else { throw noAnswer(late: NIODeadline.now() - started >= timeout, nil) }
+        return reply
+    }
+
+    /// Why there is no answer, or not all of one.
+    private func noAnswer(late: Bool, _ error: (any Error)?) -> CommandFailure {
+        if late {
+            let seconds = timeout.nanoseconds / 1_000_000_000
+            return CommandFailure(
                 .unavailable,
-                "lispd at \(socketPath) gave no answer within \(timeout.nanoseconds / 1_000_000_000) s: see its log"
+                "lispd at \(socketPath) gave no answer within \(seconds) s: see its log"
             )
         }
-        return reply
+        switch error as? HTTPParserError {
+        case nil, .invalidEOFState:
+            return CommandFailure(
+                .unavailable,
+                "lispd at \(socketPath) closed the connection before its answer was whole: if it is starting or ending, "
+                    + "try again, else see its log"
+            )
+        default:
+            return CommandFailure(
+                .unavailable,
+                "what listens on \(socketPath) does not answer as lispd does: name lispd's socket with --socket"
+            )
+        }
     }
 
     /// The whole response; `nil` if the connection ended before it.
@@ -157,8 +177,10 @@ struct ManagementClient {
                 }
         } catch let error as IOError {
             throw unreachable(error.errnoCode)
+        } catch SocketAddressError.unixDomainSocketPathTooLong {
+            throw CommandFailure(.usage, "\(socketPath) is longer than the path of a socket can be")
         } catch {
-            throw CommandFailure(.unavailable, "\(socketPath) is no socket that can be connected to (\(error))")
+            throw CommandFailure(.unavailable, "cannot reach lispd on \(socketPath): \(error)")
         }
     }
 
@@ -169,6 +191,8 @@ struct ManagementClient {
                 .noPermission,
                 "may not open \(socketPath): run as root or as a member of the socket's group"
             )
+        case ECONNREFUSED where !isSocket:
+            CommandFailure(.unavailable, "\(socketPath) is no socket: name lispd's with --socket")
         case ENOENT, ECONNREFUSED:
             CommandFailure(
                 .unavailable,
@@ -178,5 +202,10 @@ struct ManagementClient {
         default:
             CommandFailure(.unavailable, "cannot reach lispd on \(socketPath): \(String(cString: strerror(code)))")
         }
+    }
+
+    private var isSocket: Bool {
+        var status = stat()
+        return stat(socketPath, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
     }
 }

@@ -1,39 +1,111 @@
-// Long tables come in pages; the commands want them whole.
+// Long tables come in pages. Texts are written page by page, so that they need no more memory than one; JSON is one object
+// and made of all of them.
 
 import ManagementAPI
 
-extension ManagementClient {
-    /// The whole map-cache that `query` selects.
-    func mapCache(_ query: TableQuery) async throws -> Answer<MapCacheReport> {
-        var query = query
-        query.limit = TableQuery.maximumLimit
-        var answer = try await get(.mapCache, query, as: MapCacheReport.self)
-        while let next = answer.data.next {
-            query.after = next
-            let page = try await get(.mapCache, query, as: MapCacheReport.self)
-            answer.data.entries += page.data.entries
-            answer.data.next = page.data.next == next ? nil : page.data.next
-        }
-        return answer
+/// A report that may be one page of several.
+protocol PagedReport: Codable, Sendable {
+    /// The `after` of the next page.
+    var next: String? { get set }
+    /// Takes in what the next page holds.
+    mutating func append(_ page: Self)
+}
+
+/// The pages of a report, one after the other; each is of its own moment.
+struct Pages<Report: PagedReport> {
+    /// Entries of a page: the daemon makes each in one go, and packets wait for none of them.
+    static var size: Int { 1000 }
+
+    private let client: ManagementClient
+    private let route: ManagementRoute
+    private var query: TableQuery?
+
+    init(_ client: ManagementClient, _ route: ManagementRoute, _ query: TableQuery) {
+        self.client = client
+        self.route = route
+        self.query = query
+        self.query?.limit = Self.size
     }
 
-    /// All sites that `query` selects.
-    func sites(_ query: TableQuery) async throws -> Answer<SiteReport> {
-        var query = query
-        query.limit = TableQuery.maximumLimit
-        var answer = try await get(.sites, query, as: SiteReport.self)
-        while let next = answer.data.next {
-            query.after = next
-            let page = try await get(.sites, query, as: SiteReport.self)
-            for site in page.data.sites {
-                if answer.data.sites.last?.name == site.name {
-                    answer.data.sites[answer.data.sites.count - 1].eids += site.eids
-                } else {
-                    answer.data.sites.append(site)
-                }
+    mutating func next() async throws -> Answer<Report>? {
+        guard let query else { return nil }
+        let page = try await client.get(route, query, as: Report.self)
+        // A daemon that gives the same page again would do so for ever.
+        let isLast = page.data.next == nil || page.data.next == query.after
+        self.query?.after = page.data.next
+        if isLast { self.query = nil }
+        return page
+    }
+
+    /// All of them as one.
+    mutating func whole() async throws -> Answer<Report>? {
+        guard var whole = try await next() else { return nil }
+        while let page = try await next() { whole.data.append(page.data) }
+        whole.data.next = nil
+        return whole
+    }
+}
+
+extension MapCacheReport: PagedReport {
+    mutating func append(_ page: MapCacheReport) {
+        entries += page.entries
+    }
+}
+
+extension SiteReport: PagedReport {
+    mutating func append(_ page: SiteReport) {
+        for site in page.sites {
+            if sites.last?.name == site.name {
+                sites[sites.count - 1].eids += site.eids
+            } else {
+                sites.append(site)
             }
-            answer.data.next = page.data.next == next ? nil : page.data.next
         }
-        return answer
+    }
+}
+
+/// A text that is made of a report page by page.
+protocol PagedText {
+    associatedtype Report: PagedReport
+    /// The lines that a page adds.
+    mutating func lines(of page: Report) -> [String]
+    /// The lines that end it.
+    mutating func end() -> [String]
+}
+
+extension PagedText {
+    /// The text of a report that is whole.
+    consuming func text(of report: Report) -> String {
+        let lines = self.lines(of: report)
+        return joined(lines + end())
+    }
+}
+
+extension DaemonOptions {
+    /// Writes a table of any length, as JSON if that was asked for, else as `text` makes it.
+    ///
+    /// - Parameter check: sees the first page before anything is written.
+    func write<Text: PagedText>(
+        _ route: ManagementRoute,
+        _ query: TableQuery,
+        as text: Text,
+        check: (Text.Report) throws -> Void = { _ in }
+    ) async throws {
+        var pages = Pages<Text.Report>(client, route, query)
+        if json {
+            guard let whole = try await pages.whole() else { return }
+            try check(whole.data)
+            return try writeJSON(whole)
+        }
+        var text = text
+        var output = Output()
+        var isFirst = true
+        while let page = try await pages.next() {
+            if isFirst { try check(page.data) }
+            isFirst = false
+            try output.write(joined(text.lines(of: page.data)))
+        }
+        try output.write(joined(text.end()))
+        try output.flush()
     }
 }

@@ -14,13 +14,13 @@ struct Completions: ParsableCommand {
 
     @Argument(help: "bash, zsh or fish.") var shell: Shell
 
-    func run() {
+    func run() throws {
         let shell: CompletionShell =
             switch self.shell {
             case .bash: .bash
             case .zsh: .zsh
             case .fish: .fish
             }
-        print(Lispctl.completionScript(for: shell))
+        try writeText(Lispctl.completionScript(for: shell) + "\n")
     }
 }

@@ -24,7 +24,7 @@ struct ConfigCheck: ParsableCommand {
         switch result {
         case .success(let configuration):
             for warning in configuration.warnings { printError(warning) }
-            print("\(file): no faults")
+            try writeText("\(file): no faults\n")
         case .failure(let error):
             throw CommandFailure(.configuration, faults: error.issues.map(\.description))
         }

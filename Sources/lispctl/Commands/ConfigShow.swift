@@ -11,6 +11,6 @@ struct ConfigShow: AsyncParsableCommand {
 
     func run() async throws {
         let answer = try await daemon.client.get(.configuration, as: ConfigurationReport.self)
-        print(daemon.json ? answer.data.json : answer.data.yaml, terminator: "")
+        try writeText(daemon.json ? answer.data.json : answer.data.yaml)
     }
 }

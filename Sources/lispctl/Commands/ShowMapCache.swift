@@ -18,7 +18,6 @@ struct ShowMapCache: AsyncParsableCommand {
         let selection = try Selection(selection)
         let eid = try selection.eid()
         let query = TableQuery(family: selection.family, instanceID: instance.number, eid: eid)
-        let answer = try await daemon.client.mapCache(query)
-        try daemon.write(answer) { text(of: $0, detail: detail || eid != nil) }
+        try await daemon.write(.mapCache, query, as: MapCacheText(isDetailed: detail || eid != nil))
     }
 }

@@ -28,10 +28,11 @@ struct ShowSite: AsyncParsableCommand {
                 query.name = target
             }
         }
-        let answer = try await daemon.client.sites(query)
-        if answer.data.sites.isEmpty, let target = selection.target {
-            throw CommandFailure(.nothingFound, "no site is called or holds \(target): see `lispctl show site`")
+        let text = SiteText(isDetailed: detail || selection.target != nil)
+        try await daemon.write(.sites, query, as: text) { report in
+            if report.sites.isEmpty, let target = selection.target {
+                throw CommandFailure(.nothingFound, "no site is called or holds \(target): see `lispctl show site`")
+            }
         }
-        try daemon.write(answer) { text(of: $0, detail: detail || selection.target != nil) }
     }
 }

@@ -21,6 +21,11 @@ func trimmed(_ line: String) -> String {
     return String(line)
 }
 
+/// A text from a configuration, whose line ends would look like lines of ours.
+func oneLine(_ text: String) -> String {
+    text.split(whereSeparator: \.isNewline).joined(separator: " ")
+}
+
 /// The lines with their ends.
 func joined(_ lines: [String]) -> String {
     lines.isEmpty ? "" : lines.joined(separator: "\n") + "\n"

@@ -2,22 +2,53 @@
 
 import ManagementAPI
 
-func text(of report: MapCacheReport, detail: Bool) -> String {
-    var lines: [String] = []
-    for table in report.tables {
-        let entries = report.entries.filter {
-            $0.instanceID == table.instanceID && EIDFamily(ofAddress: $0.eidPrefix) == table.family
-        }
-        if !lines.isEmpty { lines.append("") }
-        lines.append("Output for router lisp 0 instance-id \(table.instanceID)")
-        lines.append(
-            "LISP \(table.family.name) Mapping Cache for LISP 0 EID-table \(table.name) (IID \(table.instanceID)), "
-                + "\(table.entryCount) entries"
-        )
-        lines.append("")
-        for entry in entries { lines += textLines(of: entry, detail: detail) }
+struct MapCacheText: PagedText {
+    let isDetailed: Bool
+    /// Tables whose entries have not come yet, and the one whose entries come; `nil` before the first page.
+    private var waiting: ArraySlice<EIDTable>?
+    private var current: EIDTable?
+
+    init(isDetailed: Bool) {
+        self.isDetailed = isDetailed
     }
-    return joined(lines)
+
+    mutating func lines(of page: MapCacheReport) -> [String] {
+        if waiting == nil { waiting = page.tables[...] }
+        var lines: [String] = []
+        for entry in page.entries {
+            while current.map({ !$0.holds(entry) }) ?? true {
+                guard let opened = openTable() else { break }
+                lines += opened
+            }
+            lines += textLines(of: entry, detail: isDetailed)
+        }
+        return lines
+    }
+
+    mutating func end() -> [String] {
+        var lines: [String] = []
+        while let opened = openTable() { lines += opened }
+        return lines
+    }
+
+    /// The heading of the next table, if there is one.
+    private mutating func openTable() -> [String]? {
+        guard let table = waiting?.popFirst() else { return nil }
+        let separation = current == nil ? [] : [""]
+        current = table
+        return separation + [
+            "Output for router lisp 0 instance-id \(table.instanceID)",
+            "LISP \(table.family.name) Mapping Cache for LISP 0 EID-table \(table.name) (IID \(table.instanceID)), "
+                + "\(table.entryCount) entries",
+            "",
+        ]
+    }
+}
+
+extension EIDTable {
+    fileprivate func holds(_ entry: MapCacheEntry) -> Bool {
+        entry.instanceID == instanceID && EIDFamily(ofAddress: entry.eidPrefix) == family
+    }
 }
 
 private func textLines(of entry: MapCacheEntry, detail: Bool) -> [String] {

@@ -2,40 +2,72 @@
 
 import ManagementAPI
 
-func text(of report: SiteReport, detail: Bool) -> String {
-    var lines = ["LISP Site Registration Information"]
-    if detail {
-        for site in report.sites { lines += [""] + detailLines(of: site) }
-    } else {
-        lines += [
-            "* = Some locators are down or unreachable", "# = Some registrations are sourced by reliable transport",
-        ]
-        lines += ["", "Site Name      Last      Up     Who Last             Inst     EID Prefix"]
-        lines += ["               Register         Registered           ID"]
-        for site in report.sites {
-            var name = site.name
-            for eid in site.eids {
-                lines += row(name, eid)
-                name = ""
+struct SiteText: PagedText {
+    let isDetailed: Bool
+    private var isBegun = false
+    /// The site that the last page ended with.
+    private var lastSite: String?
+    /// Of the column of names. A longer name widens it, for those who read this by program want a row in one line.
+    private var nameWidth = 14
+    /// What follows the sites.
+    private var refusals: [String] = []
+    private var refusalsOfNoSite: [String] = []
+
+    init(isDetailed: Bool) {
+        self.isDetailed = isDetailed
+    }
+
+    mutating func lines(of page: SiteReport) -> [String] {
+        nameWidth = max(nameWidth, page.sites.map(\.name.count).max() ?? 0)
+        var lines: [String] = []
+        if !isBegun {
+            lines = heading
+            refusalsOfNoSite = refusalLines(page.unknownSite, "EIDs of no site")
+        }
+        isBegun = true
+        for site in page.sites {
+            let isNew = lastSite != site.name
+            lastSite = site.name
+            if isDetailed {
+                if isNew { lines += [""] + detailLines(of: site) }
+                for eid in site.eids { lines += [""] + detailLines(of: eid) }
+            } else {
+                if isNew { refusals += refusalLines(site.refusals, "site \(site.name)") }
+                for (index, eid) in site.eids.enumerated() {
+                    lines += row(isNew && index == 0 ? site.name : "", eid)
+                }
             }
         }
+        return lines
     }
-    let refusals = report.sites.flatMap { site in refusalLines(site.refusals, "site \(site.name)") }
-    let unknown = refusalLines(report.unknownSite, "EIDs of no site")
-    if !detail, !(refusals + unknown).isEmpty { lines += ["", "Refused registrations"] + refusals + unknown }
-    if detail, !unknown.isEmpty { lines += ["", "Refused registrations of no site"] + unknown }
-    return joined(lines)
-}
 
-/// A long address goes on a line of its own, with the rest of the columns below.
-private func row(_ name: String, _ eid: SiteEID) -> [String] {
-    let impaired = eid.registrations.contains { $0.locators.contains { !$0.isReachable } }
-    let up = eid.isRegistered ? (impaired ? "yes*" : "yes") : "no"
-    let head = name.padded(to: 14) + " " + ago(eid.lastRegistered).padded(to: 9) + " " + up.padded(to: 6) + " "
-    let tail = String(eid.instanceID).padded(to: 8) + " " + eid.eidPrefix
-    let who = eid.lastRegisteredBy?.text ?? "--"
-    guard who.count > 20 else { return [head + who.padded(to: 20) + " " + tail] }
-    return [head + who, String(repeating: " ", count: 53) + tail]
+    mutating func end() -> [String] {
+        let all = isDetailed ? refusalsOfNoSite : refusals + refusalsOfNoSite
+        return all.isEmpty ? [] : ["", "Refused registrations" + (isDetailed ? " of no site" : "")] + all
+    }
+
+    private var heading: [String] {
+        let title = "LISP Site Registration Information"
+        if isDetailed { return [title] }
+        return [
+            title, "* = Some locators are down or unreachable",
+            "# = Some registrations are sourced by reliable transport", "",
+            "Site Name".padded(to: nameWidth) + " Last      Up     Who Last             Inst     EID Prefix",
+            String(repeating: " ", count: nameWidth) + " Register         Registered           ID",
+        ]
+    }
+
+    /// A long address goes on a line of its own, with the rest of the columns below.
+    private func row(_ name: String, _ eid: SiteEID) -> [String] {
+        let impaired = eid.registrations.contains { $0.locators.contains { !$0.isReachable } }
+        let up = eid.isRegistered ? (impaired ? "yes*" : "yes") : "no"
+        let head =
+            name.padded(to: nameWidth) + " " + ago(eid.lastRegistered).padded(to: 9) + " " + up.padded(to: 6) + " "
+        let tail = String(eid.instanceID).padded(to: 8) + " " + eid.eidPrefix
+        let who = eid.lastRegisteredBy?.text ?? "--"
+        guard who.count > 20 else { return [head + who.padded(to: 20) + " " + tail] }
+        return [head + who, String(repeating: " ", count: head.count + 21) + tail]
+    }
 }
 
 private func refusalLines(_ refusals: [ReasonCount], _ what: String) -> [String] {
@@ -49,11 +81,10 @@ private func refusalLines(_ refusals: [ReasonCount], _ what: String) -> [String]
 private func detailLines(of site: Site) -> [String] {
     let locators = site.allowedLocators.map { $0.joined(separator: ", ") } ?? "any"
     var lines = ["Site name: \(site.name)"]
-    if let description = site.description { lines.append("Description: \(description)") }
+    if let description = site.description { lines.append("Description: \(oneLine(description))") }
     lines += ["Allowed configured locators: \(locators)", "Nonce check: \(site.nonceCheck)"]
     lines += refusalLines(site.refusals, "Refused")
     lines.append("Allowed EID-prefixes:")
-    for eid in site.eids { lines += [""] + detailLines(of: eid) }
     return lines
 }
 
