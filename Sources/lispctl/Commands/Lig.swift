@@ -48,7 +48,7 @@ struct Lig: AsyncParsableCommand {
 
     private func show(_ answer: LigAnswer, _ eid: EID, _ name: String, _ resolver: IPAddress) throws {
         if daemon.json { return try writeJSON(LigReport(answer, eid: eid, resolver: resolver)) }
-        print(text(of: answer, eid: eid, name: name), terminator: "")
+        try writeText(text(of: answer, eid: eid, name: name))
     }
 
     /// Asks up to `count` times, two seconds apart, each time with a nonce of its own.
@@ -59,7 +59,7 @@ struct Lig: AsyncParsableCommand {
         for attempt in 1...count {
             let nonce = Nonce(rawValue: .random(in: .min ... .max))
             let question = LigQuestion(eid: eid, sourceEID: sourceEID, local: socket.local, nonce: nonce)
-            if !daemon.json { print("Send map-request to \(resolver) for \(eid) ...") }
+            if !daemon.json { try writeText("Send map-request to \(resolver) for \(eid) ...\n") }
             questions.append((question, .now))
             try socket.send(question.message, to: destination)
             let deadline = ContinuousClock.now + .seconds(2)

@@ -57,26 +57,3 @@ struct Output {
         raise(SIGPIPE)
     }
 }
-
-/// Standard output for an answer of any length: written in large pieces, each failure noticed.
-struct Output {
-    private var buffer: [UInt8] = []
-
-    mutating func write(_ text: String) throws(CommandFailure) {
-        buffer.append(contentsOf: text.utf8)
-        if buffer.count >= 64 * 1024 { try flush() }
-    }
-
-    mutating func flush() throws(CommandFailure) {
-        var rest = buffer[...]
-        while !rest.isEmpty {
-            let written = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-            if written < 0 {
-                if errno == EINTR { continue }
-                throw CommandFailure(.outputFailed, "cannot write the answer: \(String(cString: strerror(errno)))")
-            }
-            rest = rest.dropFirst(written)
-        }
-        buffer.removeAll(keepingCapacity: true)
-    }
-}
