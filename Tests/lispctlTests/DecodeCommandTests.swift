@@ -52,6 +52,11 @@ import Testing
         }
     }
 
+    @Test func `a key may begin with a dash`() throws {
+        let command = try #require(try Lispctl.parseAsRoot(["decode", "f", "--key", "-secret", "--json"]) as? Decode)
+        #expect(command.key == ["-secret"] && command.json)
+    }
+
     @Test func `a key that everyone may read is warned of`() throws {
         let file = try TemporaryFile(Array("lab-key-1".utf8), name: "key")
         chmod(file.path, 0o644)

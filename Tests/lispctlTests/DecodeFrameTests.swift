@@ -50,6 +50,15 @@ import Testing
         }
     }
 
+    @Test func `VLAN tags are told, outermost first`() throws {
+        var dissector = try FrameDissector.lab()
+        let frame = Self.capture(Frames.hex("020000000002020000000001 88a8 e064 8100 0fff 0800") + Self.packet)
+        let dissection = try #require(dissector.dissect(frame).lisp)
+        #expect(TextReport().frame(frame, dissection).contains("octets\n    VLAN: 100, 4095\n"))
+        var report = JSONReport()
+        #expect(member(try JSON.object(report.frame(frame, dissection)), "vlans") as? [Int] == [100, 4095])
+    }
+
     @Test func `what is not LISP is passed over`() throws {
         var dissector = try FrameDissector.lab()
         let web = Endpoint(.v4(IPv4Address(1)), 443)

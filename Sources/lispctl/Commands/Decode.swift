@@ -7,7 +7,8 @@ struct Decode: ParsableCommand {
         discussion: """
             FILE is pcap or pcap-ng, as tcpdump -w and dumpcap write it; `-` reads standard input. LISP is what goes \
             to or from UDP port 4341 (data) or 4342 (control messages), over IPv4 or IPv6, on Ethernet (VLAN tags \
-            included), raw IP, Linux cooked (tcpdump -i any) or BSD loopback links. IP fragments are put together.
+            included), raw IP, Linux cooked (tcpdump -i any) or BSD loopback links; one kind of link in a file, since \
+            libpcap reads no more. IP fragments are put together.
 
             Map-Registers, Map-Notifies and Map-Notify-Acks are verified with the keys given, each tried with the \
             algorithm that the message names. A key on the command line can be seen by other users of this host \
@@ -26,7 +27,11 @@ struct Decode: ParsableCommand {
         completion: .file(extensions: ["pcap", "pcapng", "cap"])
     )
     var file: String
-    @Option(help: ArgumentHelp("A key to verify messages with; may be repeated.", valueName: "key"))
+    // Whatever stands behind it is the key: no error message may show it.
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("A key to verify messages with; may be repeated.", valueName: "key")
+    )
     var key: [String] = []
     @Option(
         help: ArgumentHelp("A file with a key to verify messages with; may be repeated.", valueName: "path"),

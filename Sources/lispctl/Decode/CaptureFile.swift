@@ -104,7 +104,8 @@ final class CaptureFile {
             return nil
         default:
             let reason = printable(String(cString: pcap_geterr(handle)).utf8)
-            throw CommandFailure(.dataError, "\(path) cannot be read behind frame \(count): \(reason)")
+            let place = count == 0 ? "" : " behind frame \(count)"
+            throw CommandFailure(.dataError, "\(path) cannot be read\(place): \(reason)")
         }
     }
 }

@@ -78,6 +78,8 @@ struct MessageDissection {
 
 /// One frame of a capture that has to do with LISP.
 struct FrameDissection {
+    /// Of its tags, outermost first.
+    var vlans: [UInt16] = []
     /// Who sent it to whom; `nil` if it does not decode so far.
     var source: Endpoint?
     var destination: Endpoint?

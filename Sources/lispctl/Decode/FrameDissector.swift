@@ -18,14 +18,19 @@ struct FrameDissector {
 
     mutating func dissect(_ frame: CapturedFrame) -> FrameOutcome {
         do throws(Problem) {
-            guard case .ip(let offset) = try linkType.payload(of: frame) else { return .other }
-            switch try IPPacketBytes(frame, from: offset).payload() {
-            case .other: return .other
-            case .udp(let datagram): return dissect(datagram, frame, reassembledFrom: [])
-            case .fragment(let fragment): return try dissect(fragment, frame)
-            }
+            guard case .ip(let offset, let vlans) = try linkType.payload(of: frame) else { return .other }
+            let outcome = try dissect(packet: offset, of: frame)
+            return vlans.isEmpty ? outcome : outcome.tagged(vlans)
         } catch {
             return .lisp(FrameDissection(message: MessageDissection(kind: .undecoded, problem: error)))
+        }
+    }
+
+    private mutating func dissect(packet offset: Int, of frame: CapturedFrame) throws(Problem) -> FrameOutcome {
+        switch try IPPacketBytes(frame, from: offset).payload() {
+        case .other: .other
+        case .udp(let datagram): dissect(datagram, frame, reassembledFrom: [])
+        case .fragment(let fragment): try dissect(fragment, frame)
         }
     }
 
@@ -95,5 +100,21 @@ struct FrameDissector {
                 message: message
             )
         )
+    }
+}
+
+extension FrameOutcome {
+    /// The same of a frame with these VLAN tags.
+    fileprivate func tagged(_ vlans: [UInt16]) -> FrameOutcome {
+        switch self {
+        case .lisp(var dissection):
+            dissection.vlans = vlans
+            return .lisp(dissection)
+        case .fragment(var dissection):
+            dissection.vlans = vlans
+            return .fragment(dissection)
+        case .other:
+            return .other
+        }
     }
 }

@@ -22,6 +22,9 @@ struct JSONReport: DecodeReport {
             Field("Time", .text(frame.timeStamp)), Field("Length", .number(UInt64(frame.wireLength))),
             Field("Captured Length", .number(UInt64(frame.capturedCount))),
         ]
+        if !dissection.vlans.isEmpty {
+            fields.append(Field("VLANs", .list(dissection.vlans.map { Field("VLAN", .number(UInt64($0))) })))
+        }
         for (name, endpoint) in [("Source", dissection.source), ("Destination", dissection.destination)] {
             guard let endpoint else { continue }
             let address = Field("Address", .text(endpoint.address.description))

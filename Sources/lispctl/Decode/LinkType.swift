@@ -49,8 +49,8 @@ struct Problem: Error, Equatable {
 
 /// What is behind the link header.
 enum LinkPayload: Equatable {
-    /// An IP packet, at this offset in the frame.
-    case ip(Int)
+    /// An IP packet, at this offset in the frame, behind tags of these VLANs (outermost first).
+    case ip(Int, vlans: [UInt16] = [])
     /// ARP and the like.
     case other
 }
@@ -90,12 +90,15 @@ extension LinkType {
     private func etherType(_ frame: CapturedFrame, at offset: Int, headerEnd: Int) throws(Problem) -> LinkPayload {
         var offset = offset
         var end = headerEnd
+        var vlans: [UInt16] = []
         while true {
             try Self.require(end, in: frame)
             switch UInt16(frame.octets[offset]) << 8 | UInt16(frame.octets[offset + 1]) {
             case EtherType.ipv4, EtherType.ipv6:
-                return .ip(end)
+                return .ip(end, vlans: vlans)
             case let type where EtherType.vlans.contains(type):
+                try Self.require(end + 4, in: frame)
+                vlans.append(UInt16(frame.octets[end]) << 8 & 0xf00 | UInt16(frame.octets[end + 1]))
                 offset = end + 2
                 end += 4
             default:

@@ -12,6 +12,9 @@ struct TextReport: DecodeReport {
             text += "    Cut by the capture: "
             text += "\(frame.capturedCount) of \(frame.wireLength) octets of this frame are in the file\n"
         }
+        if !dissection.vlans.isEmpty {
+            text += "    VLAN: \(dissection.vlans.map(String.init).joined(separator: ", "))\n"
+        }
         if !dissection.reassembledFrom.isEmpty {
             let frames = dissection.reassembledFrom.map(String.init).joined(separator: ", ")
             text += "    Reassembled: from the fragments in frames \(frames)\n"
