@@ -178,6 +178,7 @@ class OperatorGroup(Group):
         ]
         server = daemon.Daemon(network.map_server, {
             "roles": ["map-server"], "map-server": {"eid-space": ["0.0.0.0/0"], "sites": sites}}).start()
+        expect(not os.path.exists(os.path.join(server.state_directory, "xtr-id")), "a Map-Server made an xTR-ID")
         parts = [f"172.{16 + number // 100}.{number % 100}.0/24" for number in range(1200)]
         for start in range(0, len(parts), 100):
             records = [(prefix, ["198.51.100.14"]) for prefix in parts[start:start + 100]]
