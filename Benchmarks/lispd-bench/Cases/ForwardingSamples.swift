@@ -7,7 +7,7 @@ import LISPWire
 enum ForwardingSamples {
     /// Which prefixes a table has. All are uniformly random in what they leave open.
     enum Kind: String, CaseIterable {
-        /// Over all of unicast: six of ten are /24, two /32, two anything from /8 to /31.
+        /// Over 1.0.0.0 to 223.255.255.255: six of ten are /24, two /32, two anything from /8 to /31.
         case ipv4
         /// Within 2000::/3: eight of ten are /32 to /64, two /128.
         case ipv6
@@ -32,8 +32,7 @@ enum ForwardingSamples {
         let share = Int.random(in: 0..<10, using: &random)
         if kind == .ipv4 {
             let length: UInt8 = share < 6 ? 24 : share < 8 ? 32 : UInt8.random(in: 8...31, using: &random)
-            // 1.0.0.0 to 126.255.255.255: of the rest, much is not unicast.
-            let number = UInt32.random(in: 1 << 24..<127 << 24, using: &random)
+            let number = UInt32.random(in: 1 << 24..<224 << 24, using: &random)
             return masked(.v4(IPv4Address(number)), length)
         }
         let length: UInt8 = share < 8 ? UInt8.random(in: 32...64, using: &random) : 128
