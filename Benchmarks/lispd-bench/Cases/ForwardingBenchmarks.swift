@@ -9,11 +9,19 @@ extension Benchmark {
     static let forwarding: [Benchmark] =
         ForwardingSamples.Kind.allCases.flatMap { kind in
             [
-                Benchmark("forwarding.lookup.\(kind.rawValue).single", sizes: tableSizes) { size in
+                Benchmark(
+                    "forwarding.lookup.\(kind.rawValue).single",
+                    sizes: tableSizes,
+                    goals: [1_000_000: Goal(nanoseconds: kind == .ipv4 ? 120 : 200, octetsPerEntry: 150)]
+                ) { size in
                     let (table, probes) = ForwardingSamples.table(kind, size)
                     return lookups(table) { table.lookUpDependently(probes, from: $0, count: $1) }
                 },
-                Benchmark("forwarding.lookup.\(kind.rawValue).batch32", sizes: tableSizes) { size in
+                Benchmark(
+                    "forwarding.lookup.\(kind.rawValue).batch32",
+                    sizes: tableSizes,
+                    goals: [1_000_000: Goal(nanoseconds: 50)]
+                ) { size in
                     let (table, probes) = ForwardingSamples.table(kind, size)
                     return lookups(table) { table.lookUpBatches(of: 32, probes, from: $0, count: $1) }
                 },
