@@ -124,7 +124,14 @@ let package = Package(
             swiftSettings: settings
         ),
 
-        .testTarget(name: "LISPWireTests", dependencies: ["LISPWire"], swiftSettings: settings),
+        // Packets of other implementations, for the tests of several targets.
+        .target(
+            name: "TestCaptures",
+            dependencies: ["LISPWire"],
+            path: "Tests/TestCaptures",
+            swiftSettings: settings
+        ),
+        .testTarget(name: "LISPWireTests", dependencies: ["LISPWire", "TestCaptures"], swiftSettings: settings),
         .testTarget(name: "PacketViewTests", dependencies: ["PacketView"], swiftSettings: settings),
         .testTarget(
             name: "LinuxNetworkTests",
@@ -135,7 +142,7 @@ let package = Package(
         .testTarget(name: "LISPTablesTests", dependencies: ["LISPTables", "LISPWire"], swiftSettings: settings),
         .testTarget(
             name: "LISPControlTests",
-            dependencies: ["LISPControl", "LISPTables", "LISPWire", "ForwardingInterface"],
+            dependencies: ["LISPControl", "LISPTables", "LISPWire", "ForwardingInterface", "TestCaptures"],
             swiftSettings: settings
         ),
         .testTarget(

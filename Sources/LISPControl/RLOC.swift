@@ -34,7 +34,7 @@ extension MapRequest {
     /// Where the Map-Reply goes: the first ITR-RLOC of the family that was asked, else of another of `families`; `nil` if
     /// there is none that an answer may be sent to. A loopback address will do for who asks on one.
     package func replyRLOC(families: Set<AddressFamily>, askedAt local: IPAddress) -> IPAddress? {
-        let candidates = itrRLOCs.compactMap(\.ipAddress).filter { rloc in
+        let candidates = itrRLOCs.compactMap(\.locatorAddress).filter { rloc in
             families.contains(rloc.family) && (rloc.canBeRLOC || rloc.isLoopback && local.isLoopback)
         }
         return candidates.first { $0.family == local.family } ?? candidates.first

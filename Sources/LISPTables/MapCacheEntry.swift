@@ -7,7 +7,7 @@ import LISPWire
 package struct MapCacheLocator: Hashable, Sendable {
     package let record: LocatorRecord
     /// The address that packets can be sent to, or `nil` where the record holds something else (an LCAF of unknown use).
-    package var address: IPAddress? { record.address.ipAddress }
+    package var address: IPAddress? { record.address.locatorAddress }
     /// The locator in the forwarding state, or `nil` while it takes no part there.
     package let id: LocatorID?
     /// Since when it takes part in the forwarding state, or does not, and how often that has changed.

@@ -98,7 +98,7 @@ extension ControlLoop {
         let state: LocatorState =
             if locator.id != nil { .up } else if !locator.record.isReachable { .unreachable } else { .unusable }
         return ManagementAPI.MapCacheLocator(
-            address: locator.record.address.description,
+            address: locator.address?.description ?? locator.record.address.description,
             state: state,
             since: time.moment(locator.since),
             priority: locator.record.priority,

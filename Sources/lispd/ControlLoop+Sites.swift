@@ -200,7 +200,7 @@ extension ControlLoop {
 extension RegisteredLocator {
     fileprivate init(_ record: LocatorRecord) {
         self.init(
-            address: record.address.description,
+            address: record.address.locatorAddress?.description ?? record.address.description,
             isLocal: record.isLocal,
             isReachable: record.isReachable,
             priority: record.priority,

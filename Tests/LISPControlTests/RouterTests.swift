@@ -201,14 +201,54 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
     }
 
     /// One of every kind, valid.
-    private static let messages: [[UInt8]] = [
-        request().encoded(), request(probe: true).encoded(), request(smr: true).encoded(),
-        MapReply(nonce: Nonce(rawValue: 9), records: [record("10.2.0.0/16")]).encoded(),
-        register(), notify(isAcknowledgement: false), notify(isAcknowledgement: true),
-        ecm(request().encoded()), ecm(request(probe: true).encoded()), ecm(register()), ecm(ecm(request().encoded())),
-        // Map-Referral, Info-Request, shared extension, types that are not assigned.
-        [0x60, 0, 0, 0], [0x70, 0, 0, 0], [0xf0, 0, 0, 0], [0x00, 0, 0, 0], [0x90, 0, 0, 0], [],
+    private static let messages: [[UInt8]] =
+        [
+            request().encoded(), request(probe: true).encoded(), request(smr: true).encoded(),
+            MapReply(nonce: Nonce(rawValue: 9), records: [record("10.2.0.0/16")]).encoded(),
+            register(), notify(isAcknowledgement: false), notify(isAcknowledgement: true),
+            ecm(request().encoded()), ecm(request(probe: true).encoded()), ecm(register()),
+            ecm(ecm(request().encoded())),
+        ]
+        + unused + [
+            // Types that are not assigned, no type at all.
+            [0x00, 0, 0, 0], [0x90, 0, 0, 0], [],
+        ]
+
+    /// Map-Referral, Info-Request, Info-Reply, shared extension.
+    private static let unused: [[UInt8]] = [
+        MapReferral(nonce: Nonce(rawValue: 1), records: []).encoded(),
+        InfoMessage(isReply: false, nonce: Nonce(rawValue: 1), ttlMinutes: 0, eid: .none, maskLength: 0).encoded(),
+        InfoMessage(isReply: true, nonce: Nonce(rawValue: 1), ttlMinutes: 0, eid: .none, maskLength: 0).encoded(),
+        SharedExtension(subType: 1024, contents: [0, 0]).encoded(),
     ]
+
+    @Test(arguments: unused + [[0x00, 0, 0, 0], [0x90, 0, 0, 0]])
+    func `has no use for messages of other standards, whatever its roles`(message: [UInt8]) throws {
+        let network = RouterNetwork()
+        network.add("all", ["192.0.2.53"], Roles.all)
+        network.deliver(message, to: "all", from: Self.stranger)
+        let node = try #require(network.nodes["all"])
+        #expect(node.router.refusals[.unknownType] == 1)
+        #expect(node.router.formatFaults.total == 0)
+        guard case .refused(let reason, Self.stranger)? = node.notes.last else {
+            Issue.record("no note: \(node.notes)")
+            return
+        }
+        #expect(reason.hasPrefix("control message dropped: a type this router has no use for"))
+    }
+
+    @Test func `says at which octet a message stops making sense`() throws {
+        let network = RouterNetwork()
+        network.add("ms", ["192.0.2.53"], RouterSettings(mapServer: Roles.mapServer))
+        network.deliver(Self.ecm([0x10, 0, 0, 1, 0, 0]), to: "ms", from: Self.stranger)
+        network.deliver(Self.messages[4].dropLast(3), to: "ms", from: Self.stranger)
+        let notes = try #require(network.nodes["ms"]).notes.suffix(2)
+        #expect(notes.count == 2)
+        for case .refused(let reason, _) in notes {
+            #expect(reason.hasPrefix("control message dropped: it does not decode: "))
+            #expect(reason.wholeMatch(of: /.* needs \d+ octets, \d+ are left, at octet \d+/) != nil, "\(reason)")
+        }
+    }
 
     @Test(arguments: messages)
     func `counts and drops every message for a role that it does not have`(message: [UInt8]) throws {

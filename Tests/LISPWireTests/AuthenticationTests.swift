@@ -105,6 +105,31 @@ import Testing
         }
     }
 
+    /// By OpenSSL 3.0, for a message with the nonce 0x0102030405060708 under the key "secret":
+    ///
+    ///     KEY=$(openssl kdf -keylen 32 -kdfopt digest:SHA256 -kdfopt hexkey:0102030405060708736563726574 \
+    ///         -kdfopt salt:"Map-Register Authentication" HKDF | tr -d :)
+    ///     echo 3200000001020304...0002 | xxd -r -p | openssl mac -digest SHA256 -macopt hexkey:$KEY -in /dev/stdin HMAC
+    ///
+    /// with the salt of each type (RFC 9301 section 5.6 step 4), and the message's octets with its MAC zero.
+    @Test(arguments: [
+        ("32", "662f08ddb7afbb8868e148f4dc65d46ba493f87250243d861fbddba7ce8f8231"),
+        ("40", "feeff09adb93a3e85a66f338f4857291ca2441cd8fbe5b76ba3deb2a60a286c6"),
+        ("50", "f952418c0d168e8aef062971424b5f9e5dbebb81ba8126b148c4408f59e857f7"),
+    ])
+    func `derives the keys of algorithm 3 as OpenSSL does`(type: String, code: String) throws {
+        let head = bytes(type + "000000 0102030405060708 03 03 0020")
+        let identity = bytes("00000000000000000000000000000001 0000000000000002")
+        let zero = [UInt8](repeating: 0, count: 32)
+        let message = head + bytes(code) + identity
+        #expect(Self.derived.verifies(message) == .ok)
+        var signed = head + zero + identity
+        Self.derived.sign(&signed)
+        #expect(signed == message)
+        // It is a message: what follows is the xTR-ID, by the I-bit of the first and by its length of the others.
+        #expect(try ControlMessage(decoding: message).encoded() == message)
+    }
+
     @Test(arguments: [0, 1, 4, 11, 13, 15, 19, 21, 24, 31, 33])
     func `no other length is accepted`(length: Int) {
         for key in [Self.sha1, Self.sha256, Self.derived] {

@@ -9,7 +9,9 @@ import Testing
         for _ in 0..<5_000 {
             let message = random.controlMessage()
             let encoded = message.encoded()
-            #expect(try ControlMessage(decoding: encoded) == message)
+            let decoded = try ControlMessage(decoding: encoded)
+            #expect(decoded == message)
+            #expect(decoded.encoded() == encoded)
         }
     }
 
@@ -19,6 +21,30 @@ import Testing
             let record = random.record(.all)
             #expect(try EIDRecord(whole: record.encoded()) == record)
         }
+    }
+
+    /// Equality of canonical addresses is that of their octets; here it is what they mean that survives.
+    @Test func `the contents of canonical addresses round-trip`() throws {
+        var random = SeededGenerator("canonical addresses")
+        var seen: Set<UInt8> = []
+        for _ in 0..<5_000 {
+            let address = random.canonicalAddress()
+            var writer = WireWriter()
+            LISPAddress.lcaf(address).encode(into: &writer)
+            var reader = WireReader(writer.bytes)
+            guard case .lcaf(let decoded) = try LISPAddress("x", from: &reader) else {
+                Issue.record("not canonical: \(address)")
+                continue
+            }
+            #expect(reader.remaining == 0)
+            if case .malformed = address.content {
+                #expect(decoded.content.fault != nil)
+            } else if address.allFaults.isEmpty {
+                #expect(decoded.content == address.content)
+                seen.insert(decoded.type)
+            }
+        }
+        #expect(seen.isSuperset(of: LCAFType.allCases.map(\.rawValue).filter { $0 != 0 }))
     }
 
     @Test func `every truncation is refused`() {
@@ -54,7 +80,7 @@ import Testing
             var garbage = random.octets(random.number(0...120))
             // Mostly types that have a decoder, and counts that are not hopeless.
             if garbage.count > 4, random.number(0...7) != 0 {
-                garbage[0] = garbage[0] & 0x0f | [1, 2, 3, 4, 5, 8][random.number(0...5)] << 4
+                garbage[0] = garbage[0] & 0x0f | [1, 2, 3, 4, 5, 6, 7, 8, 15][random.number(0...8)] << 4
                 garbage[3] = random.number(0...2)
             }
             if Self.exercise(garbage) { accepted += 1 }
@@ -111,6 +137,17 @@ import Testing
             _ = try? WireReader.whole(garbage) { reader throws(WireError) in try Authentication(from: &reader) }
             _ = try? WireReader.whole(garbage) { reader throws(WireError) in try LISPDataHeader(from: &reader) }
         }
+    }
+}
+
+extension CanonicalAddress {
+    /// Faults in this and in all that it holds.
+    fileprivate var allFaults: [WireError] {
+        var faults: [WireError] = []
+        LISPAddress.lcaf(self).visit { canonical in
+            if let fault = canonical.content.fault { faults.append(fault) }
+        }
+        return faults
     }
 }
 

@@ -3,6 +3,7 @@
 
 import Foundation
 import LISPWire
+import TestCaptures
 import Testing
 
 /// One packet of Interop/captures/vectors.jsonl.
@@ -33,13 +34,6 @@ struct GoldenVector: Decodable, Hashable, Sendable, CustomTestStringConvertible 
             return []
         }
     }
-}
-
-/// The folder Interop of the package.
-enum Interop {
-    static let folder = URL(filePath: #filePath).resolvingSymlinksInPath()
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Interop")
 }
 
 @Suite struct GoldenVectorTests {
@@ -269,17 +263,5 @@ enum Interop {
         #expect(list.type == 1 && list.flags == 0 && list.reserved1 == 0 && list.reserved2 == 0)
         #expect(record.locators.count == 1)
         #expect(Array(vector.payload.suffix(list.body.count)) == list.body)
-    }
-
-    /// The records in front of the first contradiction.
-    @Test func `a name and a MAC address as EIDs`() throws {
-        let vector = try #require(Self.mislabelled.first)
-        var message = vector.payload
-        message[3] = 8
-        let records = try MapRegister(decoding: message).records
-        #expect(records.compactMap(\.eidPrefix).map(\.prefix.length) == [24, 24, 24, 24, 24, 24])
-        let red = try #require(InstanceID(rawValue: 2000))
-        #expect(records[6].eid == .instance(red, maskLength: 0, .distinguishedName(Array("ln-host-name".utf8))))
-        #expect(records[7].eid == .instance(red, maskLength: 0, .mac(MACAddress(0x1100_3322_5544, isIEEE802: true))))
     }
 }

@@ -340,7 +340,7 @@ package struct ITR: Sendable {
     ) -> (ids: [LocatorID?], updates: [ForwardingUpdate]) {
         var updates: [ForwardingUpdate] = []
         let ids = content.locators.map { record -> LocatorID? in
-            guard let address = record.address.ipAddress, isUsable(record, at: address) else { return nil }
+            guard let address = record.address.locatorAddress, isUsable(record, at: address) else { return nil }
             let (id, update) = locators.acquire(address, users: users, now: now)
             if let update { updates.append(update) }
             return id
@@ -354,7 +354,7 @@ package struct ITR: Sendable {
         users: Int = 1
     ) -> [ForwardingUpdate] {
         zip(content.locators, ids).compactMap { record, id in
-            guard id != nil, let address = record.address.ipAddress else { return nil }
+            guard id != nil, let address = record.address.locatorAddress else { return nil }
             return locators.release(address, users: users)
         }
     }

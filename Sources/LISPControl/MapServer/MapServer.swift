@@ -256,7 +256,11 @@ package struct MapServer: Sendable {
 
     private static func allows(_ record: EIDRecord, _ allowed: [IPAddress]?) -> Bool {
         guard let allowed else { return true }
-        return record.locators.allSatisfy { locator in locator.address.ipAddress.map(allowed.contains) ?? false }
+        return record.locators.allSatisfy { locator in
+            // Whoever reads the mapping may choose any address of a locator that lists several.
+            guard let addresses = locator.address.allIPAddresses, !addresses.isEmpty else { return false }
+            return addresses.allSatisfy(allowed.contains)
+        }
     }
 
     /// Counts a refused record at its site, or as one of no site.

@@ -118,8 +118,8 @@ extension MapServer {
     /// came from; at the other locators.
     private func controlAddresses(of registration: ETRRegistration) -> [IPAddress] {
         let locators = registration.record.locators.filter(\.isReachable).sorted { $0.priority < $1.priority }
-        let own = locators.filter(\.isLocal).compactMap(\.address.ipAddress)
-        let others = locators.filter { !$0.isLocal }.compactMap(\.address.ipAddress)
+        let own = locators.filter(\.isLocal).compactMap(\.address.locatorAddress)
+        let others = locators.filter { !$0.isLocal }.compactMap(\.address.locatorAddress)
         return (own + [registration.source.address] + others).filter { settings.families.contains($0.family) }
     }
 

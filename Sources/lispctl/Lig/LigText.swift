@@ -36,7 +36,7 @@ private func textLines(of record: EIDRecord) -> [String] {
 }
 
 private func text(of address: LISPAddress) -> String {
-    address.ipAddress?.description ?? "another kind"
+    address.locatorAddress?.description ?? "another kind"
 }
 
 /// A record's TTL, which is in minutes.

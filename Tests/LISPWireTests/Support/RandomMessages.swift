@@ -33,12 +33,12 @@ extension RandomNumberGenerator {
         return EIDPrefix(instanceID: flip() ? .default : instanceID(), prefix)
     }
 
-    /// A canonical address that decoding keeps closed.
-    mutating func canonicalAddress() -> CanonicalAddress {
+    /// One in four makes no sense or is of no known type.
+    mutating func canonicalAddress(depth: Int = 0) -> CanonicalAddress {
+        guard number(0...3) == 0 else { return CanonicalAddress(content(depth: depth), flags: number()) }
         guard number(0...4) == 0 else {
-            let type = (number() as UInt8) | 4
             return CanonicalAddress(
-                type: type,
+                type: (number() as UInt8) | 4,
                 flags: number(),
                 reserved1: number(),
                 reserved2: number(),
@@ -47,6 +47,114 @@ extension RandomNumberGenerator {
         }
         // An instance ID of more than 24 bits.
         return CanonicalAddress(type: 2, body: [number(1...255)] + octets(number(3...20)))
+    }
+
+    /// What a canonical address of any type can hold.
+    private mutating func content(depth: Int) -> any CanonicalContent {
+        // No instance directly inside: that would be one of ours.
+        let part = { (generator: inout Self) -> LISPAddress in
+            depth < 3 && generator.number(0...3) == 0
+                ? .lcaf(generator.canonicalAddress(depth: depth + 1)) : generator.plainAddress()
+        }
+        switch number(0...16) {
+        case 0:
+            return InstanceAddress(instanceID: number(0x0100_0000...UInt32.max), address: part(&self))
+        case 1:
+            return ASNumber(number(), address: part(&self))
+        case 2:
+            return ApplicationData(
+                flow: number(0...0xff_ffff),
+                ipProtocol: number(),
+                localPorts: .init(number(), number()),
+                remotePorts: .init(number(), number()),
+                address: part(&self)
+            )
+        case 3:
+            return GeoCoordinates(
+                latitude: angle(90, unit: 1000),
+                longitude: angle(180, unit: 1000),
+                altitude: flip() ? Int32(number(-12_000...9_000)) : nil,
+                address: part(&self)
+            )
+        case 4:
+            return GeoLocation(
+                latitude: angle(90, unit: 1),
+                longitude: angle(180, unit: 1),
+                uncertainty: flip() ? number() : nil,
+                altitude: flip() ? .init(Int32(bitPattern: number()), isInMetres: flip()) : nil,
+                radius: flip() ? .init(number(), isInKilometres: flip()) : nil,
+                address: part(&self)
+            )
+        case 5:
+            return OpaqueKey(fieldNumber: number(0...15), wildcardFields: number(), key: octets(number(0...30)))
+        case 6:
+            return NATTraversal(
+                mapServerPort: number(),
+                etrPort: number(),
+                globalETRRLOC: part(&self),
+                mapServerRLOC: part(&self),
+                privateETRRLOC: part(&self),
+                rtrRLOCs: list(0...3, part)
+            )
+        case 7:
+            return NonceLocator(nonce: number(0...0xff_ffff), address: part(&self))
+        case 8:
+            return MulticastInfo(
+                instanceID: number(),
+                source: part(&self),
+                sourceMaskLength: number(),
+                group: part(&self),
+                groupMaskLength: number()
+            )
+        case 9:
+            return ExplicitLocatorPath(
+                hops: list(0...3) {
+                    .init(isLookup: $0.flip(), isProbed: $0.flip(), isStrict: $0.flip(), address: part(&$0))
+                }
+            )
+        case 10:
+            return SecurityKey(
+                algorithm: number(),
+                isRevoked: flip(),
+                keys: list(0...3) { $0.octets($0.number(0...20)) },
+                locator: part(&self)
+            )
+        case 11:
+            return SourceDestinationKey(
+                source: part(&self),
+                sourceMaskLength: number(),
+                destination: part(&self),
+                destinationMaskLength: number()
+            )
+        case 12:
+            return ReplicationList(entries: list(0...3) { .init(level: $0.number(), address: part(&$0)) })
+        case 13:
+            return JSONDataModel(
+                isBinary: flip(),
+                json: octets(number(0...30)),
+                address: flip() ? part(&self) : nil
+            )
+        case 14:
+            return KeyValueAddress(key: part(&self), value: part(&self))
+        case 15:
+            return EncapsulationFormat(.init(rawValue: number()), address: part(&self))
+        default:
+            return AFIList(list(0...4, part))
+        }
+    }
+
+    private mutating func angle(_ limit: UInt16, unit: UInt32) -> GeoAngle {
+        GeoAngle(isPositive: flip(), degrees: number(0...limit), milliseconds: number(0...3_599_999) / unit * unit)
+    }
+
+    /// No canonical one.
+    private mutating func plainAddress() -> LISPAddress {
+        switch number(0...5) {
+        case 0: LISPAddress.none
+        case 1: .mac(MACAddress(number(), isIEEE802: flip()))
+        case 2: .distinguishedName(list(0...20) { $0.number(1...255) })
+        default: .ip(ipAddress())
+        }
     }
 
     mutating func address(_ kinds: AddressKinds) -> LISPAddress {
@@ -218,9 +326,64 @@ extension RandomNumberGenerator {
         return [1, 0, 0, 2, 0, UInt8(key.count), 7, 1] + key + [0, UInt8(eid.count + 2)] + eid
     }
 
+    mutating func mapReferral(_ kinds: AddressKinds) -> MapReferral {
+        MapReferral(
+            nonce: Nonce(rawValue: number()),
+            records: list(0...3) { generator in
+                ReferralRecord(
+                    eid: generator.address(kinds),
+                    maskLength: generator.number(),
+                    ttlMinutes: generator.number(),
+                    action: ReferralAction.allCases[generator.number(0...(kinds == .all ? 7 : 5))],
+                    isAuthoritative: generator.flip(),
+                    isIncomplete: generator.flip(),
+                    mapVersion: generator.number(0...0xfff),
+                    referrals: generator.list(0...3) { $0.locator(kinds) },
+                    signatures: generator.list(0...(kinds == .all ? 3 : 0)) {
+                        .init(
+                            originalTTLMinutes: $0.number(),
+                            expiration: $0.number(),
+                            inception: $0.number(),
+                            keyTag: $0.number(),
+                            algorithm: $0.number(),
+                            octets: $0.octets($0.number(0...40))
+                        )
+                    }
+                )
+            },
+            tail: kinds == .all && flip() ? octets(number(0...30)) : []
+        )
+    }
+
+    mutating func info(_ kinds: AddressKinds) -> InfoMessage {
+        let isReply = flip()
+        let traversal = NATTraversal(
+            mapServerPort: number(),
+            etrPort: number(),
+            globalETRRLOC: .ip(ipAddress()),
+            mapServerRLOC: .ip(ipAddress()),
+            privateETRRLOC: flip() ? .ip(ipAddress()) : .none,
+            rtrRLOCs: list(1...3) { .ip($0.ipAddress()) }
+        )
+        return InfoMessage(
+            isReply: isReply,
+            nonce: Nonce(rawValue: number()),
+            keyID: number(),
+            authenticationData: octets(number(0...32)),
+            ttlMinutes: number(),
+            eid: address(kinds),
+            maskLength: number(),
+            natTraversal: isReply ? .lcaf(CanonicalAddress(traversal)) : .none,
+            tail: kinds == .all && flip() ? octets(number(0...30)) : []
+        )
+    }
+
     /// A message of any kind.
     mutating func controlMessage(_ kinds: AddressKinds = .all) -> ControlMessage {
-        switch number(0...5) {
+        switch number(0...8) {
+        case 6: .mapReferral(mapReferral(kinds))
+        case 7: .info(info(kinds))
+        case 8: .sharedExtension(SharedExtension(subType: number(0...0xfff), contents: octets(number(0...40))))
         case 0: .mapRequest(mapRequest(kinds))
         case 1: .mapReply(mapReply(kinds))
         case 2: .mapRegister(mapRegister(kinds))

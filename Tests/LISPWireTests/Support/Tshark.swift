@@ -2,6 +2,7 @@
 
 import Foundation
 import LISPWire
+import TestCaptures
 
 /// What tshark saw in one frame: the values of each field in the order of the frame.
 struct DissectedFrame: Decodable {
