@@ -31,7 +31,7 @@ package enum LISPAddress: Hashable, Sendable {
     /// An address of any kind in an instance. `maskLength` is that of the instance ID, and counts only when the address is
     /// `.none` and the whole stands for a range of instances; otherwise it is 0.
     indirect case instance(InstanceID, maskLength: UInt8, LISPAddress)
-    /// Every other canonical address, and those with an instance ID above 24 bits or inside another one.
+    /// Every other canonical address, and those with an instance ID above 24 bits, inside another one or with reserved bits.
     indirect case lcaf(CanonicalAddress)
 }
 
@@ -87,8 +87,10 @@ extension LISPAddress {
             if let instanceID = InstanceID(rawValue: number) {
                 let address = try LISPAddress(field, from: &contents)
                 try contents.finish(field + " LCAF")
-                reader = ahead
-                return .instance(instanceID, maskLength: header.reserved2, address)
+                if header.reserved1 == 0, header.flags == 0 {
+                    reader = ahead
+                    return .instance(instanceID, maskLength: header.reserved2, address)
+                }
             }
         }
         return .lcaf(try CanonicalAddress(field, header, from: &reader))
@@ -167,16 +169,17 @@ extension LISPAddress {
     package var ipAddress: IPAddress? {
         switch self {
         case .ip(let address), .instance(_, _, .ip(let address)): address
-        case .none, .mac, .distinguishedName, .instance, .lcaf: nil
+        case .lcaf(let canonical): canonical.instanceAddress?.address.ipAddress
+        case .none, .mac, .distinguishedName, .instance: nil
         }
     }
 
-    /// The instance of the address: 0 for a plain one, `nil` for a canonical address that was not looked into.
+    /// The instance of the address: 0 for a plain one, `nil` for a canonical address that does not say.
     package var instanceID: InstanceID? {
         switch self {
         case .instance(let instanceID, _, _): instanceID
         case .none, .ip, .mac, .distinguishedName: .default
-        case .lcaf: nil
+        case .lcaf(let canonical): canonical.instanceAddress.flatMap { InstanceID(rawValue: $0.instanceID) }
         }
     }
 }

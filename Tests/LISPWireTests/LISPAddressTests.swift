@@ -105,6 +105,19 @@ import Testing
         }
     }
 
+    @Test func `an instance ID with reserved bits set is an instance ID, and keeps them`() throws {
+        let octets = bytes("4003 ab cd 02 00 000a 000003e8 0001 0a010100")
+        let address = try Self.decode(octets)
+        #expect(EIDPrefix(address: address, maskLength: 24)?.description == "[1000] 10.1.1.0/24")
+        #expect(address.locatorAddress == IPAddress("10.1.1.0"))
+        #expect(Self.encode(address) == octets)
+        #expect(throws: WireError(.truncated(field: "EID", needed: 4, available: 3), at: 14)) {
+            try Self.decode(bytes("4003 ab cd 02 00 0009 000003e8 0001 0a0101"))
+        }
+        // More than 24 bits are no instance of ours, reserved bits or not.
+        #expect(EID(try Self.decode(bytes("4003 ab cd 02 00 000a 010003e8 0001 0a010100"))) == nil)
+    }
+
     @Test func `nesting cannot exhaust the stack`() throws {
         // 5,000 instances, each inside the other: a message of 60,000 octets.
         var nested = bytes("0000")

@@ -36,7 +36,8 @@ package struct CanonicalAddress: Sendable {
     package indirect enum Content: Hashable, Sendable {
         case null
         case afiList(AFIList)
-        /// Inside another canonical address, or of more than 24 bits; otherwise it is `LISPAddress.instance`.
+        /// Inside another canonical address, of more than 24 bits or with reserved bits set; otherwise it is
+        /// `LISPAddress.instance`.
         case instanceID(InstanceAddress)
         case asNumber(ASNumber)
         case applicationData(ApplicationData)
@@ -175,6 +176,14 @@ extension CanonicalAddress {
         writer.integer(UInt16(clamping: body.count))
         if isPadded { writer.integer(UInt16(0)) }
         writer.bytes(body)
+    }
+}
+
+extension CanonicalAddress {
+    /// What this says if it is an instance ID of at most 24 bits.
+    var instanceAddress: InstanceAddress? {
+        guard case .instanceID(let instance) = content, instance.instanceID <= InstanceID.maximum else { return nil }
+        return instance
     }
 }
 

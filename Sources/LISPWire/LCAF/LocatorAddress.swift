@@ -9,17 +9,23 @@ extension LISPAddress {
     package var locatorAddress: IPAddress? {
         guard case .lcaf(let canonical) = self else { return ipAddress }
         return switch canonical.content {
-        case .afiList(let list): list.addresses.lazy.compactMap(\.ipAddress).first
-        case .asNumber(let number): number.address.ipAddress
-        case .geoCoordinates(let place): place.address.ipAddress
-        case .geoLocation(let place): place.address.ipAddress
-        case .json(let model): model.address?.ipAddress
-        case .encapsulationFormat(let format) where format.formats.contains(.lisp): format.address.ipAddress
-        case .null, .instanceID, .applicationData, .opaqueKey, .natTraversal, .nonceLocator, .multicastInfo,
+        case .afiList(let list): list.addresses.lazy.compactMap(\.plain).first
+        case .instanceID: ipAddress
+        case .asNumber(let number): number.address.plain
+        case .geoCoordinates(let place): place.address.plain
+        case .geoLocation(let place): place.address.plain
+        case .json(let model): model.address?.plain
+        case .encapsulationFormat(let format) where format.formats.contains(.lisp): format.address.plain
+        case .null, .applicationData, .opaqueKey, .natTraversal, .nonceLocator, .multicastInfo,
             .explicitLocatorPath, .securityKey, .sourceDestinationKey, .replicationList, .keyValue,
             .encapsulationFormat, .unknown, .malformed:
             nil
         }
+    }
+
+    /// Not in an instance: what is said about a locator stands outside of it.
+    private var plain: IPAddress? {
+        if case .ip(let address) = self { address } else { nil }
     }
 
     /// Every IP address that somebody could find in this, however deep; `nil` if part of it cannot be read.
