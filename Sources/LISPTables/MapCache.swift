@@ -82,23 +82,30 @@ package struct MapCache: Sendable {
 
     // MARK: Reading
 
-    package subscript(eid: EIDPrefix) -> MapCacheEntry? { table.slot(of: eid).map(entry) }
+    package subscript(eid: EIDPrefix) -> MapCacheEntry? { entry(table.slot(of: eid)) }
 
     package func longestMatch(_ eid: EID) -> MapCacheEntry? {
-        table.longestMatchSlot(EIDPrefix(instanceID: eid.instanceID, IPPrefix(host: eid.address))).map(entry)
+        entry(table.longestMatchSlot(EIDPrefix(instanceID: eid.instanceID, IPPrefix(host: eid.address))))
     }
 
     /// The entries in order, from the first after `key`; all of them if that is `nil`.
     package func first(after key: EIDPrefix?, _ order: PrefixOrder = .byInstance) -> MapCacheEntry? {
-        table.first(after: key, order).map { MapCacheEntry($0.key, $0.value, contents[$0.value.content]) }
+        guard let (eid, row) = table.first(after: key, order) else { return nil }
+        return MapCacheEntry(eid, row, contents[row.content])
     }
 
     /// The same among the entries that `scope` covers. Costs no more than the depth of the table, however many others there are.
     package func first(after key: EIDPrefix?, within scope: EIDPrefix) -> MapCacheEntry? {
-        table.first(after: key, within: scope).map { MapCacheEntry($0.key, $0.value, contents[$0.value.content]) }
+        guard let (eid, row) = table.first(after: key, within: scope) else { return nil }
+        return MapCacheEntry(eid, row, contents[row.content])
     }
 
-    private func entry(_ slot: Int32) -> MapCacheEntry {
+    private func entry(_ slot: Int32?) -> MapCacheEntry? {
+        guard let slot else { return nil }
+        return entry(at: slot)
+    }
+
+    private func entry(at slot: Int32) -> MapCacheEntry {
         let row = table[slot: slot]
         return MapCacheEntry(table.key(at: slot), row, contents[row.content])
     }
@@ -156,7 +163,7 @@ package struct MapCache: Sendable {
         refreshDue: Instant?
     ) -> Removed? {
         let known = table.slot(of: eid)
-        let old = known.map(entry)
+        let old = entry(known)
         let item = contents[handle.index]
         let row = Row(
             mapping: mapping,
@@ -222,10 +229,13 @@ package struct MapCache: Sendable {
     }
 
     @discardableResult
-    package mutating func remove(_ eid: EIDPrefix) -> Removed? { table.slot(of: eid).map { remove(slot: $0) } }
+    package mutating func remove(_ eid: EIDPrefix) -> Removed? {
+        guard let slot = table.slot(of: eid) else { return nil }
+        return remove(slot: slot)
+    }
 
     private mutating func remove(slot: Int32) -> Removed {
-        let entry = entry(slot)
+        let entry = entry(at: slot)
         let isLast = contents.release(table[slot: slot].content)
         table.remove(slot)
         counts[EIDTableKey(entry.eid), default: 0] -= 1
@@ -237,7 +247,10 @@ package struct MapCache: Sendable {
     // MARK: Time
 
     /// The entry that ends first.
-    package var oldest: EIDPrefix? { expiry.earliest.map { table.key(at: $0.slot) } }
+    package var oldest: EIDPrefix? {
+        guard let (slot, _) = expiry.earliest else { return nil }
+        return table.key(at: slot)
+    }
 
     /// When the next entry ends, is to be considered for its refresh, or has to go since the cache holds too many.
     package var deadline: Instant? {
@@ -250,7 +263,7 @@ package struct MapCache: Sendable {
     package mutating func popRefresh(_ now: Instant) -> MapCacheEntry? {
         guard let (slot, deadline) = refreshes.earliest, deadline <= now else { return nil }
         refreshes.remove(slot)
-        return entry(slot)
+        return entry(at: slot)
     }
 
     /// Takes out one entry whose time is over, if there is one.

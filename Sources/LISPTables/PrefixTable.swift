@@ -79,7 +79,8 @@ package struct PrefixTable<Value> {
 
     /// The slot of the longest entry that covers `prefix`.
     func longestMatchSlot(_ prefix: EIDPrefix) -> Int32? {
-        trie.longestMatch(prefix).map { trie.nodes[Int($0)].slot }
+        guard let node = trie.longestMatch(prefix) else { return nil }
+        return trie.nodes[Int(node)].slot
     }
 
     func key(at slot: Int32) -> EIDPrefix { trie.nodes[Int(nodes[Int(slot)])].prefix }
@@ -131,7 +132,7 @@ package struct PrefixTable<Value> {
 
     /// The longest entry that covers `prefix`, which may be that very prefix; `nil` if none does.
     package func longestMatch(_ prefix: EIDPrefix) -> (key: EIDPrefix, value: Value)? {
-        trie.longestMatch(prefix).flatMap(entry)
+        entry(trie.longestMatch(prefix))
     }
 
     /// The entries that `prefix` covers, in order, at most `limit` of them.
@@ -169,13 +170,14 @@ package struct PrefixTable<Value> {
         after key: EIDPrefix?,
         _ order: PrefixOrder = .byInstance
     ) -> (key: EIDPrefix, value: Value)? {
-        trie.first(after: key, order).flatMap(entry)
+        entry(trie.first(after: key, order))
     }
 
     /// The same among the entries that `scope` covers. Costs no more than the depth of the table, however many others there are.
     package func first(after key: EIDPrefix?, within scope: EIDPrefix) -> (key: EIDPrefix, value: Value)? {
         guard let key, key >= scope else {
-            return self[scope].map { (scope, $0) } ?? first(after: scope, within: scope)
+            guard let value = self[scope] else { return first(after: scope, within: scope) }
+            return (scope, value)
         }
         guard let next = first(after: key), scope.covers(next.key) else { return nil }
         return next
@@ -195,7 +197,8 @@ package struct PrefixTable<Value> {
         return IPPrefix(eid.address, length: length)
     }
 
-    private func entry(_ index: Int32) -> (key: EIDPrefix, value: Value)? {
+    private func entry(_ index: Int32?) -> (key: EIDPrefix, value: Value)? {
+        guard let index else { return nil }
         let node = trie.nodes[Int(index)]
         guard node.slot >= 0, let value = values[Int(node.slot)] else { return nil }
         return (node.prefix, value)

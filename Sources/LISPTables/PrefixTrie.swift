@@ -134,11 +134,9 @@ struct PrefixTrie: Sendable {
 
     /// The first entry beyond `key` in order; `nil` stands for before all.
     func first(after key: EIDPrefix?, _ order: PrefixOrder) -> Int32? {
-        guard let key else {
-            return firstRoot(after: nil, order).map(first(under:))
-        }
-        if let root = root(of: key), let node = first(after: key, under: root) { return node }
-        return firstRoot(after: key, order).map(first(under:))
+        if let key, let root = root(of: key), let node = first(after: key, under: root) { return node }
+        guard let root = firstRoot(after: key, order) else { return nil }
+        return first(under: root)
     }
 
     /// The tree after that of `key`.

@@ -193,9 +193,8 @@ package struct SiteRegistry: Sendable {
             configured[slot: decisive].registeredCount += 1
             return .added
         }
-        let known = registered[slot: slot].registrations.firstIndex { $0.etr == registration.etr }
-        let outcome = registered[slot: slot].take(registration, inPlaceOf: known, limit: limits.etrsPerPrefix)
-        setDeadline(slot)
+        let (outcome, deadline) = registered[slot: slot].take(registration, limit: limits.etrsPerPrefix)
+        if let deadline { deadlines.set(slot, at: deadline) }
         return outcome
     }
 
@@ -225,8 +224,7 @@ package struct SiteRegistry: Sendable {
     }
 
     private mutating func setDeadline(_ slot: Int32) {
-        guard let first = registered[slot: slot].registrations.map(\.expires).min() else { return }
-        deadlines.set(slot, at: first)
+        if let deadline = registered[slot: slot].firstExpiry { deadlines.set(slot, at: deadline) }
     }
 
     /// When the next registration expires.
@@ -343,19 +341,31 @@ extension IPPrefix {
 }
 
 extension RegisteredEID {
-    /// Adds a registration, or puts it in the place of the same ETR's earlier one.
-    fileprivate mutating func take(_ new: ETRRegistration, inPlaceOf index: Int?, limit: Int) -> SiteRegistry.Outcome {
-        guard let index else {
-            guard registrations.count < limit else { return .full }
-            registrations.append(new)
-            return .added
+    /// When the first of its registrations expires.
+    fileprivate var firstExpiry: Instant? {
+        var first: Instant?
+        for index in registrations.indices {
+            first = min(first ?? registrations[index].expires, registrations[index].expires)
         }
-        let before = registrations[index]
+        return first
+    }
+
+    /// Adds a registration, or puts it in the place of the same ETR's earlier one; tells when the first expires now.
+    fileprivate mutating func take(
+        _ new: ETRRegistration,
+        limit: Int
+    ) -> (outcome: SiteRegistry.Outcome, deadline: Instant?) {
+        guard let index = registrations.firstIndex(where: { $0.etr == new.etr }) else {
+            guard registrations.count < limit else { return (.full, nil) }
+            registrations.append(new)
+            return (.added, firstExpiry)
+        }
         let isSame =
-            before.record == new.record && before.wantsMerge == new.wantsMerge
-            && before.wantsProxyReply == new.wantsProxyReply
+            registrations[index].record == new.record && registrations[index].wantsMerge == new.wantsMerge
+            && registrations[index].wantsProxyReply == new.wantsProxyReply
+        let first = registrations[index].firstRegistered
         registrations[index] = new
-        registrations[index].firstRegistered = before.firstRegistered
-        return isSame ? .refreshed : .changed
+        registrations[index].firstRegistered = first
+        return (isSame ? .refreshed : .changed, firstExpiry)
     }
 }
