@@ -1,7 +1,8 @@
 // Every benchmark, in the order of the table.
 
 enum Catalogue {
-    static let all: [Benchmark] = Benchmark.wire + Benchmark.authentication + Benchmark.router + Benchmark.forwarding + Benchmark.tables
+    static let all: [Benchmark] =
+        Benchmark.wire + Benchmark.authentication + Benchmark.router + Benchmark.forwarding + Benchmark.tables
 
     /// Those whose name contains every word.
     static func matching(_ words: [String]) -> [Benchmark] {
