@@ -635,6 +635,18 @@ private func updates(_ actions: [ITRAction]) -> [ForwardingUpdate] {
         #expect(bench.itr.statistics[.questionLimit] == 2)
     }
 
+    @Test func `those that are due together are asked again a slice at a time`() throws {
+        let bench = Bench()
+        let count = 2 * ITR.sliceLimit + 1
+        for number in 0..<count { _ = bench.miss("10.2.\(number >> 8).\(number & 255)") }
+        bench.now = bench.now + .seconds(1)
+        var asked: [Int] = []
+        while let due = bench.itr.deadline(), due <= bench.now {
+            asked.append(try requests(bench.itr.timeout(now: bench.now, using: &bench.random) { _ in 0 }).count)
+        }
+        #expect(asked == [ITR.sliceLimit, ITR.sliceLimit, 1])
+    }
+
     @Test func `a question that asks again after its rest keeps its place`() throws {
         let bench = Bench(questionLimit: 1)
         _ = bench.miss("10.1.0.1")

@@ -15,8 +15,8 @@ package struct ITR: Sendable {
     /// How long a mapping is kept whose Record TTL leaves it to us.
     static let ownChoiceOfTTL = Duration.seconds(24 * 3600)
 
-    /// The most entries that are looked at in one `timeout`. When more are due the next is due at once, so that the owner can see
-    /// to other things in between.
+    /// The most entries, and the most questions, that are looked at in one `timeout`. When more are due the next is due at once,
+    /// so that the owner can see to other things in between.
     static let sliceLimit = 500
 
     package private(set) var settings: ITRSettings
@@ -438,7 +438,8 @@ package struct ITR: Sendable {
         packetsSent: (MappingID) -> UInt64
     ) -> [ITRAction] {
         var actions: [ITRAction] = []
-        while let target = timers.popDue(now) {
+        for _ in 0..<Self.sliceLimit {
+            guard let target = timers.popDue(now) else { break }
             actions += questionTimeout(target, now: now, using: &random)
         }
         for _ in 0..<Self.sliceLimit {
