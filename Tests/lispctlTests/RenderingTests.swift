@@ -290,6 +290,18 @@ import Testing
         #expect(rows[4] == "b                     never     no     --                   0        10.1.0.0/16")
     }
 
+    @Test func `long lists are broken into lines`() {
+        let prefixes = (0..<20).map { "10.\($0).0.0/16" }
+        let lines = listed("EID-prefixes", prefixes)
+        #expect(lines.count > 1 && lines.allSatisfy { $0.count <= 100 })
+        #expect(lines[0].hasPrefix("  EID-prefixes: 10.0.0.0/16, 10.1.0.0/16, "))
+        #expect(lines.dropFirst().allSatisfy { $0.hasPrefix("                10.") })
+        let words = lines.joined(separator: " ").split { $0 == " " || $0 == "," }.dropFirst()
+        #expect(words.elementsEqual(prefixes) { $0 == $1 })
+        #expect(listed("a", ["b"]) == ["  a: b"])
+        #expect(listed("a", [String(repeating: "b", count: 200), "c"]).count == 2)
+    }
+
     @Test func `a description of several lines stays one`() {
         let site = Site(name: "a", description: "one\nState: two\r\n", eids: [])
         let text = SiteText(isDetailed: true).text(of: SiteReport(sites: [site]))

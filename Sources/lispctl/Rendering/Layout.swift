@@ -15,6 +15,25 @@ func labelled(_ label: String, _ value: String, indent: Int = 2, width: Int = 42
     trimmed(String(repeating: " ", count: indent) + (label + ":").padded(to: width - indent + 2) + value)
 }
 
+/// `label: ` and items with commas between them, on as many lines as it takes, aligned behind the label.
+func listed(_ label: String, _ items: [String], indent: Int = 2, width: Int = 100) -> [String] {
+    let hanging = String(repeating: " ", count: indent + label.count + 2)
+    var lines: [String] = []
+    var line = String(repeating: " ", count: indent) + label + ": "
+    var isFirst = true
+    for (index, item) in items.enumerated() {
+        let text = index == items.count - 1 ? item : item + ","
+        if !isFirst, line.count + 1 + text.count > width {
+            lines.append(line)
+            line = hanging
+            isFirst = true
+        }
+        line += (isFirst ? "" : " ") + text
+        isFirst = false
+    }
+    return lines + [trimmed(line)]
+}
+
 func trimmed(_ line: String) -> String {
     var line = line[...]
     while line.last == " " { line.removeLast() }

@@ -19,7 +19,7 @@ func text(of report: MapServersReport) -> String {
             server.wantMapNotify ? "map-notify" : "no map-notify",
         ].compactMap(\.self)
         lines += ["", "\(server.address): \(flags.joined(separator: ", "))"]
-        if !server.eidPrefixes.isEmpty { lines.append("  EID-prefixes: " + server.eidPrefixes.joined(separator: ", ")) }
+        if !server.eidPrefixes.isEmpty { lines += listed("EID-prefixes", server.eidPrefixes) }
         if let problem = server.problem { lines.append("  Problem: \(problem)") }
     }
     return joined(lines)

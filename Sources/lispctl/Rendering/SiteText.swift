@@ -79,10 +79,10 @@ private func refusalLines(_ refusals: [ReasonCount], _ what: String) -> [String]
 }
 
 private func detailLines(of site: Site) -> [String] {
-    let locators = site.allowedLocators.map { $0.joined(separator: ", ") } ?? "any"
     var lines = ["Site name: \(site.name)"]
     if let description = site.description { lines.append("Description: \(oneLine(description))") }
-    lines += ["Allowed configured locators: \(locators)", "Nonce check: \(site.nonceCheck)"]
+    lines += listed("Allowed configured locators", site.allowedLocators ?? ["any"], indent: 0)
+    lines.append("Nonce check: \(site.nonceCheck)")
     lines += refusalLines(site.refusals, "Refused")
     lines.append("Allowed EID-prefixes:")
     return lines
