@@ -2,44 +2,58 @@
 
 import HeapModule
 
-/// At most one deadline for each key, earliest first.
+/// At most one deadline for each key, earliest first; equal ones in the order in which they were set, so that what happens
+/// at one moment happens in the same order in every run.
 ///
 /// Setting, removing and popping cost O(log n). A removed or moved deadline stays in the heap until it surfaces or until
 /// such leftovers outnumber the live ones; then the heap is rebuilt, so memory stays within a constant of `count`.
 package struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
     private struct Item: Comparable, Sendable {
-        let deadline: Instant
+        let time: Time
         let key: Key
 
-        static func < (a: Self, b: Self) -> Bool { a.deadline < b.deadline }
-        static func == (a: Self, b: Self) -> Bool { a.deadline == b.deadline }
+        static func < (a: Self, b: Self) -> Bool { a.time < b.time }
+        static func == (a: Self, b: Self) -> Bool { a.time == b.time }
+    }
+
+    private struct Time: Comparable, Sendable {
+        let deadline: Instant
+        /// No two alike.
+        let order: UInt64
+
+        static func < (a: Self, b: Self) -> Bool {
+            a.deadline != b.deadline ? a.deadline < b.deadline : a.order < b.order
+        }
     }
 
     private var heap = Heap<Item>()
-    private var deadlines: [Key: Instant] = [:]
+    private var times: [Key: Time] = [:]
+    private var nextOrder: UInt64 = 0
 
     package init() {}
 
-    package var count: Int { deadlines.count }
+    package var count: Int { times.count }
 
-    package subscript(key: Key) -> Instant? { deadlines[key] }
+    package subscript(key: Key) -> Instant? { times[key]?.deadline }
 
     /// Sets or moves the deadline of `key`.
     package mutating func set(_ key: Key, at deadline: Instant) {
-        guard deadlines[key] != deadline else { return }
-        deadlines[key] = deadline
-        heap.insert(Item(deadline: deadline, key: key))
+        guard times[key]?.deadline != deadline else { return }
+        let time = Time(deadline: deadline, order: nextOrder)
+        nextOrder &+= 1
+        times[key] = time
+        heap.insert(Item(time: time, key: key))
         dropLeftovers()
     }
 
     private mutating func dropLeftovers() {
-        if heap.count > 2 * deadlines.count + 64 {
-            heap = Heap(deadlines.lazy.map { Item(deadline: $0.value, key: $0.key) })
+        if heap.count > 2 * times.count + 64 {
+            heap = Heap(times.lazy.map { Item(time: $0.value, key: $0.key) })
         }
     }
 
     package mutating func remove(_ key: Key) {
-        guard deadlines.removeValue(forKey: key) != nil else { return }
+        guard times.removeValue(forKey: key) != nil else { return }
         dropLeftovers()
     }
 
@@ -53,7 +67,7 @@ package struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
     /// The earliest deadline, or `nil` if there is none.
     package mutating func earliest() -> (key: Key, deadline: Instant)? {
         while let item = heap.min {
-            if deadlines[item.key] == item.deadline { return (item.key, item.deadline) }
+            if times[item.key] == item.time { return (item.key, item.time.deadline) }
             heap.removeMin()
         }
         return nil
@@ -63,7 +77,7 @@ package struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
     package mutating func popDue(_ now: Instant) -> Key? {
         guard let (key, deadline) = earliest(), deadline <= now else { return nil }
         heap.removeMin()
-        deadlines[key] = nil
+        times[key] = nil
         return key
     }
 }

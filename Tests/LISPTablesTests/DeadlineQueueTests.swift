@@ -36,6 +36,18 @@ import Testing
         #expect(queue.earliest()?.key == 0)
     }
 
+    /// Also after the heap was rebuilt, which goes through a hash table.
+    @Test func `gives what is due at one moment in the order in which it was set`() {
+        var queue = DeadlineQueue<Int>()
+        for key in 0..<100 { queue.set(key, at: Instant(nanoseconds: 5)) }
+        for key in 1000..<2000 { queue.set(key, at: Instant(nanoseconds: 4)) }
+        for key in 1000..<2000 { queue.remove(key) }
+        #expect(queue.heapCount < 1000)
+        var order: [Int] = []
+        while let key = queue.popDue(Instant(nanoseconds: 5)) { order.append(key) }
+        #expect(order == Array(0..<100))
+    }
+
     @Test func `equals a sorted list under random use`() {
         let seed = UInt64.random(in: 0 ... .max)
         print("DeadlineQueue seed", seed)
