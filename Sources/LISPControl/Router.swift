@@ -13,6 +13,7 @@ package struct Router: Sendable {
     package private(set) var etr: ETR?
     package private(set) var mapServer: MapServer?
     package private(set) var mapResolver: MapResolver?
+    private let limits: RouterLimits
     /// Control messages by type, those inside an Encapsulated Control Message included.
     package private(set) var received = Tally<ControlMessageKind>()
     package private(set) var sent = Tally<ControlMessageKind>()
@@ -23,10 +24,17 @@ package struct Router: Sendable {
 
     /// - Parameter nextNonce: where the ETR's nonces go on: the larger of what was saved and the wall clock in nanoseconds.
     /// - Parameter nonces: what the Map-Server remembered when it last ran.
-    package init(_ settings: RouterSettings, nextNonce: UInt64, nonces: [NonceHistory] = [], now: Instant) {
-        itr = settings.itr.map { ITR(settings: $0) }
+    package init(
+        _ settings: RouterSettings,
+        limits: RouterLimits = .init(),
+        nextNonce: UInt64,
+        nonces: [NonceHistory] = [],
+        now: Instant
+    ) {
+        self.limits = limits
+        itr = settings.itr.map { ITR(settings: $0, holdLimits: limits.held, questionLimit: limits.questions) }
         etr = settings.etr.map { ETR(settings: $0, nextNonce: nextNonce, now: now) }
-        mapServer = settings.mapServer.map { MapServer(settings: $0, nonceState: nonces) }
+        mapServer = settings.mapServer.map { MapServer(settings: $0, limits: limits.registry, nonceState: nonces) }
         mapResolver = settings.mapResolver.map { MapResolver(settings: $0) }
     }
 
@@ -259,7 +267,7 @@ package struct Router: Sendable {
     ) -> [RouterAction] {
         var actions: [RouterAction] = []
         if let new = settings.itr {
-            if itr == nil { itr = ITR(settings: new) }
+            if itr == nil { itr = ITR(settings: new, holdLimits: limits.held, questionLimit: limits.questions) }
             actions += Self.carry(itr?.reconfigure(new, now: now))
         } else {
             actions += Self.carry(itr?.clearAll())
@@ -273,7 +281,7 @@ package struct Router: Sendable {
             etr = nil
         }
         if let new = settings.mapServer {
-            if mapServer == nil { mapServer = MapServer(settings: new, nonceState: nonces()) }
+            if mapServer == nil { mapServer = MapServer(settings: new, limits: limits.registry, nonceState: nonces()) }
             actions += Self.carry(mapServer?.reconfigure(new, now: now, using: &random))
         } else {
             mapServer = nil

@@ -24,6 +24,28 @@ package struct RouterSettings: Sendable {
     }
 }
 
+/// How much a router keeps of what the network makes it keep. What is beyond is refused and counted.
+package struct RouterLimits: Hashable, Sendable {
+    /// Packets that wait for a mapping.
+    package var held: HeldPackets.Limits
+    /// EIDs that are asked for at a time.
+    package var questions: Int
+    /// Registrations at the Map-Server.
+    package var registry: SiteRegistry.Limits
+
+    package static let questions = 10_000
+
+    package init(
+        held: HeldPackets.Limits = .init(),
+        questions: Int = Self.questions,
+        registry: SiteRegistry.Limits = .init()
+    ) {
+        self.held = held
+        self.questions = questions
+        self.registry = registry
+    }
+}
+
 /// A datagram that reached port 4342.
 package struct ReceivedControlMessage: Hashable, Sendable {
     package var payload: [UInt8]

@@ -201,6 +201,18 @@ private func entries(_ actions: [ITRAction]) -> [EIDPrefix: ForwardingAction] {
         #expect(released(bench.reply(request.nonce, [Bench.record("10.2.0.0/16")]), .forward).count == 1)
     }
 
+    @Test func `not to a try from before a silence`() throws {
+        let bench = Bench()
+        _ = bench.miss("10.2.0.1")
+        let old = try #require(try requests(bench.wait(.seconds(10))).last)
+        _ = bench.miss("10.2.0.1")
+        let new = try #require(try requests(bench.wait(.seconds(31))).last)
+        #expect(old.nonce != new.nonce)
+        #expect(bench.reply(old.nonce, [Bench.record("10.2.0.0/16")]).isEmpty)
+        #expect(bench.itr.statistics[.mapReplyUnsolicited] == 1)
+        #expect(!bench.reply(new.nonce, [Bench.record("10.2.0.0/16")]).isEmpty)
+    }
+
     @Test(arguments: [["10.3.0.0/16"], ["10.2.0.0/16", "10.2.0.0/24"], []])
     func `only if exactly one record covers the EID`(prefixes: [String]) throws {
         let bench = Bench()
@@ -316,10 +328,28 @@ private func entries(_ actions: [ITRAction]) -> [EIDPrefix: ForwardingAction] {
             let host = prefix.replacing("0.0/16", with: "0.1")
             let request = try requests(bench.miss(host))[0]
             _ = bench.reply(request.nonce, [Bench.record(prefix, ttl: UInt32(ttl))])
+            _ = bench.wait(.seconds(1))
         }
         #expect(bench.itr.cache.count == 2)
         #expect(bench.itr.cache[EIDPrefix(IPPrefix("10.3.0.0/16")!)] == nil)
         #expect(bench.itr.statistics[.evictions] == 1)
+    }
+
+    /// Where many are in use, those that went would be asked for again at once, and so on with every round trip.
+    @Test func `at the limit stays for a second, so that nobody asks for it more than once a second`() throws {
+        let bench = Bench(limit: 1)
+        let first = try requests(bench.miss("10.2.0.1"))[0]
+        _ = bench.reply(first.nonce, [Bench.record("10.2.0.0/16")])
+        let second = try requests(bench.miss("10.3.0.1"))[0]
+        let actions = bench.reply(second.nonce, [Bench.record("10.3.0.0/16")])
+        #expect(entries(actions).isEmpty && released(actions, .forward).isEmpty)
+        #expect(bench.itr.cache[EIDPrefix(IPPrefix("10.2.0.0/16")!)] != nil)
+        #expect(bench.itr.statistics[.mapCacheFull] == 1)
+        #expect(try requests(bench.miss("10.3.0.1")).isEmpty)
+        _ = bench.wait(.seconds(1))
+        let third = try requests(bench.miss("10.3.0.1"))[0]
+        #expect(released(bench.reply(third.nonce, [Bench.record("10.3.0.0/16")]), .forward).count == 1)
+        #expect(bench.itr.cache[EIDPrefix(IPPrefix("10.2.0.0/16")!)] == nil)
     }
 
     @Test(arguments: [
@@ -434,6 +464,18 @@ private func entries(_ actions: [ITRAction]) -> [EIDPrefix: ForwardingAction] {
         // Ten at most between silences of 30 s; without another try after the first ten the entry would expire in use.
         #expect((11...80).contains(asked))
         #expect(bench.itr.cache.count == 1)
+    }
+
+    @Test func `is not asked for any more once the entry has come with another answer`() throws {
+        let bench = Bench()
+        let mapping = [MapRequest.Record(EIDPrefix(IPPrefix("10.2.0.0/16")!))]
+        let request = try requests(bench.miss("10.2.0.1"))[0]
+        _ = bench.reply(request.nonce, [Bench.record("10.2.0.0/16", ttl: 1)])
+        _ = bench.wait(.seconds(54))
+        #expect(try requests(bench.wait(.seconds(2), packets: 5)).map(\.records).contains(mapping))
+        let other = try requests(bench.miss("10.4.0.1"))[0]
+        _ = bench.reply(other.nonce, [Bench.record("10.0.0.0/8"), Bench.record("10.2.0.0/16", ttl: 1)])
+        #expect(try requests(bench.wait(.seconds(20), packets: 5)).isEmpty)
     }
 
     @Test func `that is not answered leaves packets alone that wait for the first address of its prefix`() throws {

@@ -15,8 +15,8 @@ package struct HeldPackets: Sendable {
         }
     }
 
-    private let limits: Limits
-    private var packets: [EID: [ForwardingMiss]] = [:]
+    package let limits: Limits
+    package private(set) var packets: [EID: [ForwardingMiss]] = [:]
     /// Octets of all waiting packets.
     package private(set) var octets = 0
 

@@ -29,7 +29,7 @@ package struct ITR: Sendable {
     private var questions = PrefixTable<Question>()
     private var targets: [Nonce: EIDPrefix] = [:]
     private var askedResolver: [Nonce: IPAddress] = [:]
-    private var held: HeldPackets
+    package private(set) var held: HeldPackets
     /// When each question has to be asked again, given up or forgotten.
     private var timers = DeadlineQueue<EIDPrefix>()
     /// Questions that rest, by when that began: the first to make room.
@@ -41,7 +41,7 @@ package struct ITR: Sendable {
     package init(
         settings: ITRSettings,
         holdLimits: HeldPackets.Limits = .init(),
-        questionLimit: Int = 10_000
+        questionLimit: Int = RouterLimits.questions
     ) {
         self.settings = settings
         self.cache = MapCache(limit: settings.mapCacheLimit)
@@ -49,6 +49,9 @@ package struct ITR: Sendable {
         self.held = HeldPackets(limits: holdLimits)
         self.questionLimit = questionLimit
     }
+
+    /// How many EIDs are being asked for, and how many nonces of Map-Requests would be believed.
+    package var openQuestions: (eids: Int, nonces: Int) { (questions.count, targets.count) }
 
     // MARK: Packets
 
@@ -116,7 +119,7 @@ package struct ITR: Sendable {
         // Every second unanswered try goes to the next Map-Resolver.
         let index = (preferred + (question.triesSoFar - 1) / 2) % resolvers.count
         let nonce = Nonce.random(using: &random)
-        if let forgotten = question.sent(nonce, now: now) { forget(forgotten) }
+        for forgotten in question.sent(nonce, now: now) { forget(forgotten) }
         targets[nonce] = question.target
         askedResolver[nonce] = resolvers[index].address
         resolvers[index].sent += 1
@@ -224,15 +227,21 @@ package struct ITR: Sendable {
             actions += removed(stale)
         }
         pause(question, now: now)
-        // Whoever else waits for an address inside the answer need not ask any more.
-        for (other, _) in questions.moreSpecifics(of: top, includingItself: true) {
-            guard other.isHost, cache.longestMatch(EID(instanceID: other.instanceID, other.prefix.address)) != nil
-            else {
-                continue
-            }
+        // Whoever else waits for an address inside the answer, or for the refresh of a mapping that came with it, need not ask
+        // any more.
+        for (other, _) in questions.moreSpecifics(of: top, includingItself: true) where isAnswered(other, now: now) {
             waiting += close(other)
         }
         return actions + verdicts(on: waiting, now: now)
+    }
+
+    /// Whether the map-cache has had an answer to an open question: for an address any entry, for a refresh the entry itself, as
+    /// new as now.
+    private func isAnswered(_ target: EIDPrefix, now: Instant) -> Bool {
+        guard !target.isHost || cache[target] != nil else {
+            return cache.longestMatch(EID(instanceID: target.instanceID, target.prefix.address)) != nil
+        }
+        return cache[target]?.refreshed == now
     }
 
     /// An answer that leaves nothing in the cache, since its TTL is 0, does not free the next packet to ask within the second.
@@ -288,7 +297,15 @@ package struct ITR: Sendable {
         }
         var actions: [ITRAction] = []
         let old = cache[eid]
-        if old == nil, cache.isFull { actions += evictOldest() }
+        if old == nil, cache.isFull {
+            // An entry of this second stays: if it went, its packets would ask for it again within the second.
+            guard let victim = cache.oldest, let entry = cache[victim], now >= entry.refreshed + Question.interval
+            else {
+                statistics.add(.mapCacheFull, eid.prefix.family)
+                return []
+            }
+            actions += evictOldest()
+        }
         if record.locators.isEmpty { statistics.add(.negativeMapReplies, eid.prefix.family) }
         let content = MappingContent(record, from: source)
         let (handle, locatorSet, isNew) = cache.hold(content)

@@ -53,6 +53,7 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case entriesCreated = "map-cache entries created"
     case entriesDeleted = "map-cache entries deleted"
     case evictions = "map-cache entries evicted at the limit"
+    case mapCacheFull = "mappings not kept: the map-cache is full of entries less than a second old"
     case expirations = "map-cache entries expired"
     case refreshes = "map-cache entries refreshed before expiry"
 }

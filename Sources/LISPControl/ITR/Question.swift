@@ -11,7 +11,7 @@ package struct Question: Sendable {
     package static let interval = Duration.seconds(1)
     package static let tries = 10
     package static let silence = Duration.seconds(30)
-    /// A late answer to one of the last few Map-Requests still counts.
+    /// A late answer to one of the last few Map-Requests still counts, if no silence came between.
     static let rememberedNonces = 3
 
     private enum State {
@@ -59,10 +59,11 @@ package struct Question: Sendable {
         self.state = .asking(tries: 1, due: now + Self.interval)
     }
 
-    /// A Map-Request left. Returns the nonce that is no longer believed, if one had to go.
-    package mutating func sent(_ nonce: Nonce, now: Instant) -> Nonce? {
-        nonces.append((nonce, now))
-        return nonces.count > Self.rememberedNonces ? nonces.removeFirst().nonce : nil
+    /// A Map-Request left. Returns the nonces that are no longer believed.
+    package mutating func sent(_ nonce: Nonce, now: Instant) -> [Nonce] {
+        let known = nonces + [(nonce, now)]
+        nonces = known.suffix(Self.rememberedNonces).filter { $0.sent.duration(to: now) < Self.silence }
+        return known.dropLast(nonces.count).map(\.nonce)
     }
 
     package var phase: Phase {

@@ -27,6 +27,8 @@ struct MapNotifier: Sendable {
         self.limit = limit
     }
 
+    var count: Int { pending.count }
+
     /// The Map-Notify that tells an ETR of `record`; `nil` at the limit.
     ///
     /// - Parameter nonce: random.

@@ -67,6 +67,9 @@ package struct MapServer: Sendable {
     /// Differs from its last value when there is something new to save.
     package var nonceStateVersion: UInt64 { nonces.changes }
 
+    /// How many unsolicited Map-Notifies wait for their Map-Notify-Ack: at most one for each registration.
+    package var unacknowledgedNotifies: Int { notifier.count }
+
     // MARK: Map-Register
 
     /// What one record of a Map-Register needs to know of the whole.

@@ -37,12 +37,12 @@ package struct NonceHistory: Hashable, Sendable, Codable {
 
 /// Decides about each Map-Register that is authentic.
 package struct NonceGuard: Sendable {
-    static let remembered = 64
+    package static let remembered = 64
     static let countsUntilStrict = 5
     static let largestStep: UInt64 = 1 << 48
     /// ETRs remembered for each site: whoever holds a site's key can push out only its own. Beyond it those that were
     /// silent longest are forgotten.
-    static let limit = 4096
+    package static let limit = 4096
 
     package enum Verdict: Hashable, Sendable {
         case new
