@@ -1,6 +1,7 @@
 # make demo      two LISP sites in network namespaces on this machine, from nothing
 # make test      every test: units, properties, and the daemon between real kernels
 # make bench     what it costs: the parts, and the demo's network beside plain routing and VXLAN; also as bench.json
+# make soak      many routers in one process on a virtual clock, for hours of their time, from many seeds (SEEDS, SEED)
 # make bench-check       instructions, allocations and retains of the parts against what is committed; part of `test`
 # make bench-thresholds  rewrites the thresholds
 # make lint      the formatting, as .swift-format has it
@@ -22,7 +23,7 @@ SWIFT ?= swift
 # The networks need root; the builds do not.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup build build-bench demo test suite bench bench-check bench-thresholds lint install clean
+.PHONY: help setup build build-bench demo test suite soak bench bench-check bench-thresholds lint install clean
 
 help:
 	@sed -n 's/^# make /  make /p' Makefile
@@ -44,6 +45,16 @@ test: setup
 suite: build build-bench
 	@packaging/pyats
 	@$(AS_ROOT) Interop/suite
+
+SEED ?= 1
+SEEDS ?= 5
+
+soak: setup
+	$(SWIFT) build -c release --product lispsim
+	@for scenario in small attacked limits city; do \
+	    .build/release/lispsim run --scenario $$scenario --seed $(SEED) --seeds $$((20 * $(SEEDS))) || exit 1; \
+	done
+	@.build/release/lispsim run --scenario soak --seed $(SEED) --seeds $(SEEDS)
 
 build-bench: setup
 	$(SWIFT) build -c release --product lispd-bench

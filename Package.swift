@@ -112,6 +112,17 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // Many routers in one process on a virtual clock: what proves LISPControl, by itself and in tests.
+        .target(
+            name: "SimulatedNetwork",
+            dependencies: [
+                "LISPControl", "LISPTables", "LISPWire", "ForwardingInterface",
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(name: "lispsim", dependencies: ["SimulatedNetwork"], swiftSettings: settings),
+
         // What it costs; `make bench`.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
         .executableTarget(
@@ -142,7 +153,16 @@ let package = Package(
         .testTarget(name: "LISPTablesTests", dependencies: ["LISPTables", "LISPWire"], swiftSettings: settings),
         .testTarget(
             name: "LISPControlTests",
-            dependencies: ["LISPControl", "LISPTables", "LISPWire", "ForwardingInterface", "TestCaptures"],
+            dependencies: [
+                "LISPControl", "LISPTables", "LISPWire", "ForwardingInterface", "SimulatedNetwork", "TestCaptures",
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "SimulatedNetworkTests",
+            dependencies: [
+                "SimulatedNetwork", "lispsim", "LISPControl", "LISPTables", "LISPWire", "ForwardingInterface",
+            ],
             swiftSettings: settings
         ),
         .testTarget(

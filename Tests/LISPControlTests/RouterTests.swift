@@ -3,6 +3,7 @@
 import ForwardingInterface
 import LISPTables
 import LISPWire
+import SimulatedNetwork
 import Testing
 
 @testable import LISPControl
@@ -16,18 +17,18 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
         for host in 1...5 { network.packet(at: "one", from: "10.1.0.1", to: "10.2.0.\(host)") }
         network.packet(at: "one", from: "10.1.0.1", to: "10.2.0.1")
         network.run(.seconds(1))
-        let arrived = try #require(network.nodes["two"]).arrived
+        let arrived = try #require(network["two"]).arrived
         #expect(arrived.map(\.description).sorted() == (["10.2.0.1"] + (1...5).map { "10.2.0.\($0)" }).sorted())
-        let itr = try #require(network.nodes["one"]?.router.itr)
+        let itr = try #require(network["one"]?.router.itr)
         let entry = try #require(itr.cache[eidPrefix("10.2.0.0/16")])
         #expect(entry.isAuthoritative && entry.source == address("198.51.100.2"))
         #expect(itr.cache.count == 1)
         #expect(itr.resolvers[0].isUp)
-        for name in ["one", "two"] { #expect(network.nodes[name]?.plane.faults == []) }
+        for name in ["one", "two"] { #expect(network[name]?.plane.faults == []) }
     }
 
     @Test func `all in one: it registers with itself, asks itself and answers others`() throws {
-        let network = RouterNetwork()
+        let network = SimulatedNetwork.recording()
         network.add("all", ["192.0.2.53"], Roles.all)
         network.add("two", ["198.51.100.2"], Roles.xtr("198.51.100.2", ["10.2.0.0/16"], id: 2))
         network.run(.seconds(1))
@@ -36,27 +37,28 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
         network.packet(at: "two", from: "10.2.0.1", to: "10.1.0.1")
         network.packet(at: "all", from: "10.1.0.1", to: "10.77.0.1")
         network.run(.seconds(1))
-        #expect(network.nodes["two"]?.arrived == [address("10.2.0.1")])
-        #expect(network.nodes["all"]?.arrived == [address("10.1.0.1")])
-        #expect(network.nodes["all"]?.sentNatively == [address("10.77.0.1")])
-        #expect(network.nodes["two"]?.router.itr?.cache[eidPrefix("10.1.0.0/16")]?.isAuthoritative == true)
+        #expect(network["two"]?.arrived == [address("10.2.0.1")])
+        #expect(network["all"]?.arrived == [address("10.1.0.1")])
+        #expect(network["all"]?.sentNatively == [address("10.77.0.1")])
+        #expect(network["two"]?.router.itr?.cache[eidPrefix("10.1.0.0/16")]?.isAuthoritative == true)
     }
 
     @Test func `a Map-Server that restarts is registered with again, and still refuses what was replayed`() throws {
         let network = Roles.twoSites()
         network.run(.seconds(400))
-        let old = try #require(network.remove("ms"))
+        let old = try #require(network["ms"])
+        network.stop(old)
         let replay = try #require(old.heard.first { ControlMessageKind(payload: $0) == .mapRegister })
         network.run(.seconds(200))
-        #expect(network.nodes["one"]?.router.etr?.registrars[0].isUp == false)
+        #expect(network["one"]?.router.etr?.registrars[0].isUp == false)
         let nonces = try #require(old.router.mapServer).nonceState
         #expect(!nonces.isEmpty)
-        network.add("ms", ["192.0.2.53"], Roles.mappingSystem, nonces: nonces)
+        network.start(old, keepingState: true)
         network.deliver(replay, to: "ms", from: .control(address("198.51.100.1")))
         #expect(!network.isRegistered("10.1.0.0/16", at: "ms"))
         network.run(.seconds(61))
         #expect(network.isRegistered("10.1.0.0/16", at: "ms") && network.isRegistered("10.2.0.0/16", at: "ms"))
-        #expect(network.nodes["one"]?.router.etr?.registrars[0].isUp == true)
+        #expect(network["one"]?.router.etr?.registrars[0].isUp == true)
     }
 
     @Test func `negative replies send packets natively and end by their TTL`() throws {
@@ -64,49 +66,49 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
         network.packet(at: "one", from: "10.1.0.1", to: "10.77.0.1")
         network.packet(at: "one", from: "10.1.0.1", to: "10.3.0.1")
         network.run(.seconds(1))
-        #expect(network.nodes["one"]?.sentNatively.map(\.description).sorted() == ["10.3.0.1", "10.77.0.1"])
-        let itr = try #require(network.nodes["one"]?.router.itr)
+        #expect(network["one"]?.sentNatively.map(\.description).sorted() == ["10.3.0.1", "10.77.0.1"])
+        let itr = try #require(network["one"]?.router.itr)
         let unconfigured = try #require(itr.cache.longestMatch(EID(address("10.77.0.1"))))
         #expect(unconfigured.refreshed.duration(to: unconfigured.expires) == .seconds(900))
         let unregistered = try #require(itr.cache.longestMatch(EID(address("10.3.0.1"))))
         #expect(unregistered.refreshed.duration(to: unregistered.expires) == .seconds(60))
         network.run(.seconds(901))
-        #expect(network.nodes["one"]?.router.itr?.cache.count == 0)
-        #expect(network.nodes["one"]?.plane.isEmpty == true)
+        #expect(network["one"]?.router.itr?.cache.count == 0)
+        #expect(network["one"]?.plane.isEmpty == true)
     }
 
     @Test func `a proxy reply is the Map-Server's own and not authoritative`() throws {
         let network = Roles.twoSites(proxyReply: true)
         network.packet(at: "one", from: "10.1.0.1", to: "10.2.0.1")
         network.run(.seconds(1))
-        #expect(network.nodes["two"]?.arrived == [address("10.2.0.1")])
-        let entry = try #require(network.nodes["one"]?.router.itr?.cache[eidPrefix("10.2.0.0/16")])
+        #expect(network["two"]?.arrived == [address("10.2.0.1")])
+        let entry = try #require(network["one"]?.router.itr?.cache[eidPrefix("10.2.0.0/16")])
         #expect(!entry.isAuthoritative && entry.source == mapServerAddress)
         #expect(entry.locators.allSatisfy { !$0.record.isLocal })
-        #expect(network.nodes["two"]?.router.received[.encapsulated] == 0)
+        #expect(network["two"]?.router.received[.encapsulated] == 0)
     }
 
     @Test(arguments: 1...8)
     func `lossy links converge, and traffic never meets a gap afterwards`(seed: UInt64) throws {
         let network = Roles.twoSites(seed: seed, ttl: 2)
-        network.lossPercent = 40
+        network.conditions.loss = 400
         for _ in 0..<100 {
             network.packet(at: "one", from: "10.1.0.1", to: "10.2.0.1")
             network.packet(at: "two", from: "10.2.0.1", to: "10.1.0.1")
             network.run(.seconds(6))
         }
-        #expect(network.lost > 50)
-        network.lossPercent = 0
+        #expect(network.counts.datagramsLost > 50)
+        network.conditions.loss = 0
         network.run(.seconds(70))
         #expect(network.isRegistered("10.1.0.0/16", at: "ms") && network.isRegistered("10.2.0.0/16", at: "ms"))
-        let before = try #require(network.nodes["two"]).arrived.count
+        let before = try #require(network["two"]).arrived.count
         for _ in 0..<1000 {
             network.packet(at: "one", from: "10.1.0.1", to: "10.2.0.1")
             network.run(.milliseconds(600))
         }
-        #expect(network.nodes["two"]?.arrived.count == before + 1000)
-        #expect(network.nodes["one"]?.router.itr?.statistics[.expirations] ?? 0 <= 20)
-        for name in ["one", "two"] { #expect(network.nodes[name]?.plane.faults == []) }
+        #expect(network["two"]?.arrived.count == before + 1000)
+        #expect(network["one"]?.router.itr?.statistics[.expirations] ?? 0 <= 20)
+        for name in ["one", "two"] { #expect(network[name]?.plane.faults == []) }
     }
 
     @Test func `a more-specific that a site adds is learnt at the refresh, at the first address too`() throws {
@@ -118,7 +120,7 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
             network.packet(at: "one", from: "10.1.0.1", to: "10.2.9.1")
             network.run(.milliseconds(500))
         }
-        let itr = try #require(network.nodes["one"]?.router.itr)
+        let itr = try #require(network["one"]?.router.itr)
         #expect(itr.cache[eidPrefix("10.2.0.0/16")] != nil)
         #expect(itr.cache[eidPrefix("10.2.0.0/24")] != nil)
         #expect(itr.statistics[.expirations] == 0)
@@ -131,23 +133,23 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
         network.packet(at: "one", from: "10.1.0.1", to: "10.2.0.1")
         network.packet(at: "one", from: "10.1.0.1", to: "10.77.0.1")
         network.run(.seconds(1))
-        #expect(network.nodes["one"]?.plane.isEmpty == false)
+        #expect(network["one"]?.plane.isEmpty == false)
         network.reconfigure("one", RouterSettings())
         network.run(.seconds(1))
-        #expect(network.nodes["one"]?.plane.isEmpty == true)
+        #expect(network["one"]?.plane.isEmpty == true)
         #expect(!network.isRegistered("10.1.0.0/16", at: "ms"))
         network.reconfigure("one", settings)
         network.run(.seconds(1))
         #expect(network.isRegistered("10.1.0.0/16", at: "ms"))
         network.packet(at: "one", from: "10.1.0.1", to: "10.2.0.1")
         network.run(.seconds(1))
-        #expect(network.nodes["two"]?.arrived.count == 2)
-        #expect(network.nodes["one"]?.plane.faults == [])
+        #expect(network["two"]?.arrived.count == 2)
+        #expect(network["one"]?.plane.faults == [])
     }
 
     @Test func `a Map-Server whose role goes and comes back remembers the nonces that were saved`() throws {
         let network = Roles.twoSites()
-        let server = try #require(network.nodes["ms"])
+        let server = try #require(network["ms"])
         let saved = try #require(server.router.mapServer).nonceState
         var router = server.router
         var random = SplitMix(seed: 3)
@@ -252,12 +254,12 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
 
     @Test(arguments: messages)
     func `counts and drops every message for a role that it does not have`(message: [UInt8]) throws {
-        let network = RouterNetwork()
+        let network = SimulatedNetwork.recording()
         network.add("none", ["192.0.2.53"], RouterSettings())
         network.deliver(message, to: "none", from: Self.stranger)
-        let router = try #require(network.nodes["none"]).router
+        let router = try #require(network["none"]).router
         #expect(router.refusals.total == 1)
-        #expect(network.nodes["none"]?.notes.count == 1)
+        #expect(network["none"]?.notes.count == 1)
         #expect(router.sent.total == 0)
     }
 
@@ -270,17 +272,17 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
         ]
         for (settings, refused) in roles {
             for index in Self.messages.indices {
-                let network = RouterNetwork()
+                let network = SimulatedNetwork.recording()
                 network.add("router", ["192.0.2.53"], settings)
                 network.deliver(Self.messages[index], to: "router", from: Self.stranger)
-                let total = try #require(network.nodes["router"]).router.refusals.total
+                let total = try #require(network["router"]).router.refusals.total
                 #expect(total == (refused.contains(index) || index > 10 ? 1 : 0), "message \(index)")
             }
         }
     }
 
     @Test func `tells by type what does not decode`() throws {
-        let network = RouterNetwork()
+        let network = SimulatedNetwork.recording()
         network.add("ms", ["192.0.2.53"], Roles.mappingSystem)
         // Message 0 is a Map-Request, 3 a Map-Reply, 4 a Map-Register; 7 has a Map-Request in an Encapsulated Control Message,
         // whose inner header checksum stands at octet 14.
@@ -290,7 +292,7 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
         var damaged = Self.messages[7]
         damaged[14] ^= 1
         network.deliver(damaged, to: "ms", from: Self.stranger)
-        let router = try #require(network.nodes["ms"]).router
+        let router = try #require(network["ms"]).router
         let expected: [(FormatFault, UInt64)] = [(.mapRequest, 1), (.mapReply, 1), (.otherMessage, 2), (.checksum, 1)]
         for (fault, count) in expected { #expect(router.formatFaults[fault] == count, "\(fault)") }
         #expect(router.refusals[.malformed] == 5)
@@ -308,10 +310,10 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
         let bytes = stride(from: 0, to: digits.count, by: 2).map {
             UInt8(String(decoding: digits[$0...($0 + 1)], as: UTF8.self), radix: 16)!
         }
-        let network = RouterNetwork()
+        let network = SimulatedNetwork.recording()
         network.add("ms", ["192.0.2.53"], Roles.mappingSystem)
         network.deliver(bytes, to: "ms", from: Self.stranger)
-        let router = try #require(network.nodes["ms"]).router
+        let router = try #require(network["ms"]).router
         #expect(router.refusals.total == 0)
         #expect(router.mapServer?.statistics[.negativeRepliesSent] == 1)
         #expect(router.messages[MessageCount(.encapsulatedMapRequest, .received)] == 1)
@@ -321,7 +323,7 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
     @Test func `lives through 100,000 random and damaged datagrams, with all its roles`() throws {
         let seed: UInt64 = 0x1157
         print("Router garbage seed", seed)
-        let network = RouterNetwork(seed: seed)
+        let network = SimulatedNetwork.recording(seed: seed)
         network.add("all", ["192.0.2.53", "2001:db8::53"], Roles.all)
         network.run(.seconds(1))
         network.packet(at: "all", from: "10.1.0.1", to: "10.200.0.1")
@@ -344,7 +346,7 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
             network.deliver(bytes, to: "all", from: Endpoint(source, port))
             if round % 1000 == 0 { network.run(.seconds(1)) }
         }
-        let node = try #require(network.nodes["all"])
+        let node = try #require(network["all"])
         #expect(node.router.received.total >= 100_000)
         #expect(node.router.refusals.total > 1000)
         #expect(node.plane.faults == [])
@@ -353,13 +355,13 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
         #expect(node.router.mapServer?.registry.registered.count ?? 0 <= 2)
         network.packet(at: "all", from: "10.1.0.1", to: "10.3.0.1")
         network.run(.seconds(2))
-        #expect(network.nodes["all"]?.sentNatively.contains(address("10.3.0.1")) == true)
+        #expect(network["all"]?.sentNatively.contains(address("10.3.0.1")) == true)
     }
 
     @Test func `asks, holds and remembers no more than its limits under a scan of 100,000 destinations`() throws {
-        let network = RouterNetwork()
+        let network = SimulatedNetwork.recording()
         network.add("one", ["198.51.100.1"], Roles.xtr("198.51.100.1", ["10.1.0.0/16"], id: 1))
-        let start = try #require(network.nodes["one"]).router
+        let start = try #require(network["one"]).router
         var router = start
         var random = SplitMix(seed: 4)
         var sent = 0

@@ -1,0 +1,139 @@
+// Once faults are over and what is old had time to end, everybody agrees: registrations and map-caches with the databases,
+// and packets arrive.
+
+import ForwardingInterface
+import LISPControl
+import LISPTables
+import LISPWire
+
+package final class AgreementCheck: Check {
+    package let name = "agreement"
+
+    private struct Probe {
+        let packet: UInt64
+        let from: Int
+        let to: EID
+    }
+
+    private var probes: [Probe] = []
+
+    package init() {}
+
+    package func healed(_ network: SimulatedNetwork) {
+        for node in network.routers where node.isUp {
+            compareRegistrations(of: node, network)
+            compareRegistry(of: node, network)
+            compareMapCache(of: node, network)
+        }
+    }
+
+    /// Whether a Map-Server had no room for the EID-prefix: as many of its site are registered as may be.
+    private func hadNoRoom(_ eid: EIDPrefix, _ network: SimulatedNetwork) -> Bool {
+        network.routers.contains { node in
+            guard let registry = node.router.mapServer?.registry, registry.registered[eid] == nil,
+                let configured = registry.configured.longestMatch(eid)?.key
+            else { return false }
+            let limit = node.limits.registry.prefixesPerConfigured
+            return registry.registered.moreSpecifics(of: configured, includingItself: true, limit: limit).count == limit
+        }
+    }
+
+    /// What an ETR registers stands at its Map-Servers.
+    private func compareRegistrations(of node: SimulatedRouter, _ network: SimulatedNetwork) {
+        guard let etr = node.router.etr else { return }
+        for registrar in etr.registrars {
+            guard let server = network.router(at: registrar.peer.address)?.router.mapServer else { continue }
+            let identity = ETRIdentity.named(etr.settings.xtrID, etr.settings.siteID)
+            for mapping in etr.database.mappings where !mapping.locators.isEmpty {
+                let found = server.registry.registered[mapping.eid]?.registrations.first { $0.etr == identity }
+                if found?.record != mapping.record(), !hadNoRoom(mapping.eid, network) {
+                    let state = found == nil ? "is not registered" : "is registered otherwise"
+                    network.violate(self, node, "\(mapping.eid) \(state) at \(registrar.peer.address)")
+                }
+            }
+            if !registrar.isUp, !registrar.registrations.isEmpty, registrar.peer.wantsMapNotify {
+                network.violate(self, node, "takes \(registrar.peer.address) for down")
+            }
+        }
+    }
+
+    /// What stands at a Map-Server is registered by somebody.
+    private func compareRegistry(of node: SimulatedRouter, _ network: SimulatedNetwork) {
+        for (prefix, entry) in node.router.mapServer?.registry.registered ?? .init() {
+            let claims = network.claims.of(prefix).filter { $0.until == nil }
+            if entry.registrations.count != claims.count {
+                network.violate(
+                    self,
+                    node,
+                    "\(prefix) has \(entry.registrations.count) registrations, \(claims.count) ETRs have it"
+                )
+            }
+        }
+    }
+
+    private func compareMapCache(of node: SimulatedRouter, _ network: SimulatedNetwork) {
+        guard let itr = node.router.itr else { return }
+        var key: EIDPrefix?
+        while let entry = itr.cache.first(after: key) {
+            key = entry.eid
+            if entry.isNegative {
+                let covered = network.claims.currentPrefixes(within: entry.eid).filter { !hadNoRoom($0, network) }
+                for prefix in covered.prefix(1) {
+                    network.violate(self, node, "the negative entry \(entry.eid) covers \(prefix)")
+                }
+                let eid = EID(instanceID: entry.eid.instanceID, entry.eid.prefix.address)
+                for claim in network.claims.current(for: eid).prefix(1)
+                where claim.mapping.eid.covers(entry.eid) && !hadNoRoom(claim.mapping.eid, network) {
+                    network.violate(self, node, "the negative entry \(entry.eid) lies in \(claim.mapping.eid)")
+                }
+            } else if BeliefCheck.support(
+                entry,
+                among: network.claims.covering(entry.eid).filter { $0.until == nil }
+            ) == nil {
+                network.violate(self, node, "the entry \(entry.eid) is not what its site says now")
+            }
+        }
+    }
+
+    // MARK: Packets
+
+    /// A packet whose arrival is expected.
+    package func probe(_ destination: EID, from node: SimulatedRouter, source: EID, in network: SimulatedNetwork) {
+        let packet = network.packet(at: node, from: source, to: destination, isWatched: true)
+        probes.append(Probe(packet: packet, from: node.index, to: destination))
+    }
+
+    /// Whether the destination can be reached from there: somebody says where it is, and everybody involved has an address
+    /// family in common.
+    package func isExpected(_ destination: EID, from node: SimulatedRouter, in network: SimulatedNetwork) -> Bool {
+        let claims = network.claims.current(for: destination)
+        let families = Set(node.addresses.map(\.family))
+        return !claims.isEmpty
+            && claims.allSatisfy { claim in
+                let etr = network.routers[claim.router]
+                let locators = claim.mapping.locators.filter {
+                    $0.priority != 255 && families.contains($0.address.family)
+                }
+                return !hadNoRoom(claim.mapping.eid, network) && !families.isDisjoint(with: etr.addresses.map(\.family))
+                    && !locators.isEmpty
+                    && locators.allSatisfy { network.router(at: $0.address)?.isUp ?? false }
+            }
+    }
+
+    /// Whether all of them arrived where they should.
+    package func finishProbes(in network: SimulatedNetwork) {
+        for probe in probes {
+            let owners = network.claims.current(for: probe.to).map(\.router)
+            guard let end = network.watched.removeValue(forKey: probe.packet), end >= 0 else {
+                let node = network.routers[probe.from]
+                network.violate(self, node, "packet \(probe.packet) to \(probe.to) never arrived")
+                continue
+            }
+            if !owners.contains(end), end != probe.from {
+                let node = network.routers[end]
+                network.violate(self, node, "packet \(probe.packet) to \(probe.to) arrived at the wrong site")
+            }
+        }
+        probes = []
+    }
+}

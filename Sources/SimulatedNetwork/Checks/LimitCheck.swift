@@ -1,0 +1,75 @@
+// Nothing the network sends makes memory grow without bound: every store of a router stays within the limit that its operator
+// set, or that the code promises.
+
+import ForwardingInterface
+import LISPControl
+import LISPTables
+import LISPWire
+
+package final class LimitCheck: Check {
+    package let name = "limit"
+
+    package init() {}
+
+    package func acted(_ node: SimulatedRouter, in network: SimulatedNetwork) {
+        guard let itr = node.router.itr, let settings = node.settings.itr else { return }
+        hold("map-cache entries", itr.cache.count, within: settings.mapCacheLimit, node, network)
+        let open = itr.openQuestions
+        hold("open questions", open.eids, within: node.limits.questions, node, network)
+        hold("nonces that are believed", open.nonces, within: 3 * node.limits.questions, node, network)
+        hold("octets of held packets", itr.held.octets, within: node.limits.held.octets, node, network)
+    }
+
+    package func audit(_ node: SimulatedRouter, in network: SimulatedNetwork) {
+        if let itr = node.router.itr {
+            var octets = 0
+            for (eid, packets) in itr.held.packets {
+                let name = "packets held for \(eid)"
+                hold(name, packets.count, within: node.limits.held.packetsPerEID, node, network)
+                octets += packets.reduce(0) { $0 + $1.packet.count }
+            }
+            if octets != itr.held.octets {
+                network.violate(self, node, "\(octets) octets are held, \(itr.held.octets) accounted for")
+            }
+        }
+        if let etr = node.router.etr {
+            hold("counted answers", etr.answers.count, within: etr.database.count, node, network)
+        }
+        if let server = node.router.mapServer { audit(server, node, network) }
+    }
+
+    private func audit(_ server: MapServer, _ node: SimulatedRouter, _ network: SimulatedNetwork) {
+        let limits = node.limits.registry
+        var prefixes: [EIDPrefix: Int] = [:]
+        var registrations = 0
+        for (prefix, entry) in server.registry.registered {
+            hold("ETRs of \(prefix)", entry.registrations.count, within: limits.etrsPerPrefix, node, network)
+            prefixes[entry.configured, default: 0] += 1
+            registrations += entry.registrations.count
+        }
+        for configured in prefixes.keys.sorted() {
+            let count = prefixes[configured, default: 0]
+            hold("registrations in \(configured)", count, within: limits.prefixesPerConfigured, node, network)
+        }
+        hold("unacknowledged Map-Notifies", server.unacknowledgedNotifies, within: registrations, node, network)
+        var senders: [String: Int] = [:]
+        for history in server.nonceState {
+            senders[history.site, default: 0] += 1
+            let name = "nonces of \(history.etr)"
+            hold(name, history.messages.count, within: NonceGuard.remembered, node, network)
+        }
+        for site in senders.keys.sorted() {
+            hold("ETRs remembered of site \(site)", senders[site, default: 0], within: NonceGuard.limit, node, network)
+        }
+    }
+
+    private func hold(
+        _ store: @autoclosure () -> String,
+        _ count: Int,
+        within limit: Int,
+        _ node: SimulatedRouter,
+        _ network: SimulatedNetwork
+    ) {
+        if count > limit { network.violate(self, node, "\(store()): \(count), at most \(limit) are allowed") }
+    }
+}

@@ -1,0 +1,191 @@
+// One run from a seed: a world that lives, is disturbed, heals, and is compared with the truth.
+
+import LISPControl
+import LISPTables
+import LISPWire
+
+package struct Scenario: Sendable {
+    package var name: String
+    package var shape: WorldShape
+    /// Nothing is wrong at first.
+    package var calm: Duration
+    package var disturbed: Duration
+    /// The mean time between two disturbances.
+    package var disturbanceInterval: Duration
+    package var attackInterval: Duration
+    package var auditInterval: Duration
+    /// Destinations that each ITR tries in the end.
+    package var probesPerITR: Int
+    /// Events of a router that are shown with what it violated.
+    package var traceLength = 40
+
+    package init(
+        _ name: String,
+        _ shape: WorldShape,
+        calm: Duration = .seconds(30),
+        disturbed: Duration = .seconds(600),
+        disturbanceInterval: Duration = .seconds(8),
+        attackInterval: Duration = .milliseconds(400),
+        auditInterval: Duration = .seconds(5),
+        probesPerITR: Int = 4
+    ) {
+        self.name = name
+        self.shape = shape
+        self.calm = calm
+        self.disturbed = disturbed
+        self.disturbanceInterval = disturbanceInterval
+        self.attackInterval = attackInterval
+        self.auditInterval = auditInterval
+        self.probesPerITR = probesPerITR
+    }
+
+    /// What is left of a run.
+    package struct Outcome: Sendable {
+        /// The arguments of `lispsim run` that repeat it.
+        package let arguments: String
+        package let violations: [Violation]
+        package let hash: TraceHash
+        package let counts: SimulatedNetwork.Counts
+        package let routers: Int
+        package let attacks: Int
+        package let virtualTime: Duration
+        /// What the routers counted, by its name: to see that what was to be tried was tried.
+        package let tallies: [String: UInt64]
+
+        package var isClean: Bool { violations.isEmpty }
+
+        /// What was violated, and how to see it again.
+        package var report: String {
+            let again = "Again: swift run -c release lispsim run \(arguments)"
+            return (violations.map(\.description) + [again]).joined(separator: "\n")
+        }
+    }
+
+    /// Long enough for every mapping and registration of before to end: the longest TTL, three minutes for a registration,
+    /// one more for a negative answer and two for Map-Registers and questions that rest.
+    private var healing: Duration {
+        .seconds(60 * Int64(shape.ttlMinutes.upperBound) + 180 + 60 + 120)
+    }
+
+    package func run(seed: UInt64) -> Outcome {
+        let world = World(shape, seed: seed, traceLength: traceLength)
+        let network = world.network
+        let agreement = network.watchEverything(isAttacked: shape.isAttacked)
+        network.audit(every: auditInterval)
+        let attacker = shape.isAttacked ? Attacker(network) : nil
+        let disturbances = Disturbances(world)
+
+        network.run(calm)
+        attacker?.start(every: attackInterval)
+        disturbances.start(every: disturbanceInterval)
+        network.run(disturbed)
+        attacker?.stop()
+        disturbances.stop()
+        network.run(healing)
+        if !network.isOver { network.checkHealed() }
+        if !network.isOver { probe(world, agreement) }
+        return Outcome(
+            arguments: arguments(seed: seed),
+            violations: network.violations,
+            hash: network.hash,
+            counts: network.counts,
+            routers: network.routers.count,
+            attacks: attacker?.attacks ?? 0,
+            virtualTime: Instant.zero.duration(to: network.now),
+            tallies: Self.tallies(network)
+        )
+    }
+
+    private func arguments(seed: UInt64) -> String {
+        let minutes = Int(disturbed / .seconds(60))
+        let fault = shape.fault.map { " --fault \($0.rawValue)" } ?? ""
+        return "--scenario \(name) --minutes \(minutes) --seed \(seed)\(fault)"
+    }
+
+    /// Packets between all sites must arrive now.
+    private func probe(_ world: World, _ agreement: AgreementCheck) {
+        let network = world.network
+        world.silenceHosts()
+        network.run(.seconds(60))
+        for _ in 0..<probesPerITR {
+            for node in world.itrs where node.isUp {
+                let site = world.sites[world.random.below(world.sites.count)]
+                let destination = site.host(using: &world.random)
+                guard agreement.isExpected(destination, from: node, in: network) else { continue }
+                agreement.probe(destination, from: node, source: world.source(at: node, destination), in: network)
+            }
+            network.run(.seconds(3))
+        }
+        agreement.finishProbes(in: network)
+    }
+
+    private static func tallies(_ network: SimulatedNetwork) -> [String: UInt64] {
+        var sums: [String: UInt64] = [:]
+        for node in network.routers {
+            for event in ITREvent.allCases {
+                sums[event.rawValue, default: 0] += node.router.itr?.statistics[event] ?? 0
+            }
+            for event in ETREvent.allCases {
+                sums[event.rawValue, default: 0] += node.router.etr?.statistics[event] ?? 0
+            }
+            for event in MapServerCount.allCases {
+                sums[event.rawValue, default: 0] += node.router.mapServer?.statistics[event] ?? 0
+            }
+            for event in MapResolverCount.allCases {
+                sums[event.rawValue, default: 0] += node.router.mapResolver?.statistics[event] ?? 0
+            }
+            for site in node.router.mapServer?.sites ?? [] {
+                for refusal in RegistrationRefusal.allCases {
+                    sums[refusal.rawValue, default: 0] += site.refusals[refusal]
+                }
+            }
+        }
+        return sums.filter { $0.value > 0 }
+    }
+}
+
+extension Scenario {
+    /// The scenarios by name.
+    package static let all: [Scenario] = [small, attacked, limits, city, soak]
+
+    /// A shorter one that runs within a second or so without optimization: TTLs and packets fewer, disturbances closer.
+    package func brief(minutes: Int64 = 3) -> Scenario {
+        var brief = self
+        brief.name = "\(name)-brief"
+        brief.disturbed = .seconds(60 * minutes)
+        brief.disturbanceInterval = .seconds(5)
+        brief.shape.ttlMinutes = 1...2
+        brief.shape.packetInterval = max(shape.packetInterval, .milliseconds(500))
+        return brief
+    }
+
+    /// The scenario called `name`, or `name` without `-brief` in brief.
+    package init?(named name: String) {
+        let suffix = "-brief"
+        let isBrief = name.hasSuffix(suffix)
+        let plain = isBrief ? String(name.dropLast(suffix.count)) : name
+        guard let found = Self.all.first(where: { $0.name == plain }) else { return nil }
+        self = isBrief ? found.brief() : found
+    }
+
+    /// Few routers, everything that can go wrong except malice.
+    package static let small = Scenario("small", WorldShape(routers: 8, isAttacked: false))
+    package static let attacked = Scenario("attacked", WorldShape(routers: 8))
+    /// Stores so small that they are always full.
+    package static let limits = Scenario(
+        "limits",
+        WorldShape(routers: 8, hasSmallLimits: true, packetInterval: .milliseconds(200))
+    )
+    /// Several Map-Servers and Map-Resolvers.
+    package static let city = Scenario("city", WorldShape(routers: 30, mapServers: 3, mapResolvers: 2))
+    /// Hours of everything.
+    package static let soak = Scenario(
+        "soak",
+        WorldShape(routers: 100, mapServers: 4, mapResolvers: 3, ttlMinutes: 1...20),
+        disturbed: .seconds(4 * 3600),
+        disturbanceInterval: .seconds(10),
+        attackInterval: .milliseconds(250),
+        auditInterval: .seconds(20),
+        probesPerITR: 20
+    )
+}

@@ -1,0 +1,371 @@
+// LISP sites, their routers and a mapping system, drawn from a seed:
+//
+// - Map-Servers share the EID space 10.0.0.0/8 and 2001:db8::/32, of instances 0 and 101, by whole blocks of sites.
+// - Map-Resolvers know which Map-Server has which block. Both have RLOCs of both families.
+// - A site has 10.x.y.0/22 (and perhaps 2001:db8:x::/48) of one instance and one or two xTRs, with RLOCs of one family or both;
+//   all its xTRs say the same of its EID-prefixes.
+// - Some ITRs have no site: they ask on behalf of hosts that send from anywhere.
+
+import ForwardingInterface
+import LISPControl
+import LISPTables
+import LISPWire
+
+/// A site and what its operator configures, which changes over time.
+package final class Site {
+    package let index: Int
+    package let instanceID: InstanceID
+    package let mapServer: Int
+    package let key: AuthenticationKey
+    package internal(set) var members: [SimulatedRouter] = []
+    /// What it registers, with TTLs.
+    package internal(set) var prefixes: [(eid: EIDPrefix, ttlMinutes: UInt32)] = []
+    /// By member.
+    package internal(set) var preferences: [(priority: UInt8, weight: UInt8)] = []
+    let wantsProxyReply: Bool
+    let wantsMerge: Bool
+    let hasIPv6: Bool
+
+    init(index: Int, mapServer: Int, using random: inout SeededRandom) {
+        self.index = index
+        self.mapServer = mapServer
+        instanceID = InstanceID(uncheckedRawValue: random.chance(perMille: 200) ? 101 : 0)
+        key = AuthenticationKey(
+            id: UInt8(random.below(2)),
+            algorithm: random.chance(perMille: 300) ? .hmacSHA1_96 : .hmacSHA256_128,
+            secret: Array("secret of site \(index)".utf8)
+        )
+        wantsProxyReply = random.chance(perMille: 300)
+        wantsMerge = random.chance(perMille: 300)
+        hasIPv6 = random.chance(perMille: 400)
+    }
+
+    /// 10.x.y.0/22
+    var block: EIDPrefix {
+        let address: UInt128 = 0x0a00_0000 + UInt128(index) << 10
+        return EIDPrefix(instanceID: instanceID, IPPrefix(family: .ipv4, leftAligned: address << 96, length: 22))
+    }
+
+    /// 2001:db8:x::/48
+    var block6: EIDPrefix {
+        let address = UInt128(0x2001_0db8) << 96 | UInt128(index) << 80
+        return EIDPrefix(instanceID: instanceID, IPPrefix(family: .ipv6, leftAligned: address, length: 48))
+    }
+
+    /// One of the four /24 of its block.
+    func part(_ number: Int) -> EIDPrefix {
+        let address = UInt128(0x0a00_0000 + index << 10 + number << 8) << 96
+        return EIDPrefix(instanceID: instanceID, IPPrefix(family: .ipv4, leftAligned: address, length: 24))
+    }
+
+    /// An EID of the site, registered or not.
+    func host(using random: inout SeededRandom) -> EID {
+        let isIPv6 = hasIPv6 && random.chance(perMille: 300)
+        let block = isIPv6 ? block6 : block
+        let low = isIPv6 ? UInt128(1 + random.below(200)) : UInt128(1 + random.below(1022)) << 96
+        return EID(
+            instanceID: instanceID,
+            IPAddress(family: block.prefix.family, leftAligned: block.prefix.address.leftAligned | low)
+        )
+    }
+}
+
+package final class World {
+    package let network: SimulatedNetwork
+    package let shape: WorldShape
+    package private(set) var sites: [Site] = []
+    package private(set) var mapServers: [SimulatedRouter] = []
+    package private(set) var mapResolvers: [SimulatedRouter] = []
+    /// Every router that hosts send through.
+    package private(set) var itrs: [SimulatedRouter] = []
+    package let isAllInOne: Bool
+    var random: SeededRandom
+    private var hostRandom: SeededRandom
+    private var siteOf: [Int: Site] = [:]
+    private var nextRLOC = 1
+    /// Sites of one Map-Server: a power of two.
+    private let sitesPerServer: Int
+    private var hostsAreSilent = false
+
+    package init(_ shape: WorldShape, seed: UInt64, traceLength: Int) {
+        self.shape = shape
+        network = SimulatedNetwork(seed: seed, traceLength: traceLength)
+        var random = SeededRandom(seed: seed, stream: 2)
+        hostRandom = SeededRandom(seed: seed, stream: 4)
+        isAllInOne =
+            shape.mayBeAllInOne && shape.mapServers == 1 && shape.mapResolvers == 1 && random.chance(perMille: 500)
+        let edge = shape.routers - (isAllInOne ? 1 : shape.mapServers + shape.mapResolvers)
+        let loners = edge / 6
+        var plan: [Int] = []
+        while plan.reduce(0, +) < edge - loners {
+            let left = edge - loners - plan.reduce(0, +)
+            plan.append(left > 1 && random.chance(perMille: 350) ? 2 : 1)
+        }
+        var perServer = 1
+        while perServer * shape.mapServers < plan.count + (isAllInOne ? 1 : 0) { perServer *= 2 }
+        sitesPerServer = perServer
+        for index in plan.indices {
+            sites.append(Site(index: index, mapServer: index / perServer, using: &random))
+        }
+        if isAllInOne { sites.append(Site(index: plan.count, mapServer: 0, using: &random)) }
+        self.random = random
+        buildMappingSystem()
+        for (site, members) in zip(sites, plan) { build(site, members) }
+        for number in 0..<loners { buildLoner(number) }
+        startHosts()
+    }
+
+    package func site(of node: SimulatedRouter) -> Site? { siteOf[node.index] }
+
+    private var limits: RouterLimits { shape.hasSmallLimits ? WorldShape.smallLimits : RouterLimits() }
+
+    // MARK: The mapping system
+
+    private static func address(_ family: AddressFamily, server number: Int) -> IPAddress {
+        switch family {
+        case .ipv4: .v4(IPv4Address(0xc000_0200 + UInt32(number)))
+        case .ipv6: .v6(IPv6Address(UInt128(0x2a02_00ff) << 96 | UInt128(number)))
+        }
+    }
+
+    private static func addresses(server number: Int) -> [IPAddress] {
+        AddressFamily.allCases.map { address($0, server: number) }
+    }
+
+    private func buildMappingSystem() {
+        for server in 0..<shape.mapServers {
+            var settings = RouterSettings(mapServer: mapServerSettings(server))
+            if isAllInOne { settings.mapResolver = MapResolverSettings() }
+            let node = add(
+                isAllInOne ? "all" : "ms\(server)",
+                Self.addresses(server: 1 + server),
+                settings,
+                as: isAllInOne ? [.mapServer, .mapResolver, .itr, .etr] : [.mapServer]
+            )
+            mapServers.append(node)
+            if isAllInOne {
+                mapResolvers.append(node)
+                if let site = sites.last { join(node, site) }
+            }
+        }
+        guard !isAllInOne else { return }
+        for resolver in 0..<shape.mapResolvers {
+            let settings = RouterSettings(
+                mapResolver: MapResolverSettings(
+                    mapServers: mapServers.indices.map { server in
+                        MapServerRoute(
+                            address: mapServers[server].addresses[random.below(2)],
+                            eids: space(of: server)
+                        )
+                    },
+                    hasLocalMapServer: false
+                )
+            )
+            let addresses = Self.addresses(server: 101 + resolver)
+            mapResolvers.append(add("mr\(resolver)", addresses, settings, as: [.mapResolver]))
+        }
+    }
+
+    /// The blocks of a Map-Server's sites, as few as they can be told in.
+    private func space(of server: Int) -> [EIDPrefix] {
+        let bits = UInt8(sitesPerServer.trailingZeroBitCount)
+        let first = UInt128(server * sitesPerServer)
+        return [UInt32(0), 101].flatMap { instance in
+            let instanceID = InstanceID(uncheckedRawValue: instance)
+            return [
+                EIDPrefix(
+                    instanceID: instanceID,
+                    IPPrefix(family: .ipv4, leftAligned: (UInt128(0x0a00_0000) + first << 10) << 96, length: 22 - bits)
+                ),
+                EIDPrefix(
+                    instanceID: instanceID,
+                    IPPrefix(
+                        family: .ipv6,
+                        leftAligned: UInt128(0x2001_0db8) << 96 | first << 80,
+                        length: 48 - bits
+                    )
+                ),
+            ]
+        }
+    }
+
+    private func mapServerSettings(_ server: Int) -> MapServerSettings {
+        MapServerSettings(
+            eidSpace: space(of: server),
+            sites: sites.filter { $0.mapServer == server }.map { site in
+                var eids = [
+                    SiteEID(
+                        prefix: site.block,
+                        acceptMoreSpecifics: true,
+                        action: random.chance(perMille: 200) ? .drop : .nativelyForward
+                    )
+                ]
+                if site.hasIPv6 { eids.append(SiteEID(prefix: site.block6)) }
+                return SiteSettings(
+                    name: "site-\(site.index)",
+                    keys: [site.key],
+                    nonceCheck: random.chance(perMille: 300) ? .strict : .auto,
+                    eids: eids
+                )
+            }
+        )
+    }
+
+    @discardableResult
+    private func add(
+        _ name: String,
+        _ addresses: [IPAddress],
+        _ settings: RouterSettings,
+        as roles: Set<SeededFault.Role>
+    ) -> SimulatedRouter {
+        let fault = shape.fault.flatMap { $0.concerns(roles) ? $0.behaviour() : nil }
+        let node = network.add(name, addresses, settings, limits: limits, fault: fault)
+        node.link.delay = random.duration(upTo: .milliseconds(40))
+        return node
+    }
+
+    // MARK: Sites
+
+    private func build(_ site: Site, _ members: Int) {
+        for number in 0..<members {
+            let name = "xtr\(site.index)" + (members > 1 ? ["a", "b"][number] : "")
+            join(add(name, newRLOCs(), RouterSettings(), as: [.itr, .etr]), site)
+        }
+    }
+
+    private func join(_ node: SimulatedRouter, _ site: Site) {
+        site.members.append(node)
+        site.preferences.append((UInt8(1 + random.below(2)), UInt8(random.below(3) * 50)))
+        siteOf[node.index] = site
+        itrs.append(node)
+        if site.members.count == 1 {
+            site.prefixes = [(site.block, ttl())]
+            if site.hasIPv6 { site.prefixes.append((site.block6, ttl())) }
+        }
+        apply(site)
+    }
+
+    private func buildLoner(_ number: Int) {
+        let rlocs = newRLOCs()
+        let settings = RouterSettings(itr: itrSettings(rlocs))
+        itrs.append(add("itr\(number)", rlocs, settings, as: [.itr]))
+    }
+
+    func ttl() -> UInt32 { UInt32.random(in: shape.ttlMinutes, using: &random) }
+
+    /// New RLOCs: IPv4, IPv6 or both.
+    func newRLOCs() -> [IPAddress] {
+        defer { nextRLOC += 1 }
+        let v4 = IPAddress.v4(IPv4Address(0xc612_0000 + UInt32(nextRLOC)))
+        let v6 = IPAddress.v6(IPv6Address(UInt128(0x2a02_00fe) << 96 | UInt128(nextRLOC)))
+        let kind = random.below(10)
+        return kind < 6 ? [v4] : kind < 9 ? [v4, v6] : [v6]
+    }
+
+    private func itrSettings(_ rlocs: [IPAddress]) -> ITRSettings {
+        let resolvers = mapResolvers.compactMap { node in
+            node.addresses.first { address in rlocs.contains { $0.family == address.family } }
+        }
+        let start = random.below(max(1, resolvers.count))
+        return ITRSettings(
+            mapResolvers: Array(resolvers[start...] + resolvers[..<start]),
+            rlocs: rlocs,
+            mapCacheLimit: shape.hasSmallLimits ? WorldShape.smallMapCache : 100_000
+        )
+    }
+
+    /// Tells all routers of a site what they are to say.
+    func apply(_ site: Site) {
+        for node in site.members { apply(site, to: node, addresses: node.addresses) }
+    }
+
+    func apply(_ site: Site, to node: SimulatedRouter, addresses: [IPAddress]) {
+        let families = Set(addresses.map(\.family))
+        let server = mapServers[site.mapServer].addresses.first { families.contains($0.family) }
+        var settings = node.settings
+        settings.itr =
+            settings.itr.map { old in
+                old.rlocs == addresses ? old : itrSettings(addresses)
+            } ?? itrSettings(addresses)
+        settings.etr = ETRSettings(
+            mappings: site.prefixes.map { prefix in
+                DatabaseMapping(
+                    eid: prefix.eid,
+                    ttlMinutes: prefix.ttlMinutes,
+                    locators: zip(site.members, site.preferences).flatMap { member, preference in
+                        (member === node ? addresses : member.addresses).map { address in
+                            DatabaseLocator(
+                                address: address,
+                                priority: preference.priority,
+                                weight: preference.weight,
+                                isLocal: member === node
+                            )
+                        }
+                    }
+                )
+            },
+            mapServers: server.map {
+                [
+                    MapServerPeer(
+                        address: $0,
+                        keys: [site.key],
+                        proxyReply: site.wantsProxyReply,
+                        merge: site.wantsMerge
+                    )
+                ]
+            } ?? [],
+            xtrID: XTRID(rawValue: UInt128(1000 + node.index)),
+            siteID: SiteID(rawValue: UInt64(site.index)),
+            rlocs: addresses
+        )
+        network.reconfigure(node, settings, addresses: addresses)
+    }
+
+    // MARK: Hosts
+
+    /// Every ITR's hosts send to a few favourites most of the time, now and then to any EID of any site, and to what is no
+    /// site at all.
+    private func startHosts() {
+        for node in itrs {
+            var favourites: [EID] = []
+            network.hosts(behind: node, after: .seconds(2) + hostRandom.duration(upTo: .seconds(3))) { [unowned self] in
+                guard !hostsAreSilent else { return nil }
+                if favourites.count < 4 || hostRandom.chance(perMille: 5) {
+                    favourites = favourites.suffix(3) + [anySite().host(using: &hostRandom)]
+                }
+                let destination =
+                    switch hostRandom.below(100) {
+                    case 0..<75: favourites[hostRandom.below(favourites.count)]
+                    case 75..<93: anySite().host(using: &hostRandom)
+                    default: stranger()
+                    }
+                for _ in 0..<(1 + hostRandom.below(3)) {
+                    network.packet(at: node, from: source(at: node, destination), to: destination)
+                }
+                return hostRandom.duration(upTo: shape.packetInterval * 2)
+            }
+        }
+    }
+
+    private func anySite() -> Site { sites[hostRandom.below(sites.count)] }
+
+    /// An EID of the space that no site has, or outside of it.
+    private func stranger() -> EID {
+        let inside = hostRandom.chance(perMille: 500)
+        let address = (inside ? 0x0aff_0000 : 0x0808_0000) + UInt32(hostRandom.below(2000))
+        return EID(.v4(IPv4Address(address)))
+    }
+
+    func source(at node: SimulatedRouter, _ destination: EID) -> EID {
+        let host: UInt128 =
+            destination.address.family == .ipv4
+            ? UInt128(0x0a00_0001 + (siteOf[node.index]?.index ?? 0x3f00) << 10) << 96
+            : UInt128(0x2001_0db8) << 96 | UInt128(siteOf[node.index]?.index ?? 0x3f00) << 80 | 1
+        return EID(
+            instanceID: destination.instanceID,
+            IPAddress(family: destination.address.family, leftAligned: host)
+        )
+    }
+
+    package func silenceHosts() { hostsAreSilent = true }
+}

@@ -1,0 +1,28 @@
+// Runs scenarios of the simulated network outside of the tests: long ones, many seeds, one seed again.
+//
+//     lispsim run [--scenario NAME] [--seed N] [--seeds COUNT] [--minutes DISTURBED] [--fault NAME] [--trace EVENTS]
+//     lispsim list
+
+import SimulatedNetwork
+
+@main
+enum Lispsim {
+    static func main() {
+        var arguments = CommandLine.arguments.dropFirst()
+        switch arguments.popFirst() {
+        case "list":
+            for scenario in Scenario.all {
+                let shape = scenario.shape
+                print("\(scenario.name): \(shape.routers) routers, disturbed for \(scenario.disturbed)")
+            }
+            print("faults: \(SeededFault.allCases.map(\.rawValue).joined(separator: " "))")
+        case "run":
+            Run(arguments).start()
+        default:
+            fail(
+                "lispsim list, or lispsim run [--scenario NAME] [--seed N] [--seeds COUNT] [--minutes DISTURBED] "
+                    + "[--fault NAME] [--trace EVENTS]"
+            )
+        }
+    }
+}

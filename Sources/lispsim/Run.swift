@@ -1,0 +1,78 @@
+// `lispsim run`.
+
+import Glibc
+import SimulatedNetwork
+
+/// Says what is wrong with the command line and ends.
+func fail(_ text: String) -> Never {
+    let line = Array("lispsim: \(text)\n".utf8)
+    _ = write(STDERR_FILENO, line, line.count)
+    exit(64)
+}
+
+struct Run {
+    private var scenario = Scenario.small
+    private var seed: UInt64 = 1
+    private var seeds: UInt64 = 1
+    private var traceLength = 40
+    private var minutes: UInt64?
+
+    init(_ arguments: ArraySlice<String>) {
+        var arguments = arguments
+        while let option = arguments.popFirst() {
+            guard let value = arguments.popFirst() else { fail("\(option) needs a value") }
+            switch option {
+            case "--scenario":
+                guard let named = Scenario(named: value) else {
+                    fail("no scenario \(value): \(Scenario.all.map(\.name).joined(separator: ", "))")
+                }
+                let fault = scenario.shape.fault
+                scenario = named
+                scenario.shape.fault = fault
+            case "--seed": seed = number(value, of: option)
+            case "--minutes": minutes = number(value, of: option)
+            case "--trace": traceLength = Int(clamping: number(value, of: option))
+            case "--seeds": seeds = number(value, of: option)
+            case "--fault":
+                guard let fault = SeededFault(rawValue: value) else { fail("no fault \(value): see lispsim list") }
+                scenario.shape.fault = fault
+            default: fail("unknown option \(option)")
+            }
+        }
+    }
+
+    private func number(_ text: String, of option: String) -> UInt64 {
+        guard let number = UInt64(text) else { fail("\(option) \(text): a number was expected") }
+        return number
+    }
+
+    func start() -> Never {
+        var failed = 0
+        var scenario = scenario
+        scenario.traceLength = traceLength
+        if let minutes { scenario.disturbed = .seconds(60 * Int64(clamping: minutes)) }
+        for seed in seed..<seed + max(seeds, 1) {
+            let clock = ContinuousClock()
+            let start = clock.now
+            let outcome = scenario.run(seed: seed)
+            let wall = start.duration(to: clock.now) / .seconds(1)
+            let virtual = outcome.virtualTime / .seconds(3600)
+            print(
+                "\(scenario.name) seed \(seed): \(outcome.isClean ? "ok" : "VIOLATED"), trace \(outcome.hash),",
+                "\(outcome.routers) routers, \(rounded(virtual)) h in \(rounded(wall)) s:",
+                "\(rounded(Double(outcome.routers) * virtual / wall)) router hours a second,",
+                "\(outcome.counts.events) events, \(outcome.counts.datagrams) datagrams,",
+                "\(outcome.counts.packetsDelivered) of \(outcome.counts.packets) packets delivered,",
+                "\(outcome.attacks) attacks"
+            )
+            if !outcome.isClean {
+                failed += 1
+                print(outcome.report)
+            }
+        }
+        print("\(max(seeds, 1)) seeds, \(failed) failed")
+        exit(failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE)
+    }
+
+    private func rounded(_ value: Double) -> String { String((value * 100).rounded() / 100) }
+}
