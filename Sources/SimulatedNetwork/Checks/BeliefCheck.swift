@@ -66,15 +66,15 @@ package final class BeliefCheck: Check {
             Self.locators(of: claim.mapping, isAuthoritative: entry.isAuthoritative)
                 == entry.locators.map { Self.plain($0.record) }
         }
-        if !same.isEmpty { return same }
-        guard !entry.isAuthoritative else { return nil }
-        // Each of the merged ones is somebody's, all of one prefix.
+        guard !entry.isAuthoritative else { return same.isEmpty ? nil : same }
+        // Each of the merged ones is somebody's, all of one prefix. What comes out may be what one alone said at another time.
+        var support = same
         for eid in Set(candidates.map(\.mapping.eid)).sorted() {
             let ofOne = candidates.filter { $0.mapping.eid == eid }
             let known = ofOne.flatMap { Self.locators(of: $0.mapping, isAuthoritative: false) }
-            if entry.locators.allSatisfy({ known.contains(Self.plain($0.record)) }) { return ofOne }
+            if entry.locators.allSatisfy({ known.contains(Self.plain($0.record)) }) { support += ofOne }
         }
-        return nil
+        return support.isEmpty ? nil : support
     }
 
     private static func locators(of mapping: DatabaseMapping, isAuthoritative: Bool) -> [LocatorRecord] {
