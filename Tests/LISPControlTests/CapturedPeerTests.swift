@@ -4,6 +4,7 @@
 import ForwardingInterface
 import LISPTables
 import LISPWire
+import SimulatedNetwork
 import TestCaptures
 import Testing
 
@@ -135,12 +136,12 @@ private func mapServer(for messages: [(datagram: CapturedDatagram, message: MapR
 
     @Test func `but not that of ln-07, whose lengths contradict each other, and says where`() throws {
         let datagram = try #require(try CapturedDatagram.datagrams(of: "ln-07-lcaf.pcap").first)
-        let network = RouterNetwork()
+        let network = SimulatedNetwork.recording()
         network.add("ms", ["198.51.100.10"], Roles.mappingSystem)
         network.deliver(datagram.payload, to: "ms", from: datagram.source)
-        let router = try #require(network.nodes["ms"]).router
+        let router = try #require(network["ms"]).router
         #expect(router.refusals[.malformed] == 1)
-        guard case .refused(let reason, _)? = network.nodes["ms"]?.notes.last else {
+        guard case .refused(let reason, _)? = network["ms"]?.notes.last else {
             Issue.record("not refused")
             return
         }
@@ -309,7 +310,7 @@ private func mapServer(for messages: [(datagram: CapturedDatagram, message: MapR
         settings.sites.indices.forEach { site in
             settings.sites[site].eids.indices.forEach { settings.sites[site].eids[$0].proxyReply = true }
         }
-        let network = RouterNetwork()
+        let network = SimulatedNetwork.recording()
         network.add(
             "ms",
             ["198.51.100.10"],
@@ -320,9 +321,9 @@ private func mapServer(for messages: [(datagram: CapturedDatagram, message: MapR
             $0.source.address == IPAddress("198.51.100.99")!
         }
         #expect(lig.count == 4)
-        let before = network.nodes["ms"]?.router.sent[.mapReply] ?? 0
+        let before = network["ms"]?.router.sent[.mapReply] ?? 0
         for datagram in lig { network.deliver(datagram.payload, to: "ms", from: datagram.source) }
-        let router = try #require(network.nodes["ms"]).router
+        let router = try #require(network["ms"]).router
         #expect(router.sent[.mapReply] - before == 4)
         #expect(router.refusals.total == 0)
     }
@@ -332,10 +333,10 @@ private func mapServer(for messages: [(datagram: CapturedDatagram, message: MapR
             try CapturedDatagram.datagrams(of: "ln-07-lcaf.pcap").first { $0.frame == 20 }
         )
         for (roles, hasResolver) in [(RouterSettings(mapServer: Roles.mapServer), false), (Roles.mappingSystem, true)] {
-            let network = RouterNetwork()
+            let network = SimulatedNetwork.recording()
             network.add("ms", ["198.51.100.10"], roles)
             network.deliver(request.payload, to: "ms", from: request.source)
-            let router = try #require(network.nodes["ms"]).router
+            let router = try #require(network["ms"]).router
             #expect(router.refusals.total == 0 && router.sent.total == 0)
             #expect(router.received[.mapRequest] == 1)
             if hasResolver {
@@ -352,7 +353,7 @@ private func mapServer(for messages: [(datagram: CapturedDatagram, message: MapR
         )
         let request = try MapRequest(decoding: probe.payload)
         #expect(request.isProbe && request.records == [.init(eid: .none, maskLength: 0)])
-        let network = RouterNetwork()
+        let network = SimulatedNetwork.recording()
         network.add(
             "x2",
             ["198.51.100.2"],
@@ -361,7 +362,7 @@ private func mapServer(for messages: [(datagram: CapturedDatagram, message: MapR
         network.add("x1", ["198.51.100.1"], RouterSettings())
         network.deliver(probe.payload, to: "x2", from: probe.source)
         network.run(.seconds(1))
-        let answers = try #require(network.nodes["x1"]).heard.compactMap { try? MapReply(decoding: $0) }
+        let answers = try #require(network["x1"]).heard.compactMap { try? MapReply(decoding: $0) }
         let answer = try #require(answers.first { $0.nonce == request.nonce })
         #expect(answers.count == 1 && answer.isProbe)
         #expect(answer.records.flatMap(\.locators).contains { $0.isProbed && $0.isReachable })

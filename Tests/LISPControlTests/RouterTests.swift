@@ -226,10 +226,10 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
 
     @Test(arguments: unused + [[0x00, 0, 0, 0], [0x90, 0, 0, 0]])
     func `has no use for messages of other standards, whatever its roles`(message: [UInt8]) throws {
-        let network = RouterNetwork()
+        let network = SimulatedNetwork.recording()
         network.add("all", ["192.0.2.53"], Roles.all)
         network.deliver(message, to: "all", from: Self.stranger)
-        let node = try #require(network.nodes["all"])
+        let node = try #require(network["all"])
         #expect(node.router.refusals[.unknownType] == 1)
         #expect(node.router.formatFaults.total == 0)
         guard case .refused(let reason, Self.stranger)? = node.notes.last else {
@@ -240,11 +240,11 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
     }
 
     @Test func `says at which octet a message stops making sense`() throws {
-        let network = RouterNetwork()
+        let network = SimulatedNetwork.recording()
         network.add("ms", ["192.0.2.53"], RouterSettings(mapServer: Roles.mapServer))
         network.deliver(Self.ecm([0x10, 0, 0, 1, 0, 0]), to: "ms", from: Self.stranger)
         network.deliver(Self.messages[4].dropLast(3), to: "ms", from: Self.stranger)
-        let notes = try #require(network.nodes["ms"]).notes.suffix(2)
+        let notes = try #require(network["ms"]).notes.suffix(2)
         #expect(notes.count == 2)
         for case .refused(let reason, _) in notes {
             #expect(reason.hasPrefix("control message dropped: it does not decode: "))
