@@ -28,6 +28,8 @@ package final class SimulatedNetwork {
     package var stopsAtViolation = true
     /// Routers keep what arrived, what they heard and noted. For tests of few packets.
     package var keepsRecords = false
+    /// What arrived for other programs than the routers, which listen at other ports, if the network keeps records.
+    package private(set) var elsewhere: [(destination: Endpoint, payload: [UInt8])] = []
     /// No datagram is under way for longer, whatever the conditions: what the checks allow for.
     package var longestTransit = Duration.seconds(3)
     /// Events that each router remembers for whoever reads why a check failed.
@@ -383,7 +385,9 @@ package final class SimulatedNetwork {
     private func arrive(_ flight: Flight) {
         switch flight {
         case .datagram(let payload, let source, let destination, let causes):
-            guard let node = router(at: destination.address), node.isUp, destination.port == LISPPort.control else {
+            guard let node = router(at: destination.address), node.isUp else { return }
+            guard destination.port == LISPPort.control else {
+                if keepsRecords { elsewhere.append((destination, payload)) }
                 return
             }
             self.causes = causes
