@@ -137,7 +137,7 @@ class BenchGroup(Group):
 
     name = "bench"
     weight = EXCLUSIVE
-    ATTEMPTS = 2
+    ATTEMPTS = 3
     VOID = 3
 
     @test("measures all ways in one run and writes bench.json")
