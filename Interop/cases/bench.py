@@ -119,6 +119,15 @@ totals: 1234
 """
         expect(thresholds.counted(text.splitlines()) == (1234, 9), thresholds.counted(text.splitlines()))
 
+    @test("refuses what it would have to ignore")
+    def refusals(self):
+        for words, found in (("--rounds 0", "1 or more"), ("--seconds 0", "1 or more"), ("--host-mtu 0", "--host-mtu 0"),
+                             ("--host-mtu 1279", "1280"), ("--no-parts wire", "found `wire`"),
+                             ("--no-parts --no-topology", "nothing is left")):
+            done = subprocess.run([os.path.join(INTEROP, "bench"), *words.split()], capture_output=True, text=True,
+                                  check=False)
+            expect(done.returncode == 2 and found in done.stderr, f"{words}: {done.returncode} {done.stderr}")
+
     @test("reads the thresholds that it writes, and says where it cannot")
     def threshold_file(self):
         costs = {Case("a.b", 0): Cost(12.5, 0.25, 2.0), Case("c", 1000): Cost(100.0, 3.0, 0.0)}
