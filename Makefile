@@ -1,5 +1,7 @@
 # make demo      two LISP sites in network namespaces on this machine, from nothing
+# make build     lispd and lispctl, optimized
 # make test      every test: units, properties, and the daemon between real kernels
+# make suite     of the tests, those between real kernels alone
 # make bench     what it costs: the parts, and the demo's network beside plain routing and VXLAN; also as bench.json
 # make soak      many routers in one process on a virtual clock, for hours of their time, from many seeds (SEEDS, SEED)
 # make bench-check       instructions, allocations and retains of the parts against what is committed; part of `test`
