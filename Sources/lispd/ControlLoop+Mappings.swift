@@ -147,9 +147,9 @@ extension ControlLoop {
     /// What has to be known of the host's routes before `databaseReport`.
     func routeQuestion() -> RouteSurvey.Question {
         var question: RouteSurvey.Question = [:]
+        let prefixes = Dictionary(grouping: configuration.database.map(\.eidPrefix), by: \.instanceID)
         for instance in configuration.instances {
-            let prefixes = configuration.database.map(\.eidPrefix).filter { $0.instanceID == instance.id }
-            question[HostIntegration.space(instance), default: []].formUnion(prefixes)
+            question[HostIntegration.space(instance), default: []].formUnion(prefixes[instance.id] ?? [])
         }
         return question
     }

@@ -64,7 +64,8 @@ extension ControlLoop {
     ) -> [Row] {
         let eids = status.settings.eids
         if case .address(let address) = selection.target {
-            return Array(rows(eids.filter { selection.selects($0.prefix) }, of: address, server).prefix(limit))
+            let matches = rows(eids.filter { selection.selects($0.prefix) }, of: address, server)
+            return Array(matches.filter { row in page.map { $0.eid < row.key } ?? true }.prefix(limit))
         }
         var rows: [Row] = []
         var page = page
@@ -79,12 +80,11 @@ extension ControlLoop {
                 rows.append(Row(configured.prefix, configured, server.registry.registered[configured.prefix]))
             }
             var key = start ?? configured.prefix
-            while rows.count < limit, let next = server.registry.registered.first(after: key),
-                next.key.instanceID == configured.prefix.instanceID, configured.prefix.prefix.covers(next.key.prefix)
+            while rows.count < limit,
+                let next = server.registry.first(after: key, registeredIn: configured.prefix)
             {
                 key = next.key
-                guard next.value.configured == configured.prefix, selection.selects(key) else { continue }
-                rows.append(Row(key, configured, next.value))
+                if selection.selects(key) { rows.append(Row(key, configured, next.value)) }
             }
         }
         return rows
