@@ -1,0 +1,286 @@
+// RLOC-probing: which of the RLOCs that we encapsulate to answer (RFC 9301 section 7.1).
+//
+//     resting --interval--> asking --answer--> resting           the RLOC is up
+//                             |  --no answer, `retries` times--> the RLOC is down, asked on at the interval
+//     down    --answer-----> confirming --answer--> resting      and up again; one stray answer is not enough
+//
+// One probe serves an RLOC, however many map-cache entries and Proxy-ETRs use it. What the answers say of mappings is none of
+// its business.
+
+import LISPTables
+import LISPWire
+
+package struct RLOCProbingSettings: Hashable, Sendable {
+    package var isEnabled: Bool
+    /// Between the probes of an RLOC. Up to a quarter of it is left out by chance, so that the probes of many RLOCs spread over
+    /// time.
+    package var interval: Duration
+    /// Probes after the first that may go unanswered before the RLOC is down.
+    package var retries: Int
+    /// How long an answer is waited for, and so the time between retries.
+    package var retryInterval: Duration
+
+    package init(
+        isEnabled: Bool = false,
+        interval: Duration = .seconds(60),
+        retries: Int = 3,
+        retryInterval: Duration = .seconds(1)
+    ) {
+        self.isEnabled = isEnabled
+        self.interval = interval
+        self.retries = retries
+        self.retryInterval = retryInterval
+    }
+}
+
+/// What probing has found out of one RLOC.
+package struct RLOCReachability: Hashable, Sendable {
+    /// Packets may be sent there. An RLOC is up until it is known to be down.
+    package fileprivate(set) var isUp = true
+    /// How often it went down or came back.
+    package fileprivate(set) var changes: UInt64 = 0
+    /// When it last did, else when it was first used.
+    package fileprivate(set) var since: Instant
+    package fileprivate(set) var probesSent: UInt64 = 0
+    package fileprivate(set) var probesAnswered: UInt64 = 0
+    package fileprivate(set) var lastAnswered: Instant?
+    /// From probe to answer.
+    package fileprivate(set) var roundTrip: RoundTrip?
+
+    fileprivate mutating func answered(after time: Duration, now: Instant) {
+        probesAnswered += 1
+        lastAnswered = now
+        if roundTrip?.note(time) == nil { roundTrip = RoundTrip(time) }
+    }
+
+    fileprivate mutating func turned(isUp: Bool, now: Instant) {
+        self.isUp = isUp
+        changes += 1
+        since = now
+    }
+
+    package struct RoundTrip: Hashable, Sendable {
+        package fileprivate(set) var last: Duration
+        package fileprivate(set) var smallest: Duration
+        package fileprivate(set) var largest: Duration
+        /// Seven parts of what it was and one of the last (RFC 6298 section 2).
+        package fileprivate(set) var smoothed: Duration
+
+        fileprivate init(_ first: Duration) {
+            last = first
+            smallest = first
+            largest = first
+            smoothed = first
+        }
+
+        fileprivate mutating func note(_ time: Duration) {
+            last = time
+            smallest = min(smallest, time)
+            largest = max(largest, time)
+            smoothed = .nanoseconds((smoothed.nanoseconds * 7 + time.nanoseconds) / 8)
+        }
+    }
+}
+
+/// Does no I/O and reads no clock. The owner sends the probes it is told to and calls `timeout` at `deadline()`.
+package struct RLOCProber: Sendable {
+    package enum Step: Hashable, Sendable {
+        /// Send a probe with this nonce to the RLOC.
+        case probe(IPAddress, Nonce)
+        case wentDown(IPAddress)
+        case cameBack(IPAddress)
+    }
+
+    private enum Phase {
+        /// Leads to `asking` when its time comes.
+        case resting
+        /// So many probes are out. Leads to itself, and after the last retry to `resting`, down.
+        case asking(tries: Int)
+    }
+
+    private struct Item {
+        var reachability: RLOCReachability
+        var phase = Phase.resting
+        /// The next probe stands for all retries.
+        var isDoubted = false
+        /// While down: answered once, and asked again to be sure.
+        var isConfirming = false
+        /// Probes that a late answer may still belong to, the newest last.
+        var outstanding: [(nonce: Nonce, sent: Instant)] = []
+    }
+
+    /// The most RLOCs that are seen to in one `timeout`.
+    static let sliceLimit = 500
+    /// When the first probe of an RLOC is due.
+    private static let firstProbe = Duration.seconds(1)
+    /// A probe that confirms a doubt has at least so long.
+    private static let shortestWait = Duration.milliseconds(200)
+
+    package private(set) var settings: RLOCProbingSettings
+    private var items: [IPAddress: Item] = [:]
+    private var targets: [Nonce: IPAddress] = [:]
+    private var timers = DeadlineQueue<IPAddress>()
+
+    package init(settings: RLOCProbingSettings = .init()) {
+        self.settings = settings
+    }
+
+    package subscript(address: IPAddress) -> RLOCReachability? { items[address]?.reachability }
+
+    /// Whether packets may be sent to `address`; so for one that is not known.
+    package func isUp(_ address: IPAddress) -> Bool { items[address]?.reachability.isUp ?? true }
+
+    // MARK: RLOCs
+
+    /// From now on `address` is in use.
+    package mutating func add(_ address: IPAddress, now: Instant) {
+        guard items[address] == nil else { return }
+        items[address] = Item(reachability: RLOCReachability(since: now))
+        guard settings.isEnabled else { return }
+        timers.set(address, at: now + min(Self.firstProbe, settings.interval))
+    }
+
+    /// `address` is in use no longer.
+    package mutating func remove(_ address: IPAddress) {
+        guard let item = items.removeValue(forKey: address) else { return }
+        for (nonce, _) in item.outstanding { targets[nonce] = nil }
+        timers.remove(address)
+    }
+
+    /// Something says that `address` may be dead or back: an ICMP Destination Unreachable, a link that went down or up. One
+    /// probe is due at once to find out, and only its outcome counts; a second hint meanwhile does nothing.
+    ///
+    /// With probing off the hint is worth nothing: anybody can send one.
+    package mutating func doubt(_ address: IPAddress, now: Instant) {
+        guard settings.isEnabled, case .resting? = items[address]?.phase else { return }
+        items[address]?.isDoubted = true
+        timers.set(address, at: now)
+    }
+
+    // MARK: Time
+
+    package mutating func deadline() -> Instant? { timers.earliest()?.deadline }
+
+    /// Does what is due, at most `sliceLimit` of it: the rest is due at once, so that the owner can see to other things in between.
+    package mutating func timeout(now: Instant, using random: inout some RandomNumberGenerator) -> [Step] {
+        var steps: [Step] = []
+        for _ in 0..<Self.sliceLimit {
+            guard let address = timers.popDue(now) else { break }
+            guard let item = items[address] else { continue }
+            switch item.phase {
+            case .resting where item.isDoubted && item.reachability.isUp:
+                items[address]?.isDoubted = false
+                steps.append(probe(address, tries: settings.retries + 1, now: now, using: &random))
+                // This one need not be waited for as long as a lost one.
+                let usual = item.reachability.roundTrip.map { max($0.smoothed * 4, Self.shortestWait) }
+                timers.set(address, at: now + min(usual ?? settings.retryInterval / 2, settings.retryInterval))
+            case .resting:
+                items[address]?.isDoubted = false
+                steps.append(probe(address, tries: 1, now: now, using: &random))
+            case .asking(let tries) where item.reachability.isUp && tries <= settings.retries:
+                steps.append(probe(address, tries: tries + 1, now: now, using: &random))
+            case .asking:
+                steps += gaveUp(on: address, now: now)
+            }
+        }
+        return steps
+    }
+
+    private mutating func probe(
+        _ address: IPAddress,
+        tries: Int,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> Step {
+        let nonce = Nonce.random(using: &random)
+        targets[nonce] = address
+        items[address]?.outstanding.append((nonce, now))
+        if let old = items[address]?.outstanding, old.count > settings.retries + 1 {
+            targets[old[0].nonce] = nil
+            items[address]?.outstanding.removeFirst()
+        }
+        items[address]?.phase = .asking(tries: tries)
+        items[address]?.reachability.probesSent += 1
+        timers.set(address, at: now + settings.retryInterval)
+        return .probe(address, nonce)
+    }
+
+    /// Nobody answered the last try.
+    private mutating func gaveUp(on address: IPAddress, now: Instant) -> [Step] {
+        guard let item = items[address] else { return [] }
+        items[address]?.phase = .resting
+        items[address]?.isConfirming = false
+        rest(address, after: item.outstanding.last?.nonce, now: now)
+        guard item.reachability.isUp else { return [] }
+        items[address]?.reachability.turned(isUp: false, now: now)
+        return [.wentDown(address)]
+    }
+
+    /// Sets the next probe. The nonce of the last one serves as the chance that spreads them.
+    private mutating func rest(_ address: IPAddress, after nonce: Nonce?, now: Instant) {
+        let chance = Int((nonce?.rawValue ?? 0) & 0xff)
+        let leftOut: Duration = settings.interval / 1024 * chance
+        timers.set(address, at: now + (settings.interval - leftOut))
+    }
+
+    /// The probe that `timeout` wanted could not be made: it counts neither way.
+    package mutating func cannotAsk(_ address: IPAddress, now: Instant) {
+        guard let nonce = items[address]?.outstanding.popLast()?.nonce else { return }
+        targets[nonce] = nil
+        items[address]?.reachability.probesSent -= 1
+        items[address]?.phase = .resting
+        rest(address, after: nonce, now: now)
+    }
+
+    // MARK: Answers
+
+    /// The RLOC that the probe with `nonce` went to, `nil` if none with it is outstanding.
+    package func target(of nonce: Nonce) -> IPAddress? { targets[nonce] }
+
+    /// A valid answer to the probe with `nonce` arrived.
+    package mutating func answered(_ nonce: Nonce, now: Instant) -> [Step] {
+        guard let address = targets[nonce], var item = items[address],
+            let sent = item.outstanding.first(where: { $0.nonce == nonce })?.sent
+        else { return [] }
+        for (nonce, _) in item.outstanding { targets[nonce] = nil }
+        item.outstanding = []
+        item.phase = .resting
+        item.reachability.answered(after: sent.duration(to: now), now: now)
+        defer { items[address] = item }
+        if !item.reachability.isUp, !item.isConfirming {
+            item.isConfirming = true
+            timers.set(address, at: now)
+            return []
+        }
+        rest(address, after: nonce, now: now)
+        guard !item.reachability.isUp else { return [] }
+        item.isConfirming = false
+        item.reachability.turned(isUp: true, now: now)
+        return [.cameBack(address)]
+    }
+
+    // MARK: Settings
+
+    /// Takes over changed settings. With probing off every RLOC counts as up.
+    package mutating func reconfigure(_ new: RLOCProbingSettings, now: Instant) -> [Step] {
+        guard new != settings else { return [] }
+        settings = new
+        timers.removeAll()
+        targets.removeAll()
+        var steps: [Step] = []
+        for (index, address) in items.keys.sorted().enumerated() {
+            items[address]?.phase = .resting
+            items[address]?.isConfirming = false
+            items[address]?.isDoubted = false
+            items[address]?.outstanding = []
+            if new.isEnabled {
+                // Spread over the interval.
+                timers.set(address, at: now + new.interval / items.count * index)
+            } else if items[address]?.reachability.isUp == false {
+                items[address]?.reachability.turned(isUp: true, now: now)
+                steps.append(.cameBack(address))
+            }
+        }
+        return steps
+    }
+}

@@ -1,0 +1,176 @@
+import LISPTables
+import LISPWire
+import Testing
+
+@testable import LISPControl
+
+/// A prober with one RLOC, and what it said.
+private final class ProberBench {
+    static let rloc = IPAddress("192.0.2.1")!
+
+    var prober: RLOCProber
+    var random = SplitMix(seed: 7)
+    var now = Instant.zero
+    /// The RLOC answers, after this time.
+    var answersAfter: Duration?
+    /// Of the answers, how many more come.
+    var answersLeft = Int.max
+    private(set) var log: [(at: Instant, step: RLOCProber.Step)] = []
+    private var pending: [(at: Instant, nonce: Nonce)] = []
+
+    init(_ settings: RLOCProbingSettings, answersAfter: Duration?) {
+        prober = RLOCProber(settings: settings)
+        self.answersAfter = answersAfter
+        prober.add(Self.rloc, now: now)
+    }
+
+    func run(_ duration: Duration) {
+        let end = now + duration
+        while true {
+            let answer = pending.first?.at
+            let due = [prober.deadline(), answer].compactMap(\.self).min()
+            guard let due, due <= end else { break }
+            now = due
+            if answer == due {
+                carryOut(prober.answered(pending.removeFirst().nonce, now: now))
+            } else {
+                carryOut(prober.timeout(now: now, using: &random))
+            }
+        }
+        now = end
+    }
+
+    func doubt() { prober.doubt(Self.rloc, now: now) }
+
+    private func carryOut(_ steps: [RLOCProber.Step]) {
+        for step in steps {
+            log.append((now, step))
+            if case .probe(_, let nonce) = step, let answersAfter, answersLeft > 0 {
+                answersLeft -= 1
+                pending.append((now + answersAfter, nonce))
+            }
+        }
+    }
+
+    var state: RLOCReachability { prober[Self.rloc]! }
+    var probes: [Instant] {
+        log.compactMap { entry in
+            if case .probe = entry.step { entry.at } else { nil }
+        }
+    }
+    func time(of step: RLOCProber.Step) -> Instant? { log.first { $0.step == step }?.at }
+}
+
+struct RLOCProberTests {
+    private let quick = RLOCProbingSettings(isEnabled: true, interval: .seconds(2), retries: 3)
+
+    @Test func `probes at the interval less its jitter and measures the round trip`() {
+        let bench = ProberBench(quick, answersAfter: .milliseconds(30))
+        bench.run(.seconds(60))
+        #expect((29...42).contains(bench.probes.count))
+        for (a, b) in zip(bench.probes, bench.probes.dropFirst()) {
+            #expect((Duration.milliseconds(1500)...Duration.milliseconds(2030)).contains(a.duration(to: b)))
+        }
+        #expect(bench.state.isUp)
+        #expect(bench.state.changes == 0)
+        #expect(bench.state.probesAnswered == bench.state.probesSent)
+        #expect(bench.state.roundTrip?.smoothed == .milliseconds(30))
+        #expect(bench.state.roundTrip?.largest == .milliseconds(30))
+    }
+
+    @Test func `a dead RLOC is down after the retries, within interval plus retries`() {
+        let bench = ProberBench(quick, answersAfter: .milliseconds(30))
+        bench.run(.seconds(10))
+        bench.answersAfter = nil
+        let died = bench.now
+        bench.run(.seconds(10))
+        let down = bench.time(of: .wentDown(ProberBench.rloc))
+        #expect(down != nil)
+        #expect(died.duration(to: down ?? .zero) <= .seconds(6))
+        #expect(died.duration(to: down ?? .zero) > .seconds(3))
+        #expect(!bench.state.isUp)
+        #expect(bench.state.changes == 1)
+    }
+
+    @Test(arguments: 0...3)
+    func `survives as many losses as there are retries`(losses: Int) {
+        let bench = ProberBench(quick, answersAfter: .milliseconds(30))
+        bench.run(.seconds(10))
+        bench.answersLeft = 0
+        let before = bench.probes.count
+        while bench.probes.count < before + losses { bench.run(.milliseconds(100)) }
+        bench.answersLeft = .max
+        bench.run(.seconds(10))
+        #expect(bench.state.isUp)
+        #expect(bench.state.changes == 0)
+    }
+
+    @Test func `comes back after two answers, not one`() {
+        let bench = ProberBench(quick, answersAfter: nil)
+        bench.run(.seconds(20))
+        #expect(!bench.state.isUp)
+        bench.answersAfter = .milliseconds(30)
+        bench.answersLeft = 1
+        bench.run(.seconds(10))
+        #expect(!bench.state.isUp)
+        bench.answersLeft = .max
+        bench.run(.seconds(3))
+        #expect(bench.state.isUp)
+        #expect(bench.time(of: .cameBack(ProberBench.rloc)) != nil)
+    }
+
+    @Test func `a doubt is settled by one probe within a second`() {
+        let slow = RLOCProbingSettings(isEnabled: true, interval: .seconds(60), retries: 3)
+        let bench = ProberBench(slow, answersAfter: .milliseconds(30))
+        bench.run(.seconds(5))
+        bench.doubt()
+        bench.run(.seconds(5))
+        #expect(bench.state.isUp)
+
+        bench.answersAfter = nil
+        let before = bench.probes.count
+        let died = bench.now
+        bench.doubt()
+        bench.doubt()
+        bench.run(.seconds(1))
+        #expect(bench.probes.count == before + 1)
+        #expect(died.duration(to: bench.time(of: .wentDown(ProberBench.rloc)) ?? died + .seconds(9)) < .seconds(1))
+    }
+
+    @Test func `without probing a doubt changes nothing`() {
+        let bench = ProberBench(RLOCProbingSettings(), answersAfter: nil)
+        bench.doubt()
+        bench.run(.seconds(600))
+        #expect(bench.log.isEmpty)
+        #expect(bench.state.isUp)
+    }
+
+    @Test func `an answer to a probe of long ago counts for nothing`() {
+        let bench = ProberBench(quick, answersAfter: nil)
+        bench.run(.seconds(2))
+        guard case .probe(_, let first)? = bench.log.first?.step else {
+            Issue.record("no probe")
+            return
+        }
+        bench.run(.seconds(30))
+        #expect(bench.prober.target(of: first) == nil)
+        #expect(bench.prober.answered(first, now: bench.now).isEmpty)
+        #expect(bench.state.probesAnswered == 0)
+    }
+
+    @Test func `switching probing off brings back what it took away`() {
+        let bench = ProberBench(quick, answersAfter: nil)
+        bench.run(.seconds(20))
+        let steps = bench.prober.reconfigure(RLOCProbingSettings(), now: bench.now)
+        #expect(steps == [.cameBack(ProberBench.rloc)])
+        #expect(bench.prober.deadline() == nil)
+    }
+
+    @Test func `forgets what is removed`() {
+        let bench = ProberBench(quick, answersAfter: nil)
+        bench.run(.seconds(2))
+        bench.prober.remove(ProberBench.rloc)
+        #expect(bench.prober.deadline() == nil)
+        #expect(bench.prober[ProberBench.rloc] == nil)
+    }
+}
