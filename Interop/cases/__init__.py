@@ -9,12 +9,14 @@ from .lifecycle import LifecycleGroup, RefusalGroup, ReloadGroup
 from .lifetimes import MapServerRestartGroup, TimeToLiveGroup
 from .operator import OperatorGroup
 from .pyats import PyatsGroup
+from .reachability import ReachabilityGroup
 from .registration import RegistrationGroup
 from .throughput import ThroughputGroup
 
 GROUPS = [
     TimeToLiveGroup,
     MapServerRestartGroup,
+    ReachabilityGroup,
     OperatorGroup,
     OverIPv4,
     OverIPv6,

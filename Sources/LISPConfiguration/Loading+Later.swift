@@ -22,7 +22,6 @@ extension Loader {
             }
             if !members.isEmpty { root.refuseNotSupported("proxy-etrs") }
         }
-        probing(root)
         for key in ["echo-nonce", "locator-status-bits"] {
             guard let section = root[key]?.mapping(["enabled"]) else { continue }
             if section["enabled"]?.bool() == true { section.refuseNotSupported("enabled", "true") }
@@ -44,17 +43,6 @@ extension Loader {
                 node.report(expected: "a mapping")
             }
         }
-    }
-
-    private func probing(_ root: ConfigurationMapping) {
-        let keys = ["enabled", "interval", "retries", "retry-interval"]
-        guard let section = root["rloc-probing"]?.mapping(keys) else { return }
-        _ = section["interval"]?.seconds(1...86400)
-        _ = section["retries"]?.integer(0...100)
-        _ = section["retry-interval"]?.seconds(1...3600)
-        // Probing is on by default, so a section that does not say otherwise asks for it.
-        if section["enabled"] == nil { return root.refuseNotSupported("rloc-probing") }
-        if section["enabled"]?.bool() == true { section.refuseNotSupported("enabled", "true") }
     }
 
     private func prefixes(_ root: ConfigurationMapping, _ key: String, _ list: String) {

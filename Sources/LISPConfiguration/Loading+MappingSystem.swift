@@ -289,7 +289,7 @@ extension Loader {
     private func withoutEffect(_ root: ConfigurationMapping, _ roles: Set<RouterRole>) {
         let readers: [(roles: [RouterRole], keys: [String])] = [
             ([.itr, .etr], ["instances", "when-down", "locators", "locator-sets", "database", "data-plane"]),
-            ([.itr], ["map-resolvers", "map-cache"]),
+            ([.itr], ["map-resolvers", "map-cache", "rloc-probing"]),
             ([.etr], ["xtr-id", "site-id", "map-servers"]),
         ]
         for (readers, keys) in readers where roles.isDisjoint(with: readers) {

@@ -110,6 +110,7 @@ struct Loader {
         result.mapResolvers = mapResolvers(root)
         result.mapServers = mapServers(root)
         mapCache(root, &result)
+        rlocProbing(root, &result)
         mapServerRole(root, &result)
         mapResolverRole(root, &result)
         dataPlane(root, &result)
@@ -157,6 +158,15 @@ struct Loader {
         if section["static"]?.list("a list of static mappings", allowsEmpty: true)?.isEmpty == false {
             section.refuseNotSupported("static")
         }
+    }
+
+    private func rlocProbing(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
+        let keys = ["enabled", "interval", "retries", "retry-interval"]
+        guard let section = root["rloc-probing"]?.mapping(keys) else { return }
+        if let value = section["enabled"]?.bool() { result.rlocProbing.isEnabled = value }
+        if let value = section["interval"]?.seconds(1...86400) { result.rlocProbing.intervalSeconds = value }
+        if let value = section["retries"]?.integer(0...100) { result.rlocProbing.retries = value }
+        if let value = section["retry-interval"]?.seconds(1...3600) { result.rlocProbing.retryIntervalSeconds = value }
     }
 
     private func dataPlane(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {

@@ -40,6 +40,7 @@ extension RouterConfiguration {
         result.addList("map-resolvers", mapResolvers.map { .text($0.description) })
         result.addList("map-servers", mapServers.map(\.document))
         result.add("map-cache", .mapping([.init(key: "limit", value: .number(UInt64(mapCache.limit)))]))
+        result.add("rloc-probing", rlocProbing.document)
         if let mapServer { result.add("map-server", mapServer.document) }
         if mapResolver != nil { result.add("map-resolver", .mapping([])) }
         result.add("data-plane", dataPlane.document)
@@ -64,6 +65,17 @@ private struct Pairs {
     /// Leaves an empty list out.
     mutating func addList(_ key: String, _ members: [ConfigurationValue]) {
         if !members.isEmpty { add(key, .list(members)) }
+    }
+}
+
+extension RLOCProbingConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("enabled", .bool(isEnabled))
+        result.add("interval", .text(durationText(intervalSeconds)))
+        result.add("retries", .number(UInt64(retries)))
+        result.add("retry-interval", .text(durationText(retryIntervalSeconds)))
+        return .mapping(result.pairs)
     }
 }
 

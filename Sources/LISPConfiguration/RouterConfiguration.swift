@@ -22,6 +22,7 @@ package struct RouterConfiguration: Hashable, Sendable {
     /// Where the ETR registers.
     package var mapServers: [MapServerPeerConfiguration] = []
     package var mapCache = MapCacheConfiguration()
+    package var rlocProbing = RLOCProbingConfiguration()
     /// Present exactly with the role `map-server`.
     package var mapServer: MapServerConfiguration?
     /// Present exactly with the role `map-resolver`.
@@ -178,6 +179,19 @@ package struct MapServerPeerConfiguration: Hashable, Sendable {
 package struct MapCacheConfiguration: Hashable, Sendable {
     /// How many entries are kept at most; 1...10,000,000.
     package var limit: Int = 100_000
+
+    package init() {}
+}
+
+/// Asking the RLOCs that this router encapsulates to whether they are alive (RFC 9301 section 7.1).
+package struct RLOCProbingConfiguration: Hashable, Sendable {
+    package var isEnabled = true
+    /// Between the probes of an RLOC that answers; 1...86,400.
+    package var intervalSeconds: UInt64 = 60
+    /// Unanswered probes after the first until the RLOC is down; 0...100.
+    package var retries = 3
+    /// Between those; 1...3,600.
+    package var retryIntervalSeconds: UInt64 = 1
 
     package init() {}
 }

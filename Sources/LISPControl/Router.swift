@@ -305,6 +305,7 @@ package struct Router: Sendable {
             case .release(let packets, let verdict): .release(packets, verdict)
             case .remoteEIDKnown(let eid): .remoteEIDKnown(eid)
             case .remoteEIDForgotten(let eid): .remoteEIDForgotten(eid)
+            case .locatorTurned(let rloc, let isUp): .note(.locator(rloc, isUp: isUp))
             }
         }
     }

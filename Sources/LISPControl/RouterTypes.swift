@@ -77,6 +77,8 @@ package enum RouterAction: Hashable, Sendable {
 package enum RouterNote: Hashable, Sendable {
     case registration(ETRRegistrationChange)
     case mapServer(MapServerEvent)
+    /// An RLOC that we encapsulate to stopped answering probes, or answers again.
+    case locator(IPAddress, isUp: Bool)
     /// A control message was refused. Attackers can cause many: the owner limits the rate of such lines.
     case refused(reason: String, source: Endpoint)
 }

@@ -104,11 +104,48 @@ package struct MapCacheEntry: Codable, Sendable, Equatable {
 /// Whether packets may be sent to a locator.
 package enum LocatorState: String, Codable, Sendable {
     case up
+    /// It does not answer RLOC-probes.
     case down
-    /// There is no route to it.
+    /// Its site says that it cannot be reached.
     case unreachable
     /// Priority 255, or an address of a kind that cannot be used here.
     case unusable
+}
+
+/// What RLOC-probing has found out of a locator (RFC 9301 section 7.1).
+package struct LocatorProbing: Codable, Sendable, Equatable {
+    package var probesSent: UInt64
+    package var probesAnswered: UInt64
+    package var lastAnswered: Moment?
+    package var roundTrip: RoundTrip?
+
+    /// From probe to answer, in milliseconds.
+    package struct RoundTrip: Codable, Sendable, Equatable {
+        package var last: Double
+        package var smallest: Double
+        package var largest: Double
+        /// Seven parts of what it was, one part the last.
+        package var smoothed: Double
+
+        package init(last: Double, smallest: Double, largest: Double, smoothed: Double) {
+            self.last = last
+            self.smallest = smallest
+            self.largest = largest
+            self.smoothed = smoothed
+        }
+    }
+
+    package init(
+        probesSent: UInt64,
+        probesAnswered: UInt64,
+        lastAnswered: Moment? = nil,
+        roundTrip: RoundTrip? = nil
+    ) {
+        self.probesSent = probesSent
+        self.probesAnswered = probesAnswered
+        self.lastAnswered = lastAnswered
+        self.roundTrip = roundTrip
+    }
 }
 
 package struct MapCacheLocator: Codable, Sendable, Equatable {
@@ -125,6 +162,8 @@ package struct MapCacheLocator: Codable, Sendable, Equatable {
     package var encapsulated: Traffic
     /// How often the state changed.
     package var stateChanges: UInt64
+    /// `nil` for a locator that is not probed.
+    package var probing: LocatorProbing?
 
     package init(
         address: String,
@@ -136,7 +175,8 @@ package struct MapCacheLocator: Codable, Sendable, Equatable {
         multicastWeight: UInt8 = 0,
         isSelf: Bool = false,
         encapsulated: Traffic = Traffic(),
-        stateChanges: UInt64 = 0
+        stateChanges: UInt64 = 0,
+        probing: LocatorProbing? = nil
     ) {
         self.address = address
         self.state = state
@@ -148,6 +188,7 @@ package struct MapCacheLocator: Codable, Sendable, Equatable {
         self.isSelf = isSelf
         self.encapsulated = encapsulated
         self.stateChanges = stateChanges
+        self.probing = probing
     }
 }
 

@@ -95,19 +95,29 @@ extension ControlLoop {
         _ time: ReportTime
     ) -> ManagementAPI.MapCacheLocator {
         let sent = locator.id.map { plane?.counters(of: entry.mapping, locator: $0).encapsulated ?? .init() } ?? .init()
+        let reachability = locator.id == nil ? nil : locator.address.flatMap { router.itr?.prober[$0] }
         let state: LocatorState =
-            if locator.id != nil { .up } else if !locator.record.isReachable { .unreachable } else { .unusable }
+            if locator.id != nil {
+                reachability?.isUp ?? true ? .up : .down
+            } else if !locator.record.isReachable {
+                .unreachable
+            } else {
+                .unusable
+            }
         return ManagementAPI.MapCacheLocator(
             address: locator.address?.description ?? locator.record.address.description,
             state: state,
-            since: time.moment(locator.since),
+            since: time.moment(
+                reachability.map { $0.changes > 0 ? max($0.since, locator.since) : locator.since } ?? locator.since
+            ),
             priority: locator.record.priority,
             weight: locator.record.weight,
             multicastPriority: locator.record.multicastPriority,
             multicastWeight: locator.record.multicastWeight,
             isSelf: locator.address.map { resolvedHost.rlocs.contains($0) } ?? false,
             encapsulated: Traffic(sent),
-            stateChanges: locator.stateChanges
+            stateChanges: locator.stateChanges + (reachability?.changes ?? 0),
+            probing: reachability.flatMap { $0.probesSent > 0 ? LocatorProbing($0, time) : nil }
         )
     }
 
@@ -218,5 +228,24 @@ extension MapReplyAction {
         case .dropAuthFailure: "drop-auth-failure"
         case .dropNoReason, .unassigned6, .unassigned7: "drop"
         }
+    }
+}
+
+extension LocatorProbing {
+    fileprivate init(_ reachability: RLOCReachability, _ time: ReportTime) {
+        func milliseconds(_ duration: Duration) -> Double { Double(duration.nanoseconds / 1_000) / 1_000 }
+        self.init(
+            probesSent: reachability.probesSent,
+            probesAnswered: reachability.probesAnswered,
+            lastAnswered: reachability.lastAnswered.map(time.moment),
+            roundTrip: reachability.roundTrip.map {
+                RoundTrip(
+                    last: milliseconds($0.last),
+                    smallest: milliseconds($0.smallest),
+                    largest: milliseconds($0.largest),
+                    smoothed: milliseconds($0.smoothed)
+                )
+            }
+        )
     }
 }

@@ -100,7 +100,8 @@ extension ControlLoop {
         for reason in RouterRefusal.allCases { add(reason.rawValue, router.refusals[reason]) }
         let normalITR: Set<ITREvent> = [
             .mapRequestsSent, .mapRepliesAccepted, .negativeMapReplies, .packetsHeld, .packetsReleased, .expirations,
-            .refreshes, .entriesCreated, .entriesDeleted,
+            .refreshes, .entriesCreated, .entriesDeleted, .probesSent, .probeRepliesAccepted, .locatorsWentDown,
+            .locatorsCameBack,
         ]
         for event in ITREvent.allCases where !normalITR.contains(event) {
             add(event.rawValue, router.itr?.statistics[event] ?? 0)

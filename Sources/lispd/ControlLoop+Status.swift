@@ -163,7 +163,8 @@ extension ControlLoop {
                     ttl: own.map(\.ttlMinutes).min().map { 60 * Int64($0) },
                     mapCacheEntries: table.entryCount,
                     mapCacheLimit: configuration.mapCache.limit,
-                    databaseEntries: own.count
+                    databaseEntries: own.count,
+                    rlocProbing: roles.contains(.itr) && configuration.rlocProbing.isEnabled
                 )
             }
         )

@@ -245,6 +245,12 @@ actor ControlLoop {
         case .refused(let reason, let source):
             if refusalLog.allows() { logger.notice("\(reason)", metadata: ["from": "\(source)"]) }
         case .registration(let change): logger.info("\(change.text)")
+        case .locator(let rloc, let isUp):
+            if isUp {
+                logger.info("RLOC \(rloc) answers probes again")
+            } else {
+                logger.warning("RLOC \(rloc) does not answer probes: it is not used until it does")
+            }
         case .mapServer(let event):
             if event.isRefusal {
                 if refusalLog.allows() { logger.warning("\(event.text)") }

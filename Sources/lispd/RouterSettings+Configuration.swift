@@ -14,7 +14,8 @@ extension RouterSettings {
             itr = ITRSettings(
                 mapResolvers: configuration.mapResolvers,
                 rlocs: host.rlocs,
-                mapCacheLimit: configuration.mapCache.limit
+                mapCacheLimit: configuration.mapCache.limit,
+                rlocProbing: RLOCProbingSettings(configuration.rlocProbing)
             )
         }
         if roles.contains(.etr), let xtrID {
@@ -52,6 +53,17 @@ extension RouterSettings {
                 families: host.families
             )
         }
+    }
+}
+
+extension RLOCProbingSettings {
+    fileprivate init(_ configuration: RLOCProbingConfiguration) {
+        self.init(
+            isEnabled: configuration.isEnabled,
+            interval: .seconds(Int64(configuration.intervalSeconds)),
+            retries: configuration.retries,
+            retryInterval: .seconds(Int64(configuration.retryIntervalSeconds))
+        )
     }
 }
 

@@ -120,6 +120,11 @@ private func path(ofExample name: String) -> String {
                     want-map-notify: true
                 map-cache:
                   limit: 100000
+                rloc-probing:
+                  enabled: true
+                  interval: 1m
+                  retries: 3
+                  retry-interval: 1s
                 data-plane:
                   workers: auto
                   offload: auto

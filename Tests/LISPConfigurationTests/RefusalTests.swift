@@ -224,12 +224,12 @@ private let wrongLines: [(line: String, message: String)] = [
         "f:8:1: found `proxy-etrs`, which is not supported yet, expected it to be left out"
     ),
     (
-        "rloc-probing: {enabled: true}",
-        "f:8:16: found `enabled: true`, which is not supported yet, expected it to be left out"
+        "rloc-probing: {retries: 101}",
+        "f:8:25: found `101`, expected a number from 0 to 100"
     ),
     (
-        "rloc-probing: {interval: 60s}",
-        "f:8:1: found `rloc-probing`, which is not supported yet, expected it to be left out"
+        "rloc-probing: {interval: 0s}",
+        "f:8:26: found `0s`, expected a duration from 1s to 1d, such as 60s, 3m, 24h or 1d"
     ),
     (
         "echo-nonce: {enabled: true}",

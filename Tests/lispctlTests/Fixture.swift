@@ -33,7 +33,13 @@ enum Fixture {
                         priority: 1,
                         weight: 100,
                         encapsulated: Traffic(packets: 12, octets: 3456),
-                        stateChanges: 1
+                        stateChanges: 1,
+                        probing: LocatorProbing(
+                            probesSent: 14,
+                            probesAnswered: 13,
+                            lastAnswered: moment(7),
+                            roundTrip: .init(last: 1.25, smallest: 0.5, largest: 30.75, smoothed: 2.0)
+                        )
                     ),
                     MapCacheLocator(
                         address: "2001:db8:ffff::2",

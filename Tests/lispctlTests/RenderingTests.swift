@@ -23,6 +23,15 @@ import Testing
         #expect(grouped("0000000000000045") == "0x00000000-0x00000045")
     }
 
+    @Test func `map-cache in detail shows what probing found`() {
+        let text = MapCacheText(isDetailed: true).text(of: Fixture.mapCache)
+        #expect(text.contains("    RLOC-probes sent/answered:         14/13, last answered: 00:00:07\n"))
+        #expect(
+            text.contains("    Round-trip time, milliseconds:     last 1.25, smoothed 2.0, min/max 0.5/30.75\n")
+        )
+        #expect(text.split(separator: "\n").count { $0.contains("RLOC-probes") } == 1)
+    }
+
     @Test func `map-cache`() {
         #expect(
             MapCacheText(isDetailed: false).text(of: Fixture.mapCache) == """

@@ -21,8 +21,10 @@ package struct ITR: Sendable {
 
     package private(set) var settings: ITRSettings
     package private(set) var cache: MapCache
-    package private(set) var locators = LocatorRegistry()
-    package private(set) var statistics = Tally<ITREvent>()
+    package internal(set) var locators = LocatorRegistry()
+    /// Which of `locators` answer.
+    package internal(set) var prober: RLOCProber
+    package internal(set) var statistics = Tally<ITREvent>()
     package private(set) var resolvers: [MapResolverState]
     /// The Map-Resolver that is asked first.
     private var preferred = 0
@@ -46,6 +48,7 @@ package struct ITR: Sendable {
         self.settings = settings
         self.cache = MapCache(limit: settings.mapCacheLimit)
         self.resolvers = settings.mapResolvers.map(MapResolverState.init)
+        self.prober = RLOCProber(settings: settings.rlocProbing)
         self.held = HeldPackets(limits: holdLimits)
         self.questionLimit = questionLimit
     }
@@ -195,7 +198,8 @@ package struct ITR: Sendable {
         at local: IPAddress,
         now: Instant
     ) -> [ITRAction] {
-        guard !reply.isProbe, let target = targets[reply.nonce], let question = questions[target] else {
+        guard !reply.isProbe else { return receivedProbeReply(reply, at: local, now: now) }
+        guard let target = targets[reply.nonce], let question = questions[target] else {
             statistics.add(.mapReplyUnsolicited)
             return []
         }
@@ -325,6 +329,9 @@ package struct ITR: Sendable {
             // Negative entries are asked for again when a packet comes after their end.
             refreshDue: content.locators.isEmpty ? nil : now + life * 9 / 10
         )
+        for (record, id) in zip(content.locators, ids) where id != nil {
+            record.address.locatorAddress.map { locators.used($0, by: eid) }
+        }
         let forwarding = Self.forwardingAction(content, locatorSet)
         updates.append(.putEntry(eid, mapping: mapping, action: forwarding))
         if let replaced { updates += released(replaced) }
@@ -359,7 +366,10 @@ package struct ITR: Sendable {
         let ids = content.locators.map { record -> LocatorID? in
             guard let address = record.address.locatorAddress, isUsable(record, at: address) else { return nil }
             let (id, update) = locators.acquire(address, users: users, now: now)
-            if let update { updates.append(update) }
+            if let update {
+                updates.append(update)
+                prober.add(address, now: now)
+            }
             return id
         }
         return (ids, updates)
@@ -372,7 +382,9 @@ package struct ITR: Sendable {
     ) -> [ForwardingUpdate] {
         zip(content.locators, ids).compactMap { record, id in
             guard id != nil, let address = record.address.locatorAddress else { return nil }
-            return locators.release(address, users: users)
+            let update = locators.release(address, users: users)
+            if update != nil { prober.remove(address) }
+            return update
         }
     }
 
@@ -443,7 +455,7 @@ package struct ITR: Sendable {
 
     /// When `timeout` has work to do.
     package mutating func deadline() -> Instant? {
-        [timers.earliest()?.deadline, cache.deadline].compactMap(\.self).min()
+        [timers.earliest()?.deadline, cache.deadline, prober.deadline()].compactMap(\.self).min()
     }
 
     /// Does what is due.
@@ -459,6 +471,7 @@ package struct ITR: Sendable {
             guard let target = timers.popDue(now) else { break }
             actions += questionTimeout(target, now: now, using: &random)
         }
+        actions += probe(now: now, using: &random)
         for _ in 0..<Self.sliceLimit {
             if let gone = cache.popExpired(now) {
                 statistics.add(.expirations, gone.entry.eid.prefix.family)
@@ -546,8 +559,9 @@ package struct ITR: Sendable {
         }
         // Where there are too many now, those that end first go, a slice in each `timeout`.
         cache.limit = new.mapCacheLimit
-        guard Set(new.rlocs.map(\.family)) != Set(old.rlocs.map(\.family)) else { return [] }
-        return chooseLocatorsAnew(now: now)
+        let probed = carryOut(prober.reconfigure(new.rlocProbing, now: now), now: now)
+        guard Set(new.rlocs.map(\.family)) != Set(old.rlocs.map(\.family)) else { return probed }
+        return probed + chooseLocatorsAnew(now: now)
     }
 
     /// Decides of each content which of its locators can be used, and tells the forwarding state where that has changed. Costs as

@@ -11,11 +11,18 @@ package struct ITRSettings: Hashable, Sendable {
     package var rlocs: [IPAddress]
     /// The most map-cache entries to hold.
     package var mapCacheLimit: Int
+    package var rlocProbing: RLOCProbingSettings
 
-    package init(mapResolvers: [IPAddress], rlocs: [IPAddress], mapCacheLimit: Int = 100_000) {
+    package init(
+        mapResolvers: [IPAddress],
+        rlocs: [IPAddress],
+        mapCacheLimit: Int = 100_000,
+        rlocProbing: RLOCProbingSettings = .init()
+    ) {
         self.mapResolvers = mapResolvers
         self.rlocs = rlocs
         self.mapCacheLimit = mapCacheLimit
+        self.rlocProbing = rlocProbing
     }
 }
 
@@ -28,6 +35,8 @@ package enum ITRAction: Hashable, Sendable {
     /// Hosts can be reached over LISP in this EID-prefix, so the router's own packets may go there that way.
     case remoteEIDKnown(EIDPrefix)
     case remoteEIDForgotten(EIDPrefix)
+    /// An RLOC stopped answering probes, or answers again.
+    case locatorTurned(IPAddress, isUp: Bool)
 }
 
 /// What the ITR counts.
@@ -56,6 +65,13 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case mapCacheFull = "mappings not kept: the map-cache is full of entries less than a second old"
     case expirations = "map-cache entries expired"
     case refreshes = "map-cache entries refreshed before expiry"
+    case probesSent = "RLOC-probes sent"
+    case probeRepliesAccepted = "RLOC-probe replies accepted"
+    case probeReplyUnsolicited = "RLOC-probe reply refused: no probe with its nonce is outstanding"
+    case probeReplyNotAuthoritative = "RLOC-probe reply refused: a record without the A-bit"
+    case probeReplyOtherLocator = "RLOC-probe reply refused: its p-bit is not at the RLOC that was probed"
+    case locatorsWentDown = "RLOCs that stopped answering probes"
+    case locatorsCameBack = "RLOCs that answer probes again"
 }
 
 /// What is known of a Map-Resolver from asking it.

@@ -11,6 +11,8 @@ package struct LocatorRegistry: Sendable {
         var users: Int
         /// When the first of them came.
         let since: Instant
+        /// An entry that came to use it; it may have gone since.
+        var lastUser: EIDPrefix?
     }
 
     /// By the host prefix of the RLOC.
@@ -36,6 +38,13 @@ package struct LocatorRegistry: Sendable {
     }
 
     package subscript(address: IPAddress) -> LocatorID? { items[Self.key(address)]?.id }
+
+    package func lastUser(of address: IPAddress) -> EIDPrefix? { items[Self.key(address)]?.lastUser }
+
+    /// Notes an entry that uses `address`.
+    package mutating func used(_ address: IPAddress, by eid: EIDPrefix) {
+        items[Self.key(address)]?.lastUser = eid
+    }
 
     private static func key(_ address: IPAddress) -> EIDPrefix { EIDPrefix(IPPrefix(host: address)) }
 

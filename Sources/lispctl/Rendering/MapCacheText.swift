@@ -101,7 +101,21 @@ private func detailLines(of locator: MapCacheLocator) -> [String] {
         "    Multicast priority/weight:         \(locator.multicastPriority)/\(locator.multicastWeight)",
         "    Packets out:                       \(locator.encapsulated.packets)"
             + "(\(locator.encapsulated.octets) bytes)",
+    ] + (locator.probing.map(detailLines) ?? [])
+}
+
+private func detailLines(of probing: LocatorProbing) -> [String] {
+    var lines = [
+        "    RLOC-probes sent/answered:         \(probing.probesSent)/\(probing.probesAnswered)"
+            + (probing.lastAnswered.map { ", last answered: \(ago($0))" } ?? "")
     ]
+    if let time = probing.roundTrip {
+        lines.append(
+            "    Round-trip time, milliseconds:     last \(time.last), smoothed \(time.smoothed), "
+                + "min/max \(time.smallest)/\(time.largest)"
+        )
+    }
+    return lines
 }
 
 extension LocatorState {

@@ -1,0 +1,106 @@
+// How the ITR probes the RLOCs of its map-cache, and what the forwarding state learns of it (RFC 9301 sections 5.4 and 7.1).
+
+import ForwardingInterface
+import LISPTables
+import LISPWire
+
+extension ITR {
+    /// How many entries are looked at to find one that a probe can name.
+    private static let searchLimit = 10_000
+
+    /// Sends the probes that are due.
+    mutating func probe(now: Instant, using random: inout some RandomNumberGenerator) -> [ITRAction] {
+        carryOut(prober.timeout(now: now, using: &random), now: now)
+    }
+
+    /// A Map-Reply to an RLOC-probe reached port 4342 of `local`.
+    ///
+    /// It counts only with the nonce of an outstanding probe, at an ITR-RLOC of ours, with the A-bit in every record, and if the
+    /// first p-bit is at the RLOC that was probed. What it says of mappings is not taken over: that comes from the mapping system.
+    mutating func receivedProbeReply(_ reply: MapReply, at local: IPAddress, now: Instant) -> [ITRAction] {
+        guard let target = prober.target(of: reply.nonce) else {
+            statistics.add(.probeReplyUnsolicited)
+            return []
+        }
+        guard settings.rlocs.contains(local) else {
+            statistics.add(.mapReplyWrongAddress, target.family)
+            return []
+        }
+        guard !reply.records.isEmpty, reply.records.allSatisfy(\.isAuthoritative) else {
+            statistics.add(.probeReplyNotAuthoritative, target.family)
+            return []
+        }
+        let probed = reply.records.lazy.flatMap(\.locators).first { $0.isProbed }
+        guard probed?.address.locatorAddress == target else {
+            statistics.add(.probeReplyOtherLocator, target.family)
+            return []
+        }
+        statistics.add(.probeRepliesAccepted, target.family)
+        return carryOut(prober.answered(reply.nonce, now: now), now: now)
+    }
+
+    /// Something says that an RLOC may be dead or back, such as an ICMP Destination Unreachable: it is probed at once.
+    package mutating func doubt(_ rloc: IPAddress, now: Instant) {
+        prober.doubt(rloc, now: now)
+    }
+
+    mutating func carryOut(_ steps: [RLOCProber.Step], now: Instant) -> [ITRAction] {
+        steps.flatMap { step -> [ITRAction] in
+            switch step {
+            case .probe(let rloc, let nonce):
+                guard let probe = probe(rloc, nonce) else {
+                    prober.cannotAsk(rloc, now: now)
+                    return []
+                }
+                statistics.add(.probesSent, rloc.family)
+                return [.send(probe)]
+            case .wentDown(let rloc):
+                statistics.add(.locatorsWentDown, rloc.family)
+                return turn(rloc, isUp: false)
+            case .cameBack(let rloc):
+                statistics.add(.locatorsCameBack, rloc.family)
+                return turn(rloc, isUp: true)
+            }
+        }
+    }
+
+    /// A Map-Request for an EID-prefix that is reached there; `nil` if none is found.
+    private mutating func probe(_ rloc: IPAddress, _ nonce: Nonce) -> ControlDatagram? {
+        guard let eid = probedEID(rloc) else { return nil }
+        let request = MapRequest(
+            isProbe: true,
+            nonce: nonce,
+            itrRLOCs: Array(settings.rlocs.prefix(32)).map(LISPAddress.ip),
+            records: [MapRequest.Record(eid)]
+        )
+        return ControlDatagram(payload: request.encoded(), destination: .control(rloc))
+    }
+
+    /// The EID-prefix that was last seen to use the RLOC, or another that does. An ETR may well not answer for any other.
+    private mutating func probedEID(_ rloc: IPAddress) -> EIDPrefix? {
+        if let last = locators.lastUser(of: rloc), uses(cache[last], rloc) { return last }
+        var key: EIDPrefix?
+        for _ in 0..<Self.searchLimit {
+            guard let entry = cache.first(after: key) else { return nil }
+            key = entry.eid
+            guard uses(entry, rloc) else { continue }
+            locators.used(rloc, by: entry.eid)
+            return entry.eid
+        }
+        return nil
+    }
+
+    private func uses(_ entry: MapCacheEntry?, _ rloc: IPAddress) -> Bool {
+        guard let entry, let id = locators[rloc] else { return false }
+        return entry.locatorIDs.contains(id)
+    }
+
+    /// Every entry that uses the RLOC follows: they share one object in the forwarding state.
+    private func turn(_ rloc: IPAddress, isUp: Bool) -> [ITRAction] {
+        guard let id = locators[rloc] else { return [] }
+        return [
+            .forwarding([.putLocator(id, address: rloc, source: nil, up: isUp, mtu: 0)]),
+            .locatorTurned(rloc, isUp: isUp),
+        ]
+    }
+}
