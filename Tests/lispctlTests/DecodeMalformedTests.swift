@@ -49,6 +49,36 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        // IPv4 with eight octets of options, and IPv6 with a hop-by-hop header, before the ports of UDP.
+        ("47000024 00000000 40110000 0a010001 0a020001 0101010101010101 00350036 00080000", 20, "header", "options"),
+        (
+            "60000000 00100040 20010db8000000000000000000000001 20010db8000000000000000000000002"
+                + "1100010400000000 00350036 00080000", 40, "header", "headers"
+        ),
+    ])
+    func `a data packet cut by the capture says where`(hex: String, fixed: Int, first: String, second: String) throws {
+        let inner = Frames.hex(hex)
+        let data = Endpoint(.v4(IPv4Address(0xc633_6402)), LISPPort.data)
+        let octets = Frames.frame(Frames.packet(Frames.hex("0800000000000000") + inner, to: data)).octets
+        for missing in 0...inner.count {
+            var dissector = try FrameDissector.lab()
+            let captured = octets.dropLast(missing)
+            let frame = CapturedFrame(number: 1, captured: captured, wireLength: octets.count)
+            let message = try #require(dissector.dissect(frame).lisp, "\(missing)").message
+            if missing > 8 {
+                let name = inner.count - missing < fixed ? first : second
+                #expect(message.problem?.reason.hasPrefix("cut by the capture within the inner IP") == true)
+                #expect(message.problem?.reason.hasSuffix(" \(name)") == true, "\(missing): \(message)")
+            } else {
+                #expect(message.problem == nil)
+                let text = TextReport().frame(frame, try #require(dissector.dissect(frame).lisp))
+                // UDP has four octets behind its ports.
+                #expect(text.contains("UDP 53 > 54") == (missing <= 4), "\(missing): \(text)")
+            }
+        }
+    }
+
     @Test func `fifty thousand mangled frames do no harm`() throws {
         var random = SplitMix64(seed: 0x6c69_7370)
         print("seed 0x6c697370")

@@ -46,10 +46,10 @@ struct InnerPacket {
         case let version:
             throw Problem(reason: "inner packet of IP version \(version)", offset: offset, part: .message)
         }
-        let upper = offset + packet.upperLayerOffset..<min(offset + packet.length, max(captured, offset))
-        if !packet.isLaterFragment, upper.lowerBound < upper.upperBound {
-            octets[upper].withUnsafeBytes { packet.look(into: $0) }
-        }
+        // Before anything behind the headers is believed: what was not captured reads as zero.
+        try check(packet.upperLayerOffset, packet.version == 4 ? "the inner IPv4 options" : "the inner IPv6 headers")
+        let upper = offset + packet.upperLayerOffset..<min(offset + packet.length, captured)
+        if !packet.isLaterFragment, !upper.isEmpty { octets[upper].withUnsafeBytes { packet.look(into: $0) } }
         self.packet = packet
     }
 }
