@@ -63,11 +63,14 @@ import Testing
         let dissection = try #require(outcomes.last?.lisp)
         #expect(dissection.message.kind == .mapRegister && dissection.message.problem == nil)
         #expect(dissection.checksum == .right)
-        #expect(dissection.reassembledFrom == Array(1...order.count))
+        // Repeated ones are not listed.
+        let firsts = order.indices.filter { !order[..<$0].contains(order[$0]) }
+        #expect(dissection.reassembledFrom == firsts.map { $0 + 1 })
         #expect(dissection.payloadOffset == nil)
         #expect(dissector.leftoverFragments == 0)
         let text = TextReport().frame(Frames.frame(parts[0]), dissection)
-        #expect(text.contains("Reassembled: from the fragments in frames 1, 2, 3, 4"))
+        let frames = firsts.map { String($0 + 1) }.joined(separator: ", ")
+        #expect(text.contains("Reassembled: from the fragments in frames \(frames)\n"))
     }
 
     @Test func `the first one says that it is waited for`() throws {
@@ -151,5 +154,64 @@ import Testing
             Issue.record("a packet of more than 65,535 octets")
             return
         }
+    }
+
+    @Test func `one that ends before others do is not believed`() throws {
+        // Octets 0-7 and 24-31, then 16-23 as the last: as many octets as a whole of 24 has, of which 8-15 are missing.
+        var reassembly = Reassembly()
+        for (frame, (offset, isLast)) in [(0, false), (24, false), (16, true)].enumerated() {
+            let fragment = Self.fragment(offset, isLast: isLast)
+            switch (reassembly.add(fragment, frame: frame, isLISP: { _, _ in true }), isLast) {
+            case (.waiting, false), (.contradictory, true): continue
+            case (let outcome, _): Issue.record("\(offset): \(outcome)")
+            }
+        }
+        #expect(reassembly.waiting == 0 && reassembly.leftover == 3)
+    }
+
+    @Test func `one that is repeated for ever is counted and costs nothing`() {
+        // Quadratic, these would take minutes.
+        var reassembly = Reassembly()
+        for frame in 0..<300_000 {
+            _ = reassembly.add(Self.fragment(0, isLast: false), frame: frame, isLISP: { _, _ in true })
+        }
+        #expect(reassembly.waiting == 1 && reassembly.leftover == 300_000)
+        guard
+            case .whole(_, let frames) = reassembly.add(
+                Self.fragment(8, isLast: true),
+                frame: 300_000,
+                isLISP: { _, _ in true }
+            )
+        else {
+            Issue.record("both parts are there")
+            return
+        }
+        #expect(frames == [0, 300_000] && reassembly.leftover == 0)
+    }
+
+    @Test(arguments: [false, true])
+    func `one without octets is said to be so`(isIPv6: Bool) throws {
+        let part = Self.fragments(isIPv6 ? Self.packet6 : Self.packet4, size: 200)[0]
+        var empty = Array(part.prefix(isIPv6 ? 48 : 20))
+        empty.replaceSubrange(isIPv6 ? 4..<6 : 2..<4, with: isIPv6 ? [0, 8] : [0, 20])
+        var dissector = try FrameDissector.lab()
+        let problem = dissector.dissect(Frames.frame(empty)).lisp?.message.problem
+        #expect(problem?.reason == "a fragment without octets")
+    }
+
+    /// Eight octets of one packet.
+    private static func fragment(_ offset: Int, isLast: Bool) -> Fragment {
+        Fragment(
+            key: Fragment.Key(
+                source: .v4(IPv4Address(1)),
+                destination: .v4(IPv4Address(2)),
+                identification: 1,
+                nextProtocol: 17
+            ),
+            offset: offset,
+            isLast: isLast,
+            octets: Array(repeating: 0, count: 8),
+            header: Array(packet4.prefix(20))
+        )
     }
 }

@@ -229,6 +229,9 @@ struct IPPacketBytes {
         isLast: Bool,
         header: [UInt8]
     ) throws(Problem) -> IPPayload {
+        guard !range.isEmpty else {
+            throw Problem(reason: "a fragment without octets", offset: range.lowerBound, part: part)
+        }
         guard range.upperBound <= capturedCount else {
             throw Problem(reason: "a fragment cut by the capture, not reassembled", offset: capturedCount, part: part)
         }

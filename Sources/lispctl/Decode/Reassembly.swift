@@ -3,13 +3,21 @@
 /// Collects fragments. What does not come together is dropped, the oldest first, and counted.
 struct Reassembly {
     private struct Pending {
+        /// Of each part. Repeated fragments are counted alone, so they cost no memory.
         var frames: [Int] = []
         /// Without overlaps, ordered by place.
         var parts: [(offset: Int, octets: [UInt8])] = []
+        /// Octets in `parts`.
+        var received = 0
+        /// Fragments, repeated ones included.
+        var count = 0
         var header: [UInt8]?
         /// Octets in all; known with the last fragment.
         var length: Int?
         var isLISP = false
+
+        /// Where the last part ends.
+        var end: Int { parts.last.map { $0.offset + $0.octets.count } ?? 0 }
     }
 
     enum Outcome {
@@ -36,31 +44,34 @@ struct Reassembly {
     var waiting: Int { pending.count }
 
     /// Fragments, up to now, of which no packet was made.
-    var leftover: Int { dropped + pending.values.reduce(0) { $0 + $1.frames.count } }
+    var leftover: Int { dropped + pending.values.reduce(0) { $0 + $1.count } }
 
     mutating func add(_ fragment: Fragment, frame: Int, isLISP: (UInt16, UInt16) -> Bool) -> Outcome {
         if pending[fragment.key] == nil { makeRoom(for: fragment.key) }
-        var packet = pending[fragment.key] ?? Pending()
+        // Taken out while it changes: a packet with many parts is not copied for each.
+        var packet = pending.removeValue(forKey: fragment.key) ?? Pending()
         let end = fragment.offset + fragment.octets.count
         guard end + fragment.header.count <= 65_535, fragment.isLast || fragment.octets.count % 8 == 0,
-            packet.length.map({ end <= $0 && (!fragment.isLast || end == $0) }) ?? true
-        else { return giveUp(fragment.key) }
-        packet.frames.append(frame)
-        let place = packet.parts.firstIndex { $0.offset >= fragment.offset } ?? packet.parts.count
+            packet.length.map({ end <= $0 && (!fragment.isLast || end == $0) }) ?? true,
+            !fragment.isLast || packet.end <= end
+        else { return giveUp(fragment.key, packet) }
+        // Most fragments come in order: the place is looked for from the end.
+        let place = packet.parts.lastIndex { $0.offset < fragment.offset }.map { $0 + 1 } ?? 0
         let isRepeated = place < packet.parts.count && packet.parts[place] == (fragment.offset, fragment.octets)
         if !isRepeated {
             let overlapsNext = place < packet.parts.count && packet.parts[place].offset < end
             let overlapsLast =
                 place > 0 && packet.parts[place - 1].offset + packet.parts[place - 1].octets.count > fragment.offset
-            guard !overlapsNext, !overlapsLast else { return giveUp(fragment.key) }
+            guard !overlapsNext, !overlapsLast else { return giveUp(fragment.key, packet) }
             packet.parts.insert((fragment.offset, fragment.octets), at: place)
+            packet.frames.append(frame)
+            packet.received += fragment.octets.count
         }
+        packet.count += 1
         if fragment.offset == 0 { packet.header = fragment.header }
         if fragment.isLast { packet.length = end }
         if let ports = fragment.ports { packet.isLISP = isLISP(ports.source, ports.destination) }
-        guard let header = packet.header, let length = packet.length,
-            packet.parts.reduce(0, { $0 + $1.octets.count }) == length
-        else {
+        guard let header = packet.header, packet.received == packet.length else {
             pending[fragment.key] = packet
             return .waiting(isLISP: packet.isLISP)
         }
@@ -80,15 +91,15 @@ struct Reassembly {
 
     private mutating func makeRoom(for key: Fragment.Key) {
         if order.count >= limit, let oldest = order.first {
-            dropped += pending[oldest]?.frames.count ?? 0
+            dropped += pending[oldest]?.count ?? 0
             forget(oldest)
         }
         order.append(key)
         pending[key] = Pending()
     }
 
-    private mutating func giveUp(_ key: Fragment.Key) -> Outcome {
-        dropped += (pending[key]?.frames.count ?? 0) + 1
+    private mutating func giveUp(_ key: Fragment.Key, _ packet: Pending) -> Outcome {
+        dropped += packet.count + 1
         forget(key)
         return .contradictory
     }
