@@ -77,6 +77,39 @@ import Testing
     }
 }
 
+@Suite struct `Audits` {
+    private final class Log: Check {
+        let name = "log"
+        var times: [[Instant]]
+
+        init(routers: Int) {
+            times = Array(repeating: [], count: routers)
+        }
+
+        func audit(_ node: SimulatedRouter, in network: SimulatedNetwork) {
+            times[node.index].append(network.now)
+        }
+    }
+
+    @Test func `look at each router once in each interval, and at no two at once`() {
+        let network = SimulatedNetwork()
+        let log = Log(routers: 100)
+        network.watch(log)
+        let interval = Duration.seconds(20)
+        for number in 0..<50 { network.add("\(number)", [], RouterSettings()) }
+        network.audit(every: interval)
+        for number in 50..<100 { network.add("\(number)", [], RouterSettings()) }
+        network.run(interval * 3 - .nanoseconds(1))
+        for times in log.times {
+            #expect(times.count == 3)
+            #expect(zip(times, times.dropFirst()).allSatisfy { $0.duration(to: $1) == interval })
+        }
+        let firsts = log.times.compactMap(\.first).sorted()
+        // Evenly, it would be 200 ms.
+        #expect(zip(firsts, firsts.dropFirst()).allSatisfy { $0.duration(to: $1) > .milliseconds(50) })
+    }
+}
+
 @Suite struct `The reference plane` {
     private static let eid = EIDPrefix(IPPrefix("10.0.0.0/8")!)
     private static let locator = LocatorID(rawValue: 1)

@@ -215,9 +215,10 @@ package final class SimulatedNetwork {
     }
 
     private func planAudit(of node: SimulatedRouter, within interval: Duration) {
-        let share = UInt64(node.index) &* 0x9e37_79b9_7f4a_7c15 >> 32
-        let offset = Int64(share * UInt64(interval.nanoseconds) >> 32)
-        queue.plan(.audit, node.index, at: now + .nanoseconds(offset))
+        // Multiples of the golden ratio, of which only the fraction counts: they lie far from each other in the interval.
+        let share = UInt64(node.index) &* 0x9e37_79b9_7f4a_7c15
+        let offset = share.multipliedFullWidth(by: UInt64(interval.nanoseconds)).high
+        queue.plan(.audit, node.index, at: now + .nanoseconds(Int64(offset)))
     }
 
     package func violate(_ check: any Check, _ node: SimulatedRouter?, _ text: String) {
