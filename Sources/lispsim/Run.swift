@@ -17,6 +17,9 @@ struct Run {
     private var traceLength = 40
     private var minutes: UInt64?
 
+    /// A hundred years: what the virtual clock counts, nanoseconds in 63 bits, ends after 292.
+    private static let longest: UInt64 = 100 * 365 * 24 * 60
+
     init(_ arguments: ArraySlice<String>) {
         var arguments = arguments
         while let option = arguments.popFirst() {
@@ -30,7 +33,7 @@ struct Run {
                 scenario = named
                 scenario.shape.fault = fault
             case "--seed": seed = number(value, of: option)
-            case "--minutes": minutes = number(value, of: option)
+            case "--minutes": minutes = number(value, of: option, upTo: Self.longest)
             case "--trace": traceLength = Int(clamping: number(value, of: option))
             case "--seeds": seeds = number(value, of: option)
             case "--fault":
@@ -41,8 +44,9 @@ struct Run {
         }
     }
 
-    private func number(_ text: String, of option: String) -> UInt64 {
+    private func number(_ text: String, of option: String, upTo limit: UInt64 = .max) -> UInt64 {
         guard let number = UInt64(text) else { fail("\(option) \(text): a number was expected") }
+        guard number <= limit else { fail("\(option) \(text): at most \(limit)") }
         return number
     }
 
@@ -51,7 +55,8 @@ struct Run {
         var scenario = scenario
         scenario.traceLength = traceLength
         if let minutes { scenario.disturbed = .seconds(60 * Int64(clamping: minutes)) }
-        for seed in seed..<seed + max(seeds, 1) {
+        for step in 0..<max(seeds, 1) {
+            let seed = seed &+ step
             let clock = ContinuousClock()
             let start = clock.now
             let outcome = scenario.run(seed: seed)

@@ -41,7 +41,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
     case releasedTwice
     /// An ETR registers once and no more.
     case registrationNotRepeated
-    /// A Map-Server's Map-Notify goes to port 4342, wherever the Map-Register came from.
+    /// A Map-Server's Map-Notify goes to another port than the Map-Register came from.
     case notifyToWrongPort
     /// An ETR never withdraws what it no longer has, and goes on registering it.
     case databaseStale
