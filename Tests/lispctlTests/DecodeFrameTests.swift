@@ -115,6 +115,12 @@ import Testing
         #expect(zero.0 == .zero && zero.1.contains("UDP Checksum: zero, which is to say none\n"))
         let wrong = try checksum(0x1234)
         #expect(wrong.0 == .wrong && wrong.1.contains("UDP Checksum: WRONG\n"))
+        var summary = DecodeSummary()
+        for packet in [Frames.packet(Frames.mapRequest, checksum: 0), Self.data([(LISPDataHeader(), [0x55])])] {
+            summary.add(try #require(dissector.dissect(Frames.frame(packet)).lisp))
+        }
+        // The data packet, which does not decode, is no control message.
+        #expect(summary.checksums == [.zero: 1] && summary.undecoded == 1)
         // What a host leaves for its network card: the sum of the pseudo header alone, not complemented.
         let length = UInt32(Frames.mapRequest.count + 8)
         let words: [UInt32] = [0xc633, 0x6401, 0xc633, 0x6402, 17, length]
@@ -213,6 +219,8 @@ import Testing
         #expect(
             version.contains("Problem: inner packet of IP version 5 (octet 8 of the message, octet 50 of the frame)")
         )
+        // That a data packet has no checksum is nothing odd, whatever is in it.
+        #expect(!version.contains("UDP Checksum"))
         let short = try Self.text(LISPDataHeader(), Array(inner.dropLast()))
         #expect(
             short.contains("Problem: inner IPv4 packet with header length 20 and total length 56, 55 octets are there")

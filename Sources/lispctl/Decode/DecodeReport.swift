@@ -56,7 +56,7 @@ struct DecodeSummary {
         case .noKeyGiven, .unverifiable: unverified += 1
         case nil: break
         }
-        if message.kind != .data, let checksum = dissection.checksum, checksum != .right, checksum != .unknown {
+        if !dissection.isData, let checksum = dissection.checksum, checksum != .right, checksum != .unknown {
             checksums[checksum, default: 0] += 1
         }
     }

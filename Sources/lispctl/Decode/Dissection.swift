@@ -85,6 +85,8 @@ struct FrameDissection {
     var destination: Endpoint?
     /// Hops left, DSCP and ECN of the outer IP header.
     var outer: OuterHeader?
+    /// A data packet by its ports, decoded or not.
+    var isData = false
     var checksum: UDPChecksum?
     /// The frames that the fragments of this packet came in.
     var reassembledFrom: [Int] = []

@@ -92,6 +92,7 @@ struct FrameDissector {
                 source: datagram.source,
                 destination: datagram.destination,
                 outer: datagram.outer,
+                isData: isData,
                 checksum: datagram.checksum,
                 reassembledFrom: frames,
                 payloadLength: datagram.payload.count,

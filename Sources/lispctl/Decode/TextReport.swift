@@ -19,7 +19,7 @@ struct TextReport: DecodeReport {
             let frames = dissection.reassembledFrom.map(String.init).joined(separator: ", ")
             text += "    Reassembled: from the fragments in frames \(frames)\n"
         }
-        if let checksum = dissection.checksum, Self.isWorthALine(checksum, message.kind) {
+        if let checksum = dissection.checksum, Self.isWorthALine(checksum, isData: dissection.isData) {
             text += "    UDP Checksum: \(checksum.text)\n"
         }
         TextRenderer.write(message.fields, into: &text)
@@ -30,10 +30,10 @@ struct TextReport: DecodeReport {
     }
 
     /// A checksum of zero is what data packets have as a rule, and one that the network card completes is nothing odd.
-    private static func isWorthALine(_ checksum: UDPChecksum, _ kind: MessageKind) -> Bool {
+    private static func isWorthALine(_ checksum: UDPChecksum, isData: Bool) -> Bool {
         switch checksum {
         case .right, .unknown: false
-        case .zero, .partial: kind != .data
+        case .zero, .partial: !isData
         case .wrong: true
         }
     }
