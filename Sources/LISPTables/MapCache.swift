@@ -252,6 +252,16 @@ package struct MapCache: Sendable {
         return table.key(at: slot)
     }
 
+    /// How many `oldest(refreshedBy:)` looks at, so that it takes no longer than a fraction of a millisecond.
+    static let youngLimit = 1_000
+
+    /// The entry that ends first of those that have been as they are since `moment` or longer; `nil` if the first thousand are
+    /// younger.
+    package func oldest(refreshedBy moment: Instant) -> EIDPrefix? {
+        let slot = expiry.earliest(of: Self.youngLimit) { table[slot: $0].refreshed <= moment }
+        return slot.map { table.key(at: $0) }
+    }
+
     /// When the next entry ends, is to be considered for its refresh, or has to go since the cache holds too many.
     package var deadline: Instant? {
         if count > limit { return Instant(nanoseconds: .min) }

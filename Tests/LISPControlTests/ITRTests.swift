@@ -466,6 +466,23 @@ private func entries(_ actions: [ITRAction]) -> [EIDPrefix: ForwardingAction] {
         #expect(bench.itr.cache.count == 1)
     }
 
+    /// A mapping that ends soon would otherwise stand in the way of all others for its first second.
+    @Test func `at the limit makes room for the next at once where older ones end later`() throws {
+        let bench = Bench(limit: 4)
+        for number in 1...4 { _ = try bench.learn(Bench.record("10.\(number).0.0/16", ttl: 1_440 + UInt32(number))) }
+        _ = bench.wait(.seconds(1))
+        for number in 5...8 {
+            #expect(!entries(try bench.learn(Bench.record("10.\(number).0.0/16", ttl: 5))).isEmpty)
+        }
+        #expect(
+            (1...8).map { bench.itr.cache[EIDPrefix(IPPrefix("10.\($0).0.0/16")!)] == nil }
+                == [true, true, true, true, false, false, false, false]
+        )
+        #expect(entries(try bench.learn(Bench.record("10.9.0.0/16"))).isEmpty)
+        #expect(bench.itr.statistics[.evictions] == 4)
+        #expect(bench.itr.statistics[.mapCacheFull] == 1)
+    }
+
     @Test func `is not asked for any more once the entry has come with another answer`() throws {
         let bench = Bench()
         let mapping = [MapRequest.Record(EIDPrefix(IPPrefix("10.2.0.0/16")!))]

@@ -303,12 +303,11 @@ package struct ITR: Sendable {
         let old = cache[eid]
         if old == nil, cache.isFull {
             // An entry of this second stays: if it went, its packets would ask for it again within the second.
-            guard let victim = cache.oldest, let entry = cache[victim], now >= entry.refreshed + Question.interval
-            else {
+            guard let victim = cache.oldest(refreshedBy: now.advanced(by: .zero - Question.interval)) else {
                 statistics.add(.mapCacheFull, eid.prefix.family)
                 return []
             }
-            actions += evictOldest()
+            actions += evict(victim)
         }
         if record.locators.isEmpty { statistics.add(.negativeMapReplies, eid.prefix.family) }
         let content = MappingContent(record, from: source)
@@ -345,8 +344,8 @@ package struct ITR: Sendable {
         return actions
     }
 
-    private mutating func evictOldest() -> [ITRAction] {
-        guard let victim = cache.oldest, let evicted = cache.remove(victim) else { return [] }
+    private mutating func evict(_ victim: EIDPrefix?) -> [ITRAction] {
+        guard let victim, let evicted = cache.remove(victim) else { return [] }
         statistics.add(.evictions, victim.prefix.family)
         return removed(evicted)
     }
@@ -477,7 +476,7 @@ package struct ITR: Sendable {
                 statistics.add(.expirations, gone.entry.eid.prefix.family)
                 actions += removed(gone)
             } else if cache.count > cache.limit {
-                actions += evictOldest()
+                actions += evict(cache.oldest)
             } else if let entry = cache.popRefresh(now) {
                 actions += considerRefresh(entry, now: now, using: &random, packetsSent: packetsSent)
             } else {

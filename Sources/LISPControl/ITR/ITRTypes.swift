@@ -62,7 +62,7 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case entriesCreated = "map-cache entries created"
     case entriesDeleted = "map-cache entries deleted"
     case evictions = "map-cache entries evicted at the limit"
-    case mapCacheFull = "mappings not kept: the map-cache is full of entries less than a second old"
+    case mapCacheFull = "mappings not kept: the map-cache is full, and what ends first is less than a second old"
     case expirations = "map-cache entries expired"
     case refreshes = "map-cache entries refreshed before expiry"
     case probesSent = "RLOC-probes sent"
