@@ -18,6 +18,7 @@ extension SimulatedNetwork {
         watch(AuthenticityCheck())
         watch(SendingCheck())
         watch(PacketCheck())
+        watch(ProgressCheck())
         watch(agreement)
         return agreement
     }

@@ -12,12 +12,13 @@ package final class LimitCheck: Check {
     package init() {}
 
     package func acted(_ node: SimulatedRouter, in network: SimulatedNetwork) {
-        guard let itr = node.router.itr, let settings = node.settings.itr else { return }
-        hold("map-cache entries", itr.cache.count, within: settings.mapCacheLimit, node, network)
-        let open = itr.openQuestions
+        // Not copied: this runs after every event.
+        guard let limit = node.settings.itr?.mapCacheLimit, let open = node.router.itr?.openQuestions else { return }
+        hold("map-cache entries", node.router.itr?.cache.count ?? 0, within: limit, node, network)
         hold("open questions", open.eids, within: node.limits.questions, node, network)
         hold("nonces that are believed", open.nonces, within: 3 * node.limits.questions, node, network)
-        hold("octets of held packets", itr.held.octets, within: node.limits.held.octets, node, network)
+        let octets = node.router.itr?.held.octets ?? 0
+        hold("octets of held packets", octets, within: node.limits.held.octets, node, network)
     }
 
     package func audit(_ node: SimulatedRouter, in network: SimulatedNetwork) {

@@ -283,7 +283,9 @@ package final class SimulatedNetwork {
         hash.add(UInt64(node.index) << 8 | 1)
         act(node) { router, now, random in
             let plane = node.plane
-            return router.timeout(now: now, using: &random) { plane.packetsSent[$0, default: 0] }
+            return router.timeout(now: node.fault?.time(now) ?? now, using: &random) {
+                plane.packetsSent[$0, default: 0]
+            }
         }
     }
 

@@ -12,6 +12,8 @@ package protocol FaultyBehaviour: AnyObject {
     func acts(_ actions: [RouterAction], at node: SimulatedRouter) -> [RouterAction]
     /// Whether the router learns that its deadline has passed.
     func hasTime(_ node: SimulatedRouter) -> Bool
+    /// What the router takes for the time when its deadline has passed.
+    func time(_ now: Instant) -> Instant
     /// The settings that the router runs with.
     func configures(_ settings: RouterSettings) -> RouterSettings
     func limits(_ limits: RouterLimits) -> RouterLimits
@@ -23,6 +25,7 @@ extension FaultyBehaviour {
     }
     package func acts(_ actions: [RouterAction], at node: SimulatedRouter) -> [RouterAction] { actions }
     package func hasTime(_ node: SimulatedRouter) -> Bool { true }
+    package func time(_ now: Instant) -> Instant { now }
     package func configures(_ settings: RouterSettings) -> RouterSettings { settings }
     package func limits(_ limits: RouterLimits) -> RouterLimits { limits }
 }

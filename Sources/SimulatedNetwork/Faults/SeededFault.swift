@@ -11,6 +11,8 @@ package enum SeededFault: String, CaseIterable, Sendable {
     case ttlIgnored
     /// An ITR never hears that a mapping is over.
     case expiryOff
+    /// A router does nothing of what is due, and goes on asking for its turn.
+    case clockStands
     /// An ITR believes a Map-Reply whatever its nonce.
     case replyNonceUnchecked
     /// An ITR takes locators of low preference for preferred ones.
@@ -51,6 +53,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
         switch self {
         case .ttlIgnored, .replyNonceUnchecked, .prioritiesMixedUp, .negativeTooWide: ["belief"]
         case .expiryOff: ["expiry"]
+        case .clockStands: ["progress"]
         case .registerNonceUnchecked: ["registration"]
         case .registerKeyUnchecked, .notifyUnverified: ["authenticity"]
         case .heldPacketsUnlimited, .questionsUnlimited, .mapCacheUnlimited, .registrationsUnlimited: ["limit"]
@@ -68,6 +71,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
         switch self {
         case .ttlIgnored: RecordRewriting { if !$0.locators.isEmpty { $0.ttlMinutes = 24 * 60 } }
         case .expiryOff: DeafToTime()
+        case .clockStands: ClockStanding()
         case .replyNonceUnchecked: ReplyNonceUnchecked()
         case .prioritiesMixedUp:
             RecordRewriting { record in
@@ -173,7 +177,8 @@ package enum SeededFault: String, CaseIterable, Sendable {
             roles == [.itr]
         case .registerNonceUnchecked, .registerKeyUnchecked, .registrationsUnlimited, .notifyToWrongPort:
             roles.contains(.mapServer)
-        case .notifyUnverified, .registersTwice, .notifiesAnswered, .databaseStale, .registrationNotRepeated:
+        case .notifyUnverified, .registersTwice, .notifiesAnswered, .databaseStale, .registrationNotRepeated,
+            .clockStands:
             roles.contains(.etr)
         }
     }
@@ -300,6 +305,11 @@ final class KeyUnchecked: FaultyBehaviour {
 /// Never learns that its deadlines have passed.
 final class DeafToTime: FaultyBehaviour {
     func hasTime(_ node: SimulatedRouter) -> Bool { false }
+}
+
+/// Takes it for the start of everything.
+final class ClockStanding: FaultyBehaviour {
+    func time(_ now: Instant) -> Instant { now == .zero ? now : Instant(nanoseconds: 1) }
 }
 
 /// Runs with other settings than its operator wrote.
