@@ -16,10 +16,13 @@ package final class AgreementCheck: Check {
     }
 
     private var probes: [Probe] = []
+    /// Found once: roles do not change any more when this is asked.
+    private var mapServers: [SimulatedRouter] = []
 
     package init() {}
 
     package func healed(_ network: SimulatedNetwork) {
+        mapServers = []
         for node in network.routers where node.isUp {
             compareRegistrations(of: node, network)
             compareRegistry(of: node, network)
@@ -29,7 +32,8 @@ package final class AgreementCheck: Check {
 
     /// Whether a Map-Server had no room for the EID-prefix: as many of its site are registered as may be.
     private func hadNoRoom(_ eid: EIDPrefix, _ network: SimulatedNetwork) -> Bool {
-        network.routers.contains { node in
+        if mapServers.isEmpty { mapServers = network.routers.filter { $0.router.mapServer != nil } }
+        return mapServers.contains { node in
             guard let registry = node.router.mapServer?.registry, registry.registered[eid] == nil,
                 let configured = registry.configured.longestMatch(eid)?.key
             else { return false }

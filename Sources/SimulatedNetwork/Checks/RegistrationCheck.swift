@@ -41,6 +41,8 @@ package final class RegistrationCheck: Check {
 
     private var sent: [XTRID: Sent] = [:]
     private var accepted: [Sender: Accepted] = [:]
+    /// What the operators of the Map-Servers want, by site.
+    private var nonceChecks: [Int: [String: NonceCheck]] = [:]
     /// Map-Registers that the Map-Server had accepted before the one that it is given.
     private var before: UInt64 = 0
 
@@ -75,8 +77,8 @@ package final class RegistrationCheck: Check {
             if known.nonces.isEmpty { known.add(nonce) }
             return
         }
-        let name = server.registry.configured.longestMatch(eid)?.value.site
-        let check = node.settings.mapServer?.sites.first { $0.name == name }?.nonceCheck ?? .auto
+        let site = server.registry.configured.longestMatch(eid)?.value.site
+        let check = site.flatMap { nonceChecks(of: node)[$0] } ?? .auto
         let isReplay =
             switch check {
             case .strict: nonce < last
@@ -96,7 +98,16 @@ package final class RegistrationCheck: Check {
         keepingState: Bool,
         in network: SimulatedNetwork
     ) {
+        nonceChecks[node.index] = nil
         if restarted, !keepingState { accepted = accepted.filter { $0.key.server != node.index } }
+    }
+
+    private func nonceChecks(of node: SimulatedRouter) -> [String: NonceCheck] {
+        if let known = nonceChecks[node.index] { return known }
+        let sites = node.settings.mapServer?.sites ?? []
+        let checks = Dictionary(sites.map { ($0.name, $0.nonceCheck) }, uniquingKeysWith: { first, _ in first })
+        nonceChecks[node.index] = checks
+        return checks
     }
 
     // MARK: The registry

@@ -146,7 +146,7 @@ package struct Scenario: Sendable {
 
 extension Scenario {
     /// The scenarios by name.
-    package static let all: [Scenario] = [small, attacked, limits, city, soak]
+    package static let all: [Scenario] = [small, attacked, limits, city, country, soak]
 
     /// A shorter one that runs within a second or so without optimization: TTLs and packets fewer, disturbances closer.
     package func brief(minutes: Int64 = 3) -> Scenario {
@@ -178,6 +178,21 @@ extension Scenario {
     )
     /// Several Map-Servers and Map-Resolvers.
     package static let city = Scenario("city", WorldShape(routers: 30, mapServers: 3, mapResolvers: 2))
+    /// Many sites, each with little traffic: to see what size costs.
+    package static let country = Scenario(
+        "country",
+        WorldShape(
+            routers: 1000,
+            mapServers: 4,
+            mapResolvers: 4,
+            ttlMinutes: 1...20,
+            packetInterval: .seconds(30)
+        ),
+        disturbed: .seconds(1800),
+        disturbanceInterval: .seconds(10),
+        attackInterval: .seconds(1),
+        auditInterval: .seconds(120)
+    )
     /// Hours of everything.
     package static let soak = Scenario(
         "soak",
