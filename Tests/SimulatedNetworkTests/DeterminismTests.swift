@@ -25,7 +25,7 @@ import Testing
             let process = Process()
             let output = Pipe()
             process.executableURL = lispsim
-            process.arguments = ["run", "--scenario", "limits-brief", "--seed", "7", "--minutes", "2"]
+            process.arguments = ["run", "--scenario", "limits-brief", "--seed", "7", "--minutes", "1"]
             process.standardOutput = output
             try process.run()
             let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
