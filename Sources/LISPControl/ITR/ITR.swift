@@ -316,6 +316,9 @@ package struct ITR: Sendable {
         if isNew {
             cache.setLocators(ids, of: handle)
             if !content.locators.isEmpty { updates.append(.putLocatorSet(locatorSet, Self.slots(content, ids))) }
+            for (record, id) in zip(content.locators, ids) where id != nil {
+                record.address.locatorAddress.map { locators.used($0, by: eid) }
+            }
         }
         let life = record.ttlMinutes == .max ? Self.ownChoiceOfTTL : .seconds(60 * Int64(record.ttlMinutes))
         let mapping = old?.mapping ?? newMapping()
@@ -328,9 +331,6 @@ package struct ITR: Sendable {
             // Negative entries are asked for again when a packet comes after their end.
             refreshDue: content.locators.isEmpty ? nil : now + life * 9 / 10
         )
-        for (record, id) in zip(content.locators, ids) where id != nil {
-            record.address.locatorAddress.map { locators.used($0, by: eid) }
-        }
         let forwarding = Self.forwardingAction(content, locatorSet)
         updates.append(.putEntry(eid, mapping: mapping, action: forwarding))
         if let replaced { updates += released(replaced) }
