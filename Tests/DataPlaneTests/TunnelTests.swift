@@ -272,6 +272,9 @@ enum Shell {
             setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
             setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         }
+        // The connection of the transfer before may not be quite over.
+        var reuses: Int32 = 1
+        setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &reuses, socklen_t(MemoryLayout<Int32>.size))
         try #require(withName { bind(listening, $0, $1) } == 0 && listen(listening, 1) == 0)
         try #require(withName { connect(sending, $0, $1) } == 0)
         let receiving = accept(listening, nil, nil)
