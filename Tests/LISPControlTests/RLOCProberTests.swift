@@ -119,6 +119,26 @@ struct RLOCProberTests {
         #expect(bench.time(of: .cameBack(ProberBench.rloc)) != nil)
     }
 
+    @Test func `a dead RLOC is asked soon, then ever less often, at last at the interval`() {
+        let settings = RLOCProbingSettings(isEnabled: true, interval: .seconds(60), retries: 3)
+        let bench = ProberBench(settings, answersAfter: nil)
+        bench.run(.seconds(600))
+        let down = bench.time(of: .wentDown(ProberBench.rloc)) ?? .zero
+        let gaps = zip(bench.probes, bench.probes.dropFirst()).filter { $0.0 >= down }.map { $0.duration(to: $1) }
+        // Each is waited for one second before the pause.
+        #expect(Array(gaps.prefix(7)) == [3, 5, 9, 17, 33, 61, 61].map { Duration.seconds($0) })
+    }
+
+    @Test func `a short break costs little more than its own time, whatever the interval`() {
+        let settings = RLOCProbingSettings(isEnabled: true, interval: .seconds(3600), retries: 3)
+        let bench = ProberBench(settings, answersAfter: nil)
+        bench.run(.seconds(7))
+        #expect(!bench.state.isUp)
+        bench.answersAfter = .milliseconds(30)
+        bench.run(.seconds(5))
+        #expect(bench.state.isUp)
+    }
+
     @Test func `a doubt is settled by one probe within a second`() {
         let slow = RLOCProbingSettings(isEnabled: true, interval: .seconds(60), retries: 3)
         let bench = ProberBench(slow, answersAfter: .milliseconds(30))

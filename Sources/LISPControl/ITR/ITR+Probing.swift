@@ -76,7 +76,7 @@ extension ITR {
         return ControlDatagram(payload: request.encoded(), destination: .control(rloc))
     }
 
-    /// The EID-prefix that was last seen to use the RLOC, or another that does. An ETR may well not answer for any other.
+    /// An EID-prefix that is reached at the RLOC; if the one that was noted is gone, the first that is found. An ETR may well not answer for any other.
     private mutating func probedEID(_ rloc: IPAddress) -> EIDPrefix? {
         if let last = locators.lastUser(of: rloc), uses(cache[last], rloc) { return last }
         var key: EIDPrefix?

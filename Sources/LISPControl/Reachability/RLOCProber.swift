@@ -1,7 +1,8 @@
 // RLOC-probing: which of the RLOCs that we encapsulate to answer (RFC 9301 section 7.1).
 //
 //     resting --interval--> asking --answer--> resting           the RLOC is up
-//                             |  --no answer, `retries` times--> the RLOC is down, asked on at the interval
+//                             |  --no answer, `retries` times--> the RLOC is down, asked on: soon, then ever
+//                             |                                  less often, at last at the interval
 //     down    --answer-----> confirming --answer--> resting      and up again; one stray answer is not enough
 //
 // One probe serves an RLOC, however many map-cache entries and Proxy-ETRs use it. What the answers say of mappings is none of
@@ -103,6 +104,8 @@ package struct RLOCProber: Sendable {
         var phase = Phase.resting
         /// The next probe stands for all retries.
         var isDoubted = false
+        /// While down: how many probes in a row went unanswered since.
+        var silence = 0
         /// While down: answered once, and asked again to be sure.
         var isConfirming = false
         /// Probes that a late answer may still belong to, the newest last.
@@ -113,6 +116,8 @@ package struct RLOCProber: Sendable {
     static let sliceLimit = 500
     /// When the first probe of an RLOC is due.
     private static let firstProbe = Duration.seconds(1)
+    /// How often the time between the probes of a dead RLOC is doubled at most.
+    private static let longestBackoff = 20
     /// A probe that confirms a doubt has at least so long.
     private static let shortestWait = Duration.milliseconds(200)
 
@@ -210,7 +215,10 @@ package struct RLOCProber: Sendable {
         guard let item = items[address] else { return [] }
         items[address]?.phase = .resting
         items[address]?.isConfirming = false
-        rest(address, after: item.outstanding.last?.nonce, now: now)
+        // A short break, perhaps on our side, must not cost a whole interval.
+        let silence = item.reachability.isUp ? 0 : min(item.silence + 1, Self.longestBackoff)
+        items[address]?.silence = silence
+        timers.set(address, at: now + min(settings.retryInterval * (1 << silence), settings.interval))
         guard item.reachability.isUp else { return [] }
         items[address]?.reachability.turned(isUp: false, now: now)
         return [.wentDown(address)]
