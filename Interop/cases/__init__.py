@@ -7,6 +7,7 @@ from .garbage import GarbageGroup
 from .instances import InstancesGroup
 from .lifecycle import LifecycleGroup, RefusalGroup, ReloadGroup
 from .lifetimes import MapServerRestartGroup, TimeToLiveGroup
+from .multihoming import LatestGroup, MergedGroup
 from .operator import OperatorGroup
 from .pyats import PyatsGroup
 from .reachability import ReachabilityGroup
@@ -16,6 +17,8 @@ from .throughput import ThroughputGroup
 GROUPS = [
     TimeToLiveGroup,
     MapServerRestartGroup,
+    MergedGroup,
+    LatestGroup,
     ReachabilityGroup,
     OperatorGroup,
     OverIPv4,

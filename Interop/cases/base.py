@@ -13,9 +13,10 @@ class SitesGroup(Group):
 
     rlocs = "4"
     captured = capture.LISP
+    topology = TwoSites
 
     def set_up(self):
-        self.network = TwoSites(self.run, self.rlocs)
+        self.network = self.topology(self.run, self.rlocs)
         self.counters = CoreCounters(self.network.core)
         self.capture = capture.Capture(self.network.core, expression=self.captured) if self.captured else None
         self.make_daemons()

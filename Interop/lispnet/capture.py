@@ -4,10 +4,12 @@ A frame is refused if tshark calls it malformed or has an expert warning or erro
 lists that message for that kind of frame.
 """
 
+import json
 import os
 import subprocess
 from collections import Counter
 
+from .daemon import program
 from .run import INTEROP
 from .waiting import wait_until
 
@@ -83,6 +85,30 @@ def exceptions():
     with open(EXCEPTIONS, encoding="utf-8") as file:
         lines = [line.strip() for line in file if line.strip() and not line.startswith("#")]
     return {tuple(part.strip() for part in line.split("|")[:2]) for line in lines}
+
+
+def decode(path, kind=None, keys=()):
+    """The frames of a capture as `lispctl decode --json` tells them, of one kind of message if one is named.
+
+    The file may still be written to: what is not complete yet is left out.
+    """
+    command = [program("lispctl"), "decode", path, "--json", *(f"--key={key}" for key in keys)]
+    if kind:
+        command.append(f"--type={kind}")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    if not lines or lines[-1]["kind"] != "summary":
+        raise RuntimeError(f"lispctl decode ended with {done.returncode}: {done.stderr.strip()}")
+    return [line for line in lines if line["kind"] == "frame"]
+
+
+def records_of(frame):
+    """{(EID-prefix, instance ID): {RLOC: (priority, weight)}} of the records of a decoded message; its TTLs are left out."""
+    return {
+        (record["eidPrefix"], record.get("instanceID", 0)): {
+            locator["locator"]["address"]: (locator["priority"], locator["weight"]) for locator in record["locators"]
+        } for record in frame["message"]["eidRecords"]
+    }
 
 
 def message_types(path):

@@ -16,6 +16,7 @@ r"""The network: two LISP sites over a core that knows nothing of their EIDs.
       mapserver   198.51.100.10              2001:db8:f:3::2   Map-Server and Map-Resolver
       web         203.0.113.10               2001:db8:f:4::2   a host that knows nothing of LISP
       rogue       198.51.100.14              2001:db8:f:5::2   sends forged messages
+      xtrB2       198.51.100.26              2001:db8:f:6::2   another router of site B, in MultihomedSites only
 
 `rlocs` says of which families the RLOCs are: "4", "6" or "46"; the core links have addresses of these only. EIDs are always of
 both. The core has no route to an EID unless `let_core_route` gives it one.
@@ -51,6 +52,7 @@ CORE_LINKS = {
     "xtrB": (("198.51.100.6", "198.51.100.5", 30), ("2001:db8:f:2::2", "2001:db8:f:2::1")),
     "mapserver": (("198.51.100.10", "198.51.100.9", 30), ("2001:db8:f:3::2", "2001:db8:f:3::1")),
     "rogue": (("198.51.100.14", "198.51.100.13", 30), ("2001:db8:f:5::2", "2001:db8:f:5::1")),
+    "xtrB2": (("198.51.100.26", "198.51.100.25", 30), ("2001:db8:f:6::2", "2001:db8:f:6::1")),
     "web": (("203.0.113.10", "203.0.113.1", 24), ("2001:db8:f:4::2", "2001:db8:f:4::1")),
 }
 
@@ -120,6 +122,35 @@ class TwoSites:
                 self.core.ip(f"route del {site.prefix4}")
             if "6" in self.rlocs:
                 self.core.ip(f"route del {site.prefix6}")
+
+
+class MultihomedSites(TwoSites):
+    """The same, and site B has a second router with a core link of its own.
+
+              xtrB --site0-------- eth0
+      core --<                          hostB: 10.2.0.10 and, on eth1, 10.2.2.10
+              xtrB2 --site0------- eth1
+
+    hostB has its default route by xtrB; xtrB2 reaches all of hostB's addresses over its own link to it.
+    """
+
+    second_gateway4, second_gateway6 = "10.2.2.1", "2001:db8:b:2::1"
+
+    def __init__(self, run, rlocs="4", host_mtu=1500):
+        super().__init__(run, rlocs, host_mtu)
+        self.xtr_b2 = Node(run, "xtrB2", router=True)
+        self._attach(self.xtr_b2)
+        link(self.xtr_b2, "site0", [f"{self.second_gateway4}/24", f"{self.second_gateway6}/64"],
+             self.host_b, "eth1", ["10.2.2.10/24", "2001:db8:b:2::10/64"], host_mtu)
+        self.xtr_b2.ip("route add 10.2.0.0/24 via 10.2.2.10", "route add 2001:db8:b::/64 via 2001:db8:b:2::10")
+
+    def lead_host_b(self, router):
+        """Lets hostB answer by xtrB or by xtrB2."""
+        four, six, interface = (
+            (SITE_B.gateway4, SITE_B.gateway6, "eth0") if router is self.xtr_b
+            else (self.second_gateway4, self.second_gateway6, "eth1"))
+        self.host_b.ip(f"route replace default via {four} dev {interface}",
+                       f"route replace default via {six} dev {interface}")
 
 
 def connect_host(router, interface, gateway4, gateway6, host, address4, address6, mtu=1500):

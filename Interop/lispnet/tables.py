@@ -64,6 +64,26 @@ class Registration:
         """The RLOCs that its ETRs have registered."""
         return {locator["address"] for etr in self.raw["registrations"] for locator in etr["locators"]}
 
+    @property
+    def by_etr(self):
+        """{address of the ETR: {RLOC: (priority, weight)}}, each ETR's own."""
+        return {etr["etr"]["address"]: preferences(etr["locators"]) for etr in self.raw["registrations"]}
+
+    @property
+    def merged(self):
+        """{RLOC: (priority, weight)} that is answered if ETRs are merged; empty if none are."""
+        return preferences(each["locator"] for each in self.raw["mergedLocators"])
+
+    @property
+    def latest(self):
+        """The address of the ETR that registered last."""
+        return self.raw["lastRegisteredBy"]["address"]
+
+
+def preferences(locators):
+    """{RLOC: (priority, weight)}"""
+    return {each["address"]: (each["priority"], each["weight"]) for each in locators}
+
 
 def registrations(daemon):
     return [
