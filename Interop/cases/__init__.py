@@ -8,6 +8,7 @@ from .instances import InstancesGroup
 from .lifecycle import LifecycleGroup, RefusalGroup, ReloadGroup
 from .lifetimes import MapServerRestartGroup, TimeToLiveGroup
 from .multihoming import LatestGroup, MergedGroup
+from .notifications import NotificationsGroup
 from .operator import OperatorGroup
 from .pyats import PyatsGroup
 from .reachability import ReachabilityGroup
@@ -19,6 +20,7 @@ GROUPS = [
     MapServerRestartGroup,
     MergedGroup,
     LatestGroup,
+    NotificationsGroup,
     ReachabilityGroup,
     OperatorGroup,
     OverIPv4,
