@@ -13,6 +13,7 @@ from .operator import OperatorGroup
 from .pyats import PyatsGroup
 from .reachability import ReachabilityGroup
 from .registration import RegistrationGroup
+from .reloads import KeyRolloverGroup, ReloadEachGroup
 from .throughput import ThroughputGroup
 
 GROUPS = [
@@ -28,6 +29,8 @@ GROUPS = [
     RegistrationGroup,
     LifecycleGroup,
     ReloadGroup,
+    ReloadEachGroup,
+    KeyRolloverGroup,
     RefusalGroup,
     GarbageGroup,
     InstancesGroup,

@@ -3,6 +3,8 @@
 import ipaddress
 import json
 import re
+import signal
+import time
 from dataclasses import dataclass
 
 from .run import CommandFailed
@@ -10,6 +12,7 @@ from .waiting import wait_until
 
 PING_SUMMARY = re.compile(r"(\d+) packets transmitted, (\d+) received")
 PING_TIME = re.compile(r"time=([0-9.]+) ms")
+PING_SEQUENCE = re.compile(r"icmp_seq=(\d+) ttl")
 
 
 @dataclass
@@ -57,6 +60,30 @@ def start_ping(node, address, count, **options):
 def finish_ping(process, timeout):
     _, output = process.finish(timeout)
     return parse_ping(output)
+
+
+class Stream:
+    """A ping that runs until `stop`, to find out whether anything was lost meanwhile."""
+
+    IN_FLIGHT = 10  # pings at the end that may not be answered yet
+
+    def __init__(self, node, address, interval=0.02):
+        self.address = address
+        self.process = node.start("ping", "-n", "-i", str(interval), address,
+                                  log=f"stream-{node.name}-{time.monotonic_ns()}.log")
+        wait_until(f"{node.name} reaches {address}", lambda: "icmp_seq" in self.process.log(), 10)
+
+    def stop(self):
+        """Ends it and returns what it counted: lost is what is missing between those answered, and a silence at the end."""
+        self.process.send(signal.SIGINT)
+        self.process.wait(10)
+        output = self.process.log()
+        sent = parse_ping(output).sent
+        answered = {int(number) for number in PING_SEQUENCE.findall(output)}
+        last = max(answered, default=0)
+        if sent - last <= self.IN_FLIGHT:
+            sent = last
+        return Ping(sent, len(answered), output[-2000:])
 
 
 def wait_reachable(node, address, timeout=10):
