@@ -4,6 +4,7 @@ from .bench import BenchGroup, BenchJudgementGroup
 from .demo import DemoGroup
 from .forwarding import OverIPv4, OverIPv6
 from .garbage import GarbageGroup
+from .headers import HeadersGroup, StrictReversePathGroup
 from .instances import InstancesGroup
 from .lifecycle import LifecycleGroup, RefusalGroup, ReloadGroup
 from .lifetimes import MapServerRestartGroup, TimeToLiveGroup
@@ -32,6 +33,8 @@ GROUPS = [
     ReloadEachGroup,
     KeyRolloverGroup,
     RefusalGroup,
+    HeadersGroup,
+    StrictReversePathGroup,
     GarbageGroup,
     InstancesGroup,
     PyatsGroup,
