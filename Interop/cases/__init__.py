@@ -9,6 +9,7 @@ from .instances import InstancesGroup
 from .lifecycle import LifecycleGroup, RefusalGroup, ReloadGroup
 from .lifetimes import MapServerRestartGroup, TimeToLiveGroup
 from .multihoming import LatestGroup, MergedGroup
+from .negatives import NegativesGroup
 from .notifications import NotificationsGroup
 from .operator import OperatorGroup
 from .pyats import PyatsGroup
@@ -33,6 +34,7 @@ GROUPS = [
     ReloadEachGroup,
     KeyRolloverGroup,
     RefusalGroup,
+    NegativesGroup,
     HeadersGroup,
     StrictReversePathGroup,
     GarbageGroup,

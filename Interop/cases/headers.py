@@ -5,12 +5,12 @@ Datagrams are made by hand where a router would not make them. RLOCs and EIDs ar
 
 import socket
 
-from lispnet import capture, daemon, datagrams, registers, tables
+from lispnet import capture, datagrams, registers, tables
 from lispnet.datagrams import CE, ECT0, ECT1, NOT_ECT, Listener
 from lispnet.registers import Register
 from lispnet.sites import SITE_A, SITE_B
 from lispnet.testing import expect, test
-from lispnet.traffic import finish_ping, iperf3, ping, start_ping, wait_reachable
+from lispnet.traffic import iperf3, ping
 from lispnet.waiting import wait_until
 
 from .base import SitesGroup

@@ -9,7 +9,8 @@
     iosxe.py      that JSON in the shape of Cisco's IOS-XE parsers, and what they make of the text
     traffic.py    ping, traceroute, iperf3 and their output; packet counters
     registers.py  Map-Registers made by hand, right ones and forged ones
-    datagrams.py  garbage
+    answers.py    a Map-Resolver made by hand, for negative Map-Replies of any kind
+    datagrams.py  garbage, and LISP data packets made by hand
     capture.py    tcpdump, and tshark as a foreign reader of what was sent
     testing.py    tests named as sentences, in groups that share a network
 
