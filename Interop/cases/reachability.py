@@ -8,7 +8,7 @@ import time
 from lispnet import daemon, tables
 from lispnet.sites import SITE_A, SITE_B
 from lispnet.testing import expect, test
-from lispnet.traffic import finish_ping, ping, start_ping, wait_reachable
+from lispnet.traffic import IPerf3, finish_ping, ping, start_ping, wait_reachable
 from lispnet.waiting import wait_until
 
 from .base import SitesGroup
@@ -70,15 +70,20 @@ class ReachabilityGroup(SitesGroup):
         text = self.xtr_a.text("show", "map-cache", SITE_B.host4, "--detail")
         expect("RLOC-probes sent/answered" in text and "Round-trip time" in text, f"no round-trip time in:\n{text}")
 
-    @test("moves traffic to the other RLOC within 6 s when one dies, and back when it answers again")
+    @test("moves traffic to the other RLOC within 6 s when one dies, under a TCP load that lives, and back when it answers again")
     def moves(self):
         wait_reachable(self.network.host_a, SITE_B.host4)
         self.wait_state(self.first, "up")
         count = round(14 / INTERVAL)
-        running = start_ping(self.network.host_a, SITE_B.host4, count, interval=INTERVAL, wait=1)
-        time.sleep(1)
-        self.set_dead(self.first)
-        result = finish_ping(running, 40)
+        # Not at full speed: pings that a full queue drops would count as a silence.
+        with IPerf3(self.network.host_a, self.network.host_b, SITE_B.host4, 16, "-b", "100M") as load:
+            running = start_ping(self.network.host_a, SITE_B.host4, count, interval=INTERVAL, wait=1)
+            time.sleep(1)
+            self.set_dead(self.first)
+            result = finish_ping(running, 40)
+            report = load.report()
+        rates = [each["sum"]["bits_per_second"] / 1e6 for each in report["intervals"]]
+        expect(min(rates) < 50 < min(rates[-3:]), f"the TCP connection carried {[round(rate) for rate in rates]} Mb/s")
         silence = result.lost * INTERVAL
         expect(result.lost > 0, "no ping was lost: the RLOC did not die")
         expect(silence <= 6.2, f"{silence:.1f} s without an answer:\n{result.output[-300:]}")

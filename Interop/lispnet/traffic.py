@@ -141,20 +141,41 @@ def datagrams(client, server, address, seconds, octets, offered):
 
 def iperf3(client, server, address, seconds, *words):
     """Runs iperf3 between two nodes and returns its report."""
-    listening = server.start("iperf3", "-s", "-1", "-p", "5201", log="iperf3-server.log")
-    try:
-        wait_until("iperf3 listens", lambda: ":5201" in server.run("ss", "-tlnH").stdout, 5)
-        done = client.run("iperf3", "-c", address, "-p", "5201", "-t", str(seconds), *words,
-                          "-J", "--connect-timeout", "5000", timeout=seconds + 30, check=False)
+    with IPerf3(client, server, address, seconds, *words) as running:
+        return running.report()
+
+
+class IPerf3:
+    """iperf3 between two nodes, in the background."""
+
+    def __init__(self, client, server, address, seconds, *words):
+        self.address, self.seconds = address, seconds
+        self.server = server.start("iperf3", "-s", "-1", "-p", "5201", log="iperf3-server.log")
         try:
-            report = json.loads(done.stdout)
+            wait_until("iperf3 listens", lambda: ":5201" in server.run("ss", "-tlnH").stdout, 5)
+            self.client = client.start("iperf3", "-c", address, "-p", "5201", "-t", str(seconds), *words,
+                                       "-J", "--connect-timeout", "5000")
+        except Exception:
+            self.server.stop()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.client.stop()
+        self.server.stop()
+
+    def report(self):
+        """Waits for the end and returns what it says."""
+        status, output = self.client.finish(self.seconds + 30)
+        try:
+            report = json.loads(output)
         except ValueError:
-            raise CommandFailed(["iperf3", "-c", address], done.returncode, done.stdout + done.stderr) from None
+            raise CommandFailed(["iperf3", "-c", self.address], status, output) from None
         if "error" in report:
-            raise CommandFailed(["iperf3", "-c", address], done.returncode, report["error"])
+            raise CommandFailed(["iperf3", "-c", self.address], status, report["error"])
         return report
-    finally:
-        listening.stop()
 
 
 # What crosses the core
