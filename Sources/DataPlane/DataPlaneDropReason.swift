@@ -16,6 +16,7 @@ package enum DataPlaneDropReason: UInt8, CaseIterable, Sendable, Hashable {
     case policyNoReason
     case policyDenied
     case policyAuthenticationFailure
+    case attracted
     case missRecentlyReported
     case missQueueFull
     case stillNoMapping
@@ -31,6 +32,7 @@ package enum DataPlaneDropReason: UInt8, CaseIterable, Sendable, Hashable {
     case unknownInstance
     case malformedInnerPacket
     case innerDestinationNotOwn
+    case innerSourceNotAccepted
     case invalidInnerSource
     case innerSourceIsOwn
     case invalidInnerDestination
@@ -56,6 +58,7 @@ package enum DataPlaneDropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .policyNoReason: "mapping says drop, without a reason"
         case .policyDenied: "mapping says drop: denied by policy"
         case .policyAuthenticationFailure: "mapping says drop: authentication failure"
+        case .attracted: "no mapping inside the EID space that this Proxy-ITR attracts, and no Proxy-ETR to send it to"
         case .missRecentlyReported: "no mapping yet, and this EID was reported moments ago"
         case .missQueueFull: "no mapping yet, and the queue to the control plane is full"
         case .stillNoMapping: "held packet was released, yet there is no mapping for it"
@@ -69,6 +72,7 @@ package enum DataPlaneDropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .unknownInstance: "instance ID is not configured here"
         case .malformedInnerPacket: "inner packet is not valid IPv4 or IPv6"
         case .innerDestinationNotOwn: "inner destination is in no EID-prefix of this site"
+        case .innerSourceNotAccepted: "inner destination is not in this site, and the inner source not in `accept-sources`"
         case .invalidInnerSource: "inner source is multicast, loopback, link-local or unspecified"
         case .innerSourceIsOwn: "inner source is in an EID-prefix of this site, yet the packet came from outside"
         case .invalidInnerDestination: "inner destination is multicast, broadcast, link-local, loopback or unspecified"

@@ -42,11 +42,14 @@ package struct LocatorSlot: Hashable, Sendable {
     }
 }
 
-/// Why a packet of the site is dropped on purpose: the action of a Map-Reply without locators (RFC 9301 section 5.4).
+/// Why a packet is dropped on purpose. Where a Map-Reply without locators says so, the number is its action (RFC 9301
+/// section 5.4).
 package enum ForwardingDropReason: UInt8, Hashable, Sendable, CaseIterable {
     case noReason = 3
     case policyDenied = 4
     case authenticationFailure = 5
+    /// There is no mapping, and natively it would come back: a Proxy-ITR here attracts the destination (RFC 6832 section 5).
+    case attracted = 255
 }
 
 /// What happens to a packet whose destination an entry covers.
@@ -75,6 +78,9 @@ package enum ForwardingUpdate: Hashable, Sendable {
     /// An EID-prefix of this site: the ETR delivers to it, the ITR never encapsulates to it.
     case putOwnPrefix(EIDPrefix)
     case deleteOwnPrefix(EIDPrefix)
+    /// A Proxy-ETR delivers what comes from a source in here, wherever it goes (RFC 6832 section 6.1).
+    case putAcceptedSource(EIDPrefix)
+    case deleteAcceptedSource(EIDPrefix)
 }
 
 /// A packet that no entry covers (or whose entry asks for a Map-Request), handed to the control plane.

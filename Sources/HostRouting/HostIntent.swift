@@ -43,6 +43,10 @@ package struct HostRoles: OptionSet, Hashable, Sendable {
     package static let itr = HostRoles(rawValue: 1)
     /// Delivers what comes out of the TUN to the site.
     package static let etr = HostRoles(rawValue: 2)
+    /// Attracts everybody's traffic to the EID space into the TUN.
+    package static let proxyITR = HostRoles(rawValue: 4)
+    /// Forwards what comes out of the TUN to anywhere.
+    package static let proxyETR = HostRoles(rawValue: 8)
 }
 
 /// One instance: its TUN, its EIDs, and what is known of the EIDs of others.
@@ -64,8 +68,17 @@ package struct InstanceIntent: Hashable, Sendable {
     package var knownRemoteEIDs: [IPPrefix]
     /// How many more there are of each family. They get no route.
     package var unlistedRemoteEIDs: [AddressFamily: Int]
-    /// Prefixes whose negative mapping says natively-forward: the kernel forwards them without the detour over the TUN.
+    /// Prefixes that nothing is to be encapsulated to: the kernel forwards their packets without the detour over the TUN, or
+    /// refuses them inside the EID space that a Proxy-ITR attracts, where they would come back.
     package var negativePrefixes: [IPPrefix]
+    /// How many more there are. They get no route.
+    package var unlistedNegativePrefixes: [AddressFamily: Int]
+    /// The EID space that a Proxy-ITR attracts.
+    package var attractedSpace: [IPPrefix]
+    /// The router's own traffic to that space has one of these as its source if the host has no address in `ownPrefixes`.
+    package var attractedSources: [IPAddress]
+    /// What a Proxy-ETR accepts as inner sources; counts by its families.
+    package var acceptedSources: [IPPrefix]
 
     package init(
         instanceID: InstanceID = .default,
@@ -76,7 +89,11 @@ package struct InstanceIntent: Hashable, Sendable {
         ownAddresses: [IPAddress] = [],
         knownRemoteEIDs: [IPPrefix] = [],
         unlistedRemoteEIDs: [AddressFamily: Int] = [:],
-        negativePrefixes: [IPPrefix] = []
+        negativePrefixes: [IPPrefix] = [],
+        unlistedNegativePrefixes: [AddressFamily: Int] = [:],
+        attractedSpace: [IPPrefix] = [],
+        attractedSources: [IPAddress] = [],
+        acceptedSources: [IPPrefix] = []
     ) {
         self.instanceID = instanceID
         self.tun = tun
@@ -87,6 +104,10 @@ package struct InstanceIntent: Hashable, Sendable {
         self.knownRemoteEIDs = knownRemoteEIDs
         self.unlistedRemoteEIDs = unlistedRemoteEIDs
         self.negativePrefixes = negativePrefixes
+        self.unlistedNegativePrefixes = unlistedNegativePrefixes
+        self.attractedSpace = attractedSpace
+        self.attractedSources = attractedSources
+        self.acceptedSources = acceptedSources
     }
 }
 

@@ -16,7 +16,8 @@ package enum HostNumbers {
     /// loose its reverse path filter, each packet that is written back to it, because its sender is reached elsewhere.
     package static let dummyAddress = IPAddress.v4(IPv4Address(0xc000_0008))
 
-    /// At most this many negative prefixes become `throw` routes; later ones take the detour over the TUN.
+    /// At most this many negative prefixes become `throw` routes, and at a Proxy-ITR `unreachable` ones; later ones take the
+    /// detour over the TUN.
     package static let negativeRouteLimit = 10_000
 
     /// At most this many known remote EID-prefixes get a route for the router's own unbound traffic.
@@ -40,6 +41,8 @@ package enum HostNumbers {
         package static let ownTraffic: UInt32 = 10_031
         /// IPv6: the router's own unbound traffic.
         package static let ownTrafficIPv6: UInt32 = 10_032
+        /// Whatever is for the EID space that a Proxy-ITR attracts.
+        package static let proxyITR: UInt32 = 10_040
         /// Where every `goto` of ours leads.
         package static let end: UInt32 = 10_099
     }
@@ -52,6 +55,8 @@ package enum HostNumbers {
         package static let site: UInt32 = 10_001
         /// The router's own unbound traffic.
         package static let ownTraffic: UInt32 = 10_002
+        /// The EID space that a Proxy-ITR attracts.
+        package static let proxyITR: UInt32 = 10_003
 
         /// The table of the site's traffic in `instance`: 10001 for instance 0, else 20000 + the instance ID.
         package static func site(_ instanceID: UInt32) -> UInt32 {

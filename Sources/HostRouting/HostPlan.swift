@@ -29,6 +29,15 @@
 // carries those.
 //
 //    rule 10021 lookup main suppress_prefixlength 0
+//
+// A Proxy-ITR for 10.0.0.0/8 attracts whatever comes by, and the router's own traffic, so that it needs no table 10002. What is
+// negative in there is refused: natively it would come back to us until its TTL ends.
+//
+//    rule 10040 lookup 10003
+//    table 10003: EID-SPACE dev lisp0 src OWN; unreachable EID-SPACE metric 1000000 (when-down); unreachable NEGATIVE;
+//                 POSITIVE-below-a-NEGATIVE dev lisp0
+//
+// A Proxy-ETR needs the TUN's settings only.
 
 import LISPWire
 
@@ -64,7 +73,7 @@ package struct HostPlan: Hashable, Sendable {
     package private(set) var state: HostState = [:]
     package private(set) var notes: [HostNote] = []
 
-    /// What `intent` needs. Rules of a family stand only where the space has own EID-prefixes of that family.
+    /// What `intent` needs. Rules of a family stand only where the space has EID-prefixes of that family to serve.
     package init(_ intent: HostIntent) {
         var taken: [HostSpace: Set<HostRoute.Key>] = [:]
         for instance in intent.instances.sorted(by: { $0.instanceID < $1.instanceID }) {
@@ -72,15 +81,26 @@ package struct HostPlan: Hashable, Sendable {
             addLink(of: instance, roles: intent.roles, to: &space)
             for family in AddressFamily.allCases {
                 let own = instance.ownPrefixes.filter { $0.family == family }
-                if own.isEmpty { continue }
+                let attracted =
+                    intent.roles.contains(.proxyITR) ? instance.attractedSpace.filter { $0.family == family } : []
+                let isITR = intent.roles.contains(.itr) && !own.isEmpty
                 addDelivery(of: instance, own: own, to: &space)
-                if intent.roles.contains(.itr) {
-                    addAttraction(of: instance, family, own: own, whenDown: intent.whenDown, to: &space)
+                if isITR || !attracted.isEmpty { addPassage(of: instance, family, to: &space) }
+                if isITR { addAttraction(of: instance, family, own: own, whenDown: intent.whenDown, to: &space) }
+                if !attracted.isEmpty {
+                    addProxyITR(of: instance, attracted, whenDown: intent.whenDown, to: &space)
+                } else if isITR {
                     addOwnTraffic(of: instance, family, taken: &taken[instance.space, default: []], to: &space)
                 }
+                if isITR || !attracted.isEmpty { noteNegativesBeyondLimit(of: instance, family) }
             }
             state[instance.space] = space
         }
+    }
+
+    /// The families of which the instance's TUN carries packets.
+    private func families(of instance: InstanceIntent) -> Set<AddressFamily> {
+        Set((instance.ownPrefixes + instance.attractedSpace + instance.acceptedSources).map(\.family))
     }
 
     /// Every operation that builds the state from nothing, in order.
@@ -88,13 +108,13 @@ package struct HostPlan: Hashable, Sendable {
 
     private func addLink(of instance: InstanceIntent, roles: HostRoles, to space: inout SpaceState) {
         guard !roles.isEmpty else { return }
-        let hasIPv4 = instance.ownPrefixes.contains { $0.family == .ipv4 }
-        space.links[instance.tun] = LinkSettings(mtu: instance.mtu, hasDummyAddress: hasIPv4)
+        let families = families(of: instance)
+        space.links[instance.tun] = LinkSettings(mtu: instance.mtu, hasDummyAddress: families.contains(.ipv4))
         // Strict filtering would drop what is written back; and packets of this host itself come back that way too, which
         // IPv4 takes for spoofed unless told otherwise.
         space.sysctls[.interface(.ipv4, instance.tun, "rp_filter")] = "2"
         space.sysctls[.interface(.ipv4, instance.tun, "accept_local")] = "1"
-        if instance.ownPrefixes.contains(where: { $0.family == .ipv6 }) {
+        if families.contains(.ipv6) {
             space.sysctls[.interface(.ipv6, instance.tun, "disable_ipv6")] = "0"
         }
     }
@@ -117,15 +137,8 @@ package struct HostPlan: Hashable, Sendable {
         }
     }
 
-    /// What the site sends goes into the TUN.
-    private mutating func addAttraction(
-        of instance: InstanceIntent,
-        _ family: AddressFamily,
-        own: [IPPrefix],
-        whenDown: WhenDown,
-        to space: inout SpaceState
-    ) {
-        let table = HostNumbers.Table.site(instance.instanceID.rawValue)
+    /// What must never go into the TUN passes by what attracts traffic into it.
+    private func addPassage(of instance: InstanceIntent, _ family: AddressFamily, to space: inout SpaceState) {
         let end = PolicyRule.Action.goTo(priority: HostNumbers.Priority.end)
         space.rules.insert(PolicyRule(family, priority: HostNumbers.Priority.end, .nop))
         space.rules.insert(
@@ -146,49 +159,104 @@ package struct HostPlan: Hashable, Sendable {
                 )
             )
         }
+    }
+
+    /// What the site sends goes into the TUN, but for what is no LISP site.
+    private func addAttraction(
+        of instance: InstanceIntent,
+        _ family: AddressFamily,
+        own: [IPPrefix],
+        whenDown: WhenDown,
+        to space: inout SpaceState
+    ) {
+        let table = HostNumbers.Table.site(instance.instanceID.rawValue)
         for prefix in own {
             space.rules.insert(
                 PolicyRule(family, priority: HostNumbers.Priority.fromOwn, from: prefix, .lookup(table: table))
             )
         }
-
         let everything = IPPrefix(family: family, leftAligned: 0, length: 0)
-        space.routes.insert(HostRoute(table: table, everything, .interface(instance.tun)))
-        if whenDown == .unreachable {
-            let metric = HostNumbers.Metric.whenDown
-            space.routes.insert(HostRoute(table: table, everything, metric: metric, .unreachable))
-        }
-        addNegative(of: instance, family, table: table, to: &space)
+        let way = Way(table: table, tun: .interface(instance.tun), whenDown: whenDown)
+        add(way, to: [everything], except: negatives(of: instance, family), .next, positives(of: instance, family), &space)
     }
 
-    /// `throw` for what is no LISP site; and the TUN for what is one below it, which would be thrown otherwise.
-    private mutating func addNegative(
+    /// What anybody sends to the attracted EID space goes into the TUN, and nowhere else.
+    private func addProxyITR(
         of instance: InstanceIntent,
-        _ family: AddressFamily,
-        table: UInt32,
+        _ attracted: [IPPrefix],
+        whenDown: WhenDown,
         to space: inout SpaceState
     ) {
-        let positive = Set(instance.knownRemoteEIDs.filter { $0.family == family })
-        let negative = Set(instance.negativePrefixes.filter { $0.family == family && $0.length > 0 })
-            .subtracting(positive).sorted()
-        let kept = negative.prefix(HostNumbers.negativeRouteLimit)
-        if kept.count < negative.count {
-            notes.append(.negativePrefixesBeyondLimit(instance.instanceID, count: negative.count - kept.count))
+        let family = attracted[0].family
+        let table = HostNumbers.Table.proxyITR
+        space.rules.insert(PolicyRule(family, priority: HostNumbers.Priority.proxyITR, .lookup(table: table)))
+        let source = (instance.ownAddresses + instance.attractedSources).first { $0.family == family }
+        let negatives = negatives(of: instance, family)
+        // Of a negative prefix that is larger than the attracted space only that part is refused.
+        let refused = Set(
+            negatives.flatMap { negative in
+                attracted.compactMap { $0.covers(negative) ? negative : negative.covers($0) ? $0 : nil }
+            }
+        )
+        let way = Way(table: table, tun: .interface(instance.tun, source: source), whenDown: whenDown)
+        let positives = positives(of: instance, family).filter { prefix in attracted.contains { $0.covers(prefix) } }
+        add(way, to: attracted, except: refused, .unreachable, positives, &space)
+    }
+
+    /// How one table leads into the TUN.
+    private struct Way {
+        let table: UInt32
+        let tun: HostRoute.Target
+        let whenDown: WhenDown
+    }
+
+    /// The TUN for `prefixes`; `otherwise` for the negative ones; and the TUN again for what is positive below those.
+    private func add(
+        _ way: Way,
+        to prefixes: [IPPrefix],
+        except negative: Set<IPPrefix>,
+        _ otherwise: HostRoute.Target,
+        _ positive: Set<IPPrefix>,
+        _ space: inout SpaceState
+    ) {
+        for prefix in prefixes where !negative.contains(prefix) || positive.contains(prefix) {
+            space.routes.insert(HostRoute(table: way.table, prefix, way.tun))
         }
-        for prefix in kept {
-            space.routes.insert(HostRoute(table: table, prefix, .next))
-        }
-        let thrown = Set(kept)
-        // In order, a prefix directly follows those that cover it: a stack of them finds each one's cover at once.
-        var covers: [IPPrefix] = []
-        for prefix in thrown.union(positive).sorted() {
-            while let last = covers.last, !last.covers(prefix) { covers.removeLast() }
-            if thrown.contains(prefix) {
-                covers.append(prefix)
-            } else if !covers.isEmpty {
-                space.routes.insert(HostRoute(table: table, prefix, .interface(instance.tun)))
+        if way.whenDown == .unreachable {
+            let metric = HostNumbers.Metric.whenDown
+            for prefix in prefixes {
+                space.routes.insert(HostRoute(table: way.table, prefix, metric: metric, .unreachable))
             }
         }
+        // In order, a prefix directly follows those that cover it: a stack of them finds each one's cover at once.
+        var covers: [IPPrefix] = []
+        for prefix in negative.union(positive).sorted() {
+            while let last = covers.last, !last.covers(prefix) { covers.removeLast() }
+            if negative.contains(prefix), !positive.contains(prefix) {
+                covers.append(prefix)
+                space.routes.insert(HostRoute(table: way.table, prefix, otherwise))
+            } else if !covers.isEmpty {
+                space.routes.insert(HostRoute(table: way.table, prefix, way.tun))
+            }
+        }
+    }
+
+    private func positives(of instance: InstanceIntent, _ family: AddressFamily) -> Set<IPPrefix> {
+        Set(instance.knownRemoteEIDs.filter { $0.family == family })
+    }
+
+    /// The negative prefixes that get a route.
+    private func negatives(of instance: InstanceIntent, _ family: AddressFamily) -> Set<IPPrefix> {
+        let all = Set(instance.negativePrefixes.filter { $0.family == family && $0.length > 0 })
+        return Set(all.subtracting(positives(of: instance, family)).sorted().prefix(HostNumbers.negativeRouteLimit))
+    }
+
+    private mutating func noteNegativesBeyondLimit(of instance: InstanceIntent, _ family: AddressFamily) {
+        let all = Set(instance.negativePrefixes.filter { $0.family == family && $0.length > 0 })
+        let beyond =
+            max(0, all.subtracting(positives(of: instance, family)).count - HostNumbers.negativeRouteLimit)
+            + instance.unlistedNegativePrefixes[family, default: 0]
+        if beyond > 0 { notes.append(.negativePrefixesBeyondLimit(instance.instanceID, count: beyond)) }
     }
 
     /// What the router itself sends to remote EIDs gets an own EID as its source.

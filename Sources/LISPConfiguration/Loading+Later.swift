@@ -13,21 +13,10 @@ extension Loader {
         if let section = root["etr"]?.mapping(["accept-map-data"]) {
             refuseUnlessOff(section, "accept-map-data", ["off", "verify", "on"])
         }
-        if let members = root["proxy-etrs"]?.list("a list of Proxy-ETRs", allowsEmpty: true) {
-            for member in members {
-                guard let entry = member.mapping(["address", "priority", "weight"]) else { continue }
-                _ = entry.required("address")?.ipAddress()
-                _ = entry["priority"]?.integer(UInt8.min...UInt8.max)
-                _ = entry["weight"]?.integer(UInt8.min...UInt8.max)
-            }
-            if !members.isEmpty { root.refuseNotSupported("proxy-etrs") }
-        }
         for key in ["echo-nonce", "locator-status-bits"] {
             guard let section = root[key]?.mapping(["enabled"]) else { continue }
             if section["enabled"]?.bool() == true { section.refuseNotSupported("enabled", "true") }
         }
-        prefixes(root, "proxy-itr", "eid-space")
-        prefixes(root, "proxy-etr", "accept-sources")
         if let section = root["snmp"]?.mapping(["agentx", "draft-mib-base"]) {
             _ = section["agentx"]?.text("a socket path or tcp:ADDRESS:PORT")
             _ = section["draft-mib-base"]?.text("an object identifier")
@@ -45,9 +34,4 @@ extension Loader {
         }
     }
 
-    private func prefixes(_ root: ConfigurationMapping, _ key: String, _ list: String) {
-        guard let section = root[key]?.mapping([list]) else { return }
-        for member in section.required(list)?.list("a list of prefixes") ?? [] { _ = member.ipPrefix() }
-        root.refuseNotSupported(key)
-    }
 }

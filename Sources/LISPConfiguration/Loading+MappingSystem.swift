@@ -244,7 +244,7 @@ extension Loader {
         section.refuseNotSupported("map-servers")
     }
 
-    private func refuseWithoutRole(_ root: ConfigurationMapping, _ key: String, _ roles: Set<RouterRole>) {
+    func refuseWithoutRole(_ root: ConfigurationMapping, _ key: String, _ roles: Set<RouterRole>) {
         // With no role known, that is the fault to speak of.
         guard !roles.isEmpty else { return }
         findings.report(
@@ -278,8 +278,16 @@ extension Loader {
                         expected: "role map-server beside it"
                     )
                 }
-            case .proxyITR, .proxyETR:
-                break
+            case .proxyITR:
+                _ = root.required("proxy-itr", "with role proxy-itr")
+                if root["locators"] == nil, root["locator-sets"] == nil {
+                    _ = root.required("locators", "with role proxy-itr")
+                }
+                if !result.roles.contains(.mapResolver) {
+                    _ = root.required("map-resolvers", "with role proxy-itr (or role map-resolver beside it)")
+                }
+            case .proxyETR:
+                _ = root.required("proxy-etr", "with role proxy-etr")
             }
         }
         withoutEffect(root, result.roles)
@@ -288,8 +296,10 @@ extension Loader {
     /// Warns of keys that none of the roles looks at.
     private func withoutEffect(_ root: ConfigurationMapping, _ roles: Set<RouterRole>) {
         let readers: [(roles: [RouterRole], keys: [String])] = [
-            ([.itr, .etr], ["instances", "when-down", "locators", "locator-sets", "database", "data-plane"]),
-            ([.itr], ["map-resolvers", "map-cache", "rloc-probing"]),
+            ([.itr, .etr], ["database"]),
+            ([.itr, .etr, .proxyITR], ["when-down"]),
+            ([.itr, .etr, .proxyITR, .proxyETR], ["instances", "locators", "locator-sets", "data-plane"]),
+            ([.itr, .proxyITR], ["map-resolvers", "map-cache", "rloc-probing", "proxy-etrs"]),
             ([.etr], ["xtr-id", "site-id", "map-servers"]),
         ]
         for (readers, keys) in readers where roles.isDisjoint(with: readers) {

@@ -99,19 +99,7 @@ extension Loader {
             let set = locatorSet(of: entry, result)
             let ttl = entry["ttl"].map { $0.seconds(60...31_536_000, step: 60) } ?? 86400
             guard let prefix, let instance, let set, let ttl else { continue }
-            if instance == .default, !result.instances.contains(where: { $0.id == .default }) {
-                // Instance 0 in the main table needs no mention.
-                result.instances.insert(InstanceConfiguration(id: .default), at: 0)
-            }
-            if !result.instances.contains(where: { $0.id == instance }) {
-                let known = result.instances.map { String($0.id.rawValue) }.joined(separator: ", ")
-                findings.report(
-                    entry["instance-id"]?.mark ?? member.mark,
-                    found: "instance \(instance), which `instances` does not list",
-                    expected: result.instances.count == 1 ? known : "one of \(known)"
-                )
-                continue
-            }
+            guard knows(instance, entry["instance-id"] ?? member, &result) else { continue }
             let eidPrefix = EIDPrefix(instanceID: instance, prefix)
             if let first = seen[eidPrefix] {
                 entry["eid"]?.report(

@@ -109,6 +109,9 @@ struct Loader {
         database(root, &result)
         result.mapResolvers = mapResolvers(root)
         result.mapServers = mapServers(root)
+        proxyITR(root, &result)
+        proxyETR(root, &result)
+        proxyETRs(root, &result)
         mapCache(root, &result)
         rlocProbing(root, &result)
         mapServerRole(root, &result)
@@ -126,12 +129,7 @@ struct Loader {
         var roles: Set<RouterRole> = []
         for member in members {
             guard let role = member.choice(RouterRole.self) else { continue }
-            if role == .proxyITR || role == .proxyETR {
-                member.report(
-                    found: "role \(role.rawValue), which is not supported yet",
-                    expected: "one of itr, etr, map-resolver, map-server"
-                )
-            } else if !roles.insert(role).inserted {
+            if !roles.insert(role).inserted {
                 member.report(found: "role \(role.rawValue) a second time", expected: "each role once")
             }
         }
@@ -155,9 +153,7 @@ struct Loader {
     private func mapCache(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
         guard let section = root["map-cache"]?.mapping(["limit", "static"]) else { return }
         if let limit = section["limit"]?.integer(1...10_000_000) { result.mapCache.limit = limit }
-        if section["static"]?.list("a list of static mappings", allowsEmpty: true)?.isEmpty == false {
-            section.refuseNotSupported("static")
-        }
+        staticMappings(section, &result)
     }
 
     private func rlocProbing(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {

@@ -39,8 +39,15 @@ extension RouterConfiguration {
         result.addList("database", database.map(\.document))
         result.addList("map-resolvers", mapResolvers.map { .text($0.description) })
         result.addList("map-servers", mapServers.map(\.document))
-        result.add("map-cache", .mapping([.init(key: "limit", value: .number(UInt64(mapCache.limit)))]))
+        result.addList("proxy-etrs", proxyETRs.map(\.document))
+        result.add("map-cache", mapCache.document)
         result.add("rloc-probing", rlocProbing.document)
+        if let proxyITR {
+            result.add("proxy-itr", .mapping([.init(key: "eid-space", value: proxyITR.eidSpace.document)]))
+        }
+        if let proxyETR {
+            result.add("proxy-etr", .mapping([.init(key: "accept-sources", value: proxyETR.acceptSources.document)]))
+        }
         if let mapServer { result.add("map-server", mapServer.document) }
         if mapResolver != nil { result.add("map-resolver", .mapping([])) }
         result.add("data-plane", dataPlane.document)
@@ -65,6 +72,53 @@ private struct Pairs {
     /// Leaves an empty list out.
     mutating func addList(_ key: String, _ members: [ConfigurationValue]) {
         if !members.isEmpty { add(key, .list(members)) }
+    }
+}
+
+extension MapCacheConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("limit", .number(UInt64(limit)))
+        result.addList("static", staticMappings.map(\.document))
+        return .mapping(result.pairs)
+    }
+}
+
+extension StaticMappingConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("eid", .text(eidPrefix.prefix.description))
+        result.add("instance-id", .number(UInt64(eidPrefix.instanceID.rawValue)))
+        switch use {
+        case .locators(let locators): result.add("locators", .list(locators.map(\.document)))
+        case .action(let action): result.add("action", .text(action.rawValue))
+        }
+        return .mapping(result.pairs)
+    }
+}
+
+extension RemoteLocatorConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("address", .text(address.description))
+        result.add("priority", .number(UInt64(priority)))
+        result.add("weight", .number(UInt64(weight)))
+        return .mapping(result.pairs)
+    }
+}
+
+extension [EIDPrefix] {
+    /// Those of instance 0 as text.
+    fileprivate var document: ConfigurationValue {
+        .list(
+            map { eid in
+                guard eid.instanceID != .default else { return .text(eid.prefix.description) }
+                return .mapping([
+                    .init(key: "prefix", value: .text(eid.prefix.description)),
+                    .init(key: "instance-id", value: .number(UInt64(eid.instanceID.rawValue))),
+                ])
+            }
+        )
     }
 }
 

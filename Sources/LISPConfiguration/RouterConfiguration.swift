@@ -21,8 +21,14 @@ package struct RouterConfiguration: Hashable, Sendable {
     package var mapResolvers: [IPAddress] = []
     /// Where the ETR registers.
     package var mapServers: [MapServerPeerConfiguration] = []
+    /// Where this router's ITR or Proxy-ITR sends traffic to non-LISP sites; each address once.
+    package var proxyETRs: [RemoteLocatorConfiguration] = []
     package var mapCache = MapCacheConfiguration()
     package var rlocProbing = RLOCProbingConfiguration()
+    /// Present exactly with the role `proxy-itr`.
+    package var proxyITR: ProxyITRConfiguration?
+    /// Present exactly with the role `proxy-etr`.
+    package var proxyETR: ProxyETRConfiguration?
     /// Present exactly with the role `map-server`.
     package var mapServer: MapServerConfiguration?
     /// Present exactly with the role `map-resolver`.
@@ -36,6 +42,9 @@ package struct RouterConfiguration: Hashable, Sendable {
 
     /// The set that database entries without `locator-set` use.
     package static let defaultLocatorSetName = "default"
+
+    /// Whether it carries packets.
+    package var isTunnelRouter: Bool { !roles.isDisjoint(with: [.itr, .etr, .proxyITR, .proxyETR]) }
 
     package func locatorSet(named name: String) -> LocatorSetConfiguration? {
         locatorSets.first { $0.name == name }
@@ -177,8 +186,10 @@ package struct MapServerPeerConfiguration: Hashable, Sendable {
 }
 
 package struct MapCacheConfiguration: Hashable, Sendable {
-    /// How many entries are kept at most; 1...10,000,000.
+    /// How many learnt entries are kept at most; 1...10,000,000.
     package var limit: Int = 100_000
+    /// Each EID-prefix once.
+    package var staticMappings: [StaticMappingConfiguration] = []
 
     package init() {}
 }

@@ -38,6 +38,11 @@ package struct Router: Sendable {
         mapResolver = settings.mapResolver.map { MapResolver(settings: $0) }
     }
 
+    /// What the settings give from the start. To be called once, before any event.
+    package mutating func start(now: Instant) -> [RouterAction] {
+        counted(Self.carry(itr?.start(now: now)))
+    }
+
     // MARK: Messages
 
     /// A datagram reached port 4342.
@@ -270,7 +275,7 @@ package struct Router: Sendable {
             if itr == nil { itr = ITR(settings: new, holdLimits: limits.held, questionLimit: limits.questions) }
             actions += Self.carry(itr?.reconfigure(new, now: now))
         } else {
-            actions += Self.carry(itr?.clearAll())
+            actions += Self.carry(itr?.clearAll(now: now))
             itr = nil
         }
         if let new = settings.etr {
@@ -305,6 +310,8 @@ package struct Router: Sendable {
             case .release(let packets, let verdict): .release(packets, verdict)
             case .remoteEIDKnown(let eid): .remoteEIDKnown(eid)
             case .remoteEIDForgotten(let eid): .remoteEIDForgotten(eid)
+            case .negativePrefixKnown(let eid): .negativePrefixKnown(eid)
+            case .negativePrefixForgotten(let eid): .negativePrefixForgotten(eid)
             case .locatorTurned(let rloc, let isUp): .note(.locator(rloc, isUp: isUp))
             }
         }

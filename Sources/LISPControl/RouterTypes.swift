@@ -69,6 +69,10 @@ package enum RouterAction: Hashable, Sendable {
     /// Hosts can be reached over LISP in this EID-prefix, so the router's own packets may go there that way.
     case remoteEIDKnown(EIDPrefix)
     case remoteEIDForgotten(EIDPrefix)
+    /// There is nothing to encapsulate to in this EID-prefix: the kernel may forward natively by itself, or, inside the space
+    /// that a Proxy-ITR attracts, refuse.
+    case negativePrefixKnown(EIDPrefix)
+    case negativePrefixForgotten(EIDPrefix)
     /// For the log.
     case note(RouterNote)
 }

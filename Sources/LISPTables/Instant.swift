@@ -12,6 +12,9 @@ package struct Instant: InstantProtocol, Hashable, Sendable {
     /// The origin of the clock.
     package static let zero = Instant(nanoseconds: 0)
 
+    /// Later than every other.
+    package static let never = Instant(nanoseconds: .max)
+
     /// Saturates instead of overflowing: a TTL of decades ends far away, not in the past.
     package func advanced(by duration: Duration) -> Instant {
         let (sum, overflow) = nanoseconds.addingReportingOverflow(duration.nanoseconds)

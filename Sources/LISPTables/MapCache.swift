@@ -69,7 +69,9 @@ package struct MapCache: Sendable {
     private var refreshes = SlotDeadlines()
     /// How many entries there are for each family of each instance.
     package private(set) var counts: [EIDTableKey: Int] = [:]
-    /// The most entries it is to hold. Its owner sees to that by `oldest` and `remove`.
+    /// How many of the entries are static. They end only by `remove`, and the limit is not for them.
+    package private(set) var staticCount = 0
+    /// The most learnt entries it is to hold. Its owner sees to that by `oldest` and `remove`.
     package var limit: Int
 
     package init(limit: Int) {
@@ -77,7 +79,9 @@ package struct MapCache: Sendable {
     }
 
     package var count: Int { table.count }
-    package var isFull: Bool { table.count >= limit }
+    package var isFull: Bool { table.count - staticCount >= limit }
+    /// Whether learnt entries have to go.
+    package var isOverfull: Bool { table.count - staticCount > limit }
     package var contentCount: Int { contents.count }
 
     // MARK: Reading
@@ -153,6 +157,7 @@ package struct MapCache: Sendable {
 
     /// Adds or replaces an entry; the replaced one is returned. The cache takes `handle` over from its holder.
     ///
+    /// - Parameter expires: without effect for static contents, which do not end.
     /// - Parameter refreshDue: when to see whether the entry is in use and so worth refreshing; `nil`: never.
     package mutating func put(
         _ eid: EIDPrefix,
@@ -165,12 +170,13 @@ package struct MapCache: Sendable {
         let known = table.slot(of: eid)
         let old = entry(known)
         let item = contents[handle.index]
+        let isStatic = item.content.isStatic
         let row = Row(
             mapping: mapping,
             content: handle.index,
             installed: old?.installed ?? now,
             refreshed: now,
-            expires: expires,
+            expires: isStatic ? .never : expires,
             exceptions: Exceptions(
                 packetsAtRefreshCheck: nil,
                 locators: old.map { history(of: item, following: $0, now: now) } ?? history(ofNewUserOf: item, now: now)
@@ -186,8 +192,9 @@ package struct MapCache: Sendable {
             slot = table.insert(row, for: eid)
             counts[EIDTableKey(eid), default: 0] += 1
         }
-        expiry.set(slot, at: expires)
-        if let refreshDue { refreshes.set(slot, at: refreshDue) } else { refreshes.remove(slot) }
+        staticCount += (isStatic ? 1 : 0) - (old?.isStatic == true ? 1 : 0)
+        if isStatic { expiry.remove(slot) } else { expiry.set(slot, at: expires) }
+        if !isStatic, let refreshDue { refreshes.set(slot, at: refreshDue) } else { refreshes.remove(slot) }
         return removed
     }
 
@@ -239,6 +246,7 @@ package struct MapCache: Sendable {
         let isLast = contents.release(table[slot: slot].content)
         table.remove(slot)
         counts[EIDTableKey(entry.eid), default: 0] -= 1
+        if entry.isStatic { staticCount -= 1 }
         expiry.remove(slot)
         refreshes.remove(slot)
         return Removed(entry: entry, wasLastOfContent: isLast)
@@ -246,7 +254,7 @@ package struct MapCache: Sendable {
 
     // MARK: Time
 
-    /// The entry that ends first.
+    /// The entry that ends first; a static one never does.
     package var oldest: EIDPrefix? {
         guard let (slot, _) = expiry.earliest else { return nil }
         return table.key(at: slot)
@@ -264,7 +272,7 @@ package struct MapCache: Sendable {
 
     /// When the next entry ends, is to be considered for its refresh, or has to go since the cache holds too many.
     package var deadline: Instant? {
-        if count > limit { return Instant(nanoseconds: .min) }
+        if isOverfull { return Instant(nanoseconds: .min) }
         return [expiry.earliest?.deadline, refreshes.earliest?.deadline].compactMap(\.self).min()
     }
 

@@ -30,6 +30,7 @@ package struct MapCacheEntry: Sendable {
     package let installed: Instant
     /// When the last Map-Reply for it came.
     package let refreshed: Instant
+    /// `Instant.never` for a static one.
     package let expires: Instant
     /// The packets sent by the entry when its refresh was last considered; `nil` before that.
     package let packetsAtRefreshCheck: UInt64?
@@ -55,6 +56,7 @@ package struct MapCacheEntry: Sendable {
     package var mapVersion: UInt16 { item.content.mapVersion }
     package var isAuthoritative: Bool { item.content.isAuthoritative }
     package var source: IPAddress { item.content.source }
+    package var isStatic: Bool { item.content.isStatic }
     /// An entry without locators says what to do with packets instead.
     package var isNegative: Bool { item.content.locators.isEmpty }
 

@@ -14,19 +14,23 @@ package struct MappingContent: Hashable, Sendable {
     /// Where the Map-Reply came from.
     package var source: IPAddress
     package var locators: [LocatorRecord]
+    /// Whether the operator gave it: it stays until he takes it back, whatever the mapping system says.
+    package var isStatic: Bool
 
     package init(
         action: MapReplyAction,
-        mapVersion: UInt16,
-        isAuthoritative: Bool,
+        mapVersion: UInt16 = 0,
+        isAuthoritative: Bool = false,
         source: IPAddress,
-        locators: [LocatorRecord]
+        locators: [LocatorRecord],
+        isStatic: Bool = false
     ) {
         self.action = action
         self.mapVersion = mapVersion
         self.isAuthoritative = isAuthoritative
         self.source = source
         self.locators = locators
+        self.isStatic = isStatic
     }
 
     package init(_ record: EIDRecord, from source: IPAddress) {

@@ -47,6 +47,8 @@ package struct MapCacheEntry: Codable, Sendable, Equatable {
     /// What a negative mapping says to do; absent for a positive one: `no-action`, `natively-forward`,
     /// `send-map-request`, `drop`, `drop-policy-denied`, `drop-auth-failure`.
     package var action: String?
+    /// What becomes of its packets, as this router is configured.
+    package var forwarding: Forwarding?
     /// Whether an ETR answered, not a Map-Server for it.
     package var isAuthoritative: Bool
     /// Who answered.
@@ -69,6 +71,7 @@ package struct MapCacheEntry: Codable, Sendable, Equatable {
         source: String,
         state: State,
         action: String? = nil,
+        forwarding: Forwarding? = nil,
         isAuthoritative: Bool = false,
         answeredBy: String? = nil,
         locators: [MapCacheLocator] = [],
@@ -84,12 +87,24 @@ package struct MapCacheEntry: Codable, Sendable, Equatable {
         self.source = source
         self.state = state
         self.action = action
+        self.forwarding = forwarding
         self.isAuthoritative = isAuthoritative
         self.answeredBy = answeredBy
         self.locators = locators
         self.encapsulated = encapsulated
         self.decapsulated = decapsulated
         self.lastUsed = lastUsed
+    }
+
+    package enum Forwarding: String, Codable, Sendable {
+        /// To a locator of the mapping.
+        case encapsulate
+        /// To a Proxy-ETR.
+        case proxyETR = "proxy-etr"
+        case native
+        /// Each packet asks for the mapping.
+        case mapRequest = "map-request"
+        case drop
     }
 
     package enum State: String, Codable, Sendable {

@@ -75,18 +75,29 @@ extension ControlLoop {
             eidPrefix: entry.eid.prefix.description,
             created: time.moment(entry.installed),
             lastModified: time.moment(entry.refreshed),
-            expiresIn: time.seconds(until: entry.expires),
-            source: "map-reply",
+            expiresIn: entry.isStatic ? nil : time.seconds(until: entry.expires),
+            source: entry.isStatic ? "static" : "map-reply",
             state: router.itr?.isRefreshing(entry.eid) ?? false ? .refreshing : .complete,
             action: entry.isNegative ? entry.action.text : nil,
+            forwarding: router.itr.map { forwarding($0.forwardingAction(entry)) },
             isAuthoritative: entry.isAuthoritative,
-            answeredBy: entry.source.description,
+            answeredBy: entry.isStatic ? nil : entry.source.description,
             locators: entry.locators.map { locator in
                 mapCacheLocator(locator, of: entry, time)
             },
             encapsulated: Traffic(counters.encapsulated),
             decapsulated: Traffic(counters.decapsulated)
         )
+    }
+
+    private func forwarding(_ action: ForwardingAction) -> ManagementAPI.MapCacheEntry.Forwarding {
+        switch action {
+        case .encapsulate(ITR.proxyETRSet): .proxyETR
+        case .encapsulate: .encapsulate
+        case .forwardNatively: .native
+        case .sendMapRequest: .mapRequest
+        case .drop: .drop
+        }
     }
 
     private func mapCacheLocator(
@@ -169,7 +180,7 @@ extension ControlLoop {
         _ query: TableQuery,
         routed: Set<EIDPrefix>
     ) throws(ManagementError) -> DatabaseReport {
-        guard let etr = router.etr else {
+        guard let etr = siteETR else {
             throw ManagementError(.notOurRole, "this router is no ETR: it has no database")
         }
         let selection = try EIDSelection(query)

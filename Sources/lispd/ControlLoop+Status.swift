@@ -20,8 +20,8 @@ extension ControlLoop {
             processID: getpid(),
             started: time.moment(started),
             roles: configuration.roles.sorted().map(roleStatus),
-            xtrID: router.etr == nil ? nil : xtrID?.description,
-            siteID: router.etr == nil ? nil : configuration.siteID.rawValue,
+            xtrID: siteETR == nil ? nil : xtrID?.description,
+            siteID: siteETR == nil ? nil : configuration.siteID.rawValue,
             configurationFile: configurationFile,
             configurationLoaded: time.moment(configurationLoaded),
             reloadFailure: reloadFailure,
@@ -38,7 +38,7 @@ extension ControlLoop {
             sockets: socketStatus(statistics),
             mapCacheEntries: router.itr?.cache.count,
             mapCacheLimit: router.itr?.settings.mapCacheLimit,
-            databaseEntries: router.etr?.database.count,
+            databaseEntries: siteETR?.database.count,
             registeredPrefixes: router.mapServer?.registry.registered.count,
             warnings: warnings(statistics)
         )
@@ -46,14 +46,19 @@ extension ControlLoop {
 
     private func roleStatus(_ role: RouterRole) -> RoleStatus {
         switch role {
-        case .itr: itrStatus()
+        case .itr, .proxyITR: itrStatus(role)
         case .etr: etrStatus()
-        case .mapServer, .mapResolver, .proxyITR, .proxyETR: RoleStatus(role: role.rawValue, health: .up)
+        case .proxyETR where !configuration.locatorSets.isEmpty && resolvedHost.rlocs.isEmpty:
+            RoleStatus(role: role.rawValue, health: .down, reason: "none of the locators has an address")
+        case .mapServer, .mapResolver, .proxyETR: RoleStatus(role: role.rawValue, health: .up)
         }
     }
 
-    private func itrStatus() -> RoleStatus {
-        let name = RouterRole.itr.rawValue
+    /// The ETR of a site: that of a Proxy-ETR only answers probes.
+    var siteETR: ETR? { configuration.roles.contains(.etr) ? router.etr : nil }
+
+    private func itrStatus(_ role: RouterRole) -> RoleStatus {
+        let name = role.rawValue
         guard let itr = router.itr, !resolvedHost.rlocs.isEmpty else {
             return RoleStatus(role: name, health: .down, reason: "none of the locators has an address")
         }
@@ -149,6 +154,8 @@ extension ControlLoop {
                     family: table.family,
                     itr: roles.contains(.itr),
                     etr: roles.contains(.etr),
+                    proxyITR: roles.contains(.proxyITR),
+                    proxyETR: roles.contains(.proxyETR),
                     mapServer: roles.contains(.mapServer),
                     mapResolver: roles.contains(.mapResolver),
                     mapResolvers: configuration.mapResolvers.map(\.description),
@@ -158,20 +165,20 @@ extension ControlLoop {
                             acknowledged: registrar.lastAcknowledged.map(time.moment)
                         )
                     },
-                    xtrID: router.etr == nil ? nil : xtrID?.description,
-                    siteID: router.etr == nil ? nil : configuration.siteID.rawValue,
+                    xtrID: siteETR == nil ? nil : xtrID?.description,
+                    siteID: siteETR == nil ? nil : configuration.siteID.rawValue,
                     ttl: own.map(\.ttlMinutes).min().map { 60 * Int64($0) },
                     mapCacheEntries: table.entryCount,
                     mapCacheLimit: configuration.mapCache.limit,
                     databaseEntries: own.count,
-                    rlocProbing: roles.contains(.itr) && configuration.rlocProbing.isEnabled
+                    rlocProbing: !roles.isDisjoint(with: [.itr, .proxyITR]) && configuration.rlocProbing.isEnabled
                 )
             }
         )
     }
 
     func mapServersReport() throws(ManagementError) -> MapServersReport {
-        guard let etr = router.etr else {
+        guard let etr = siteETR else {
             throw ManagementError(.notOurRole, "this router is no ETR: it registers with no Map-Server")
         }
         let time = ReportTime()

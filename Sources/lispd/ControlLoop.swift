@@ -120,7 +120,8 @@ actor ControlLoop {
     /// Begins to register and to answer.
     func start() {
         isStarted = true
-        if let plane { plane.apply(ownPrefixes(configuration)) }
+        plane?.apply(configuration.servedPrefixes.map(\.put))
+        carryOut(router.start(now: SystemClock.now))
         saveState()
         eventLoop.scheduleRepeatedTask(initialDelay: Self.saveInterval, delay: Self.saveInterval) { [weak self] _ in
             self?.assumeIsolated { $0.saveState() }
@@ -152,11 +153,6 @@ actor ControlLoop {
         } catch {
             logger.error("cannot remove our rules and routes: \(error)")
         }
-    }
-
-    /// The EID-prefixes of the site, for the forwarding state.
-    private func ownPrefixes(_ configuration: RouterConfiguration) -> [ForwardingUpdate] {
-        configuration.database.map { .putOwnPrefix($0.eidPrefix) }
     }
 
     // MARK: Events
@@ -224,6 +220,12 @@ actor ControlLoop {
                 routingIsStale()
             case .remoteEIDForgotten(let eid):
                 host.remoteEIDForgotten(eid)
+                routingIsStale()
+            case .negativePrefixKnown(let eid):
+                host.negativePrefixKnown(eid)
+                routingIsStale()
+            case .negativePrefixForgotten(let eid):
+                host.negativePrefixForgotten(eid)
                 routingIsStale()
             case .note(let note): log(note)
             }
@@ -381,10 +383,11 @@ actor ControlLoop {
         let needsRestart = configuration.changesThatNeedRestart(new)
         guard needsRestart.isEmpty else { throw ReloadFailure.needsRestart(needsRestart) }
         let resolved = try host.resolve(new)
-        let gone = Set(configuration.database.map(\.eidPrefix)).subtracting(new.database.map(\.eidPrefix))
+        let before = configuration.servedPrefixes
+        let after = new.servedPrefixes
         configuration = new
         resolvedHost = resolved
-        plane?.apply(gone.sorted().map { .deleteOwnPrefix($0) } + ownPrefixes(new))
+        plane?.apply(before.subtracting(after).map(\.delete) + after.subtracting(before).map(\.put))
         reconfigureRouter()
         do {
             try host.apply(configuration, resolvedHost, rereading: true)
@@ -456,7 +459,36 @@ enum ReloadFailure: Error, CustomStringConvertible {
     }
 }
 
+/// What the data plane delivers, beside what the map-cache says.
+private enum ServedPrefix: Hashable {
+    /// To an EID-prefix of the site.
+    case own(EIDPrefix)
+    /// From a source that a Proxy-ETR accepts.
+    case source(EIDPrefix)
+
+    var put: ForwardingUpdate {
+        switch self {
+        case .own(let eid): .putOwnPrefix(eid)
+        case .source(let eid): .putAcceptedSource(eid)
+        }
+    }
+
+    var delete: ForwardingUpdate {
+        switch self {
+        case .own(let eid): .deleteOwnPrefix(eid)
+        case .source(let eid): .deleteAcceptedSource(eid)
+        }
+    }
+}
+
 extension RouterConfiguration {
+    fileprivate var servedPrefixes: Set<ServedPrefix> {
+        Set(
+            database.map { .own($0.eidPrefix) }
+                + (proxyETR?.acceptSources ?? []).map { .source($0) }
+        )
+    }
+
     /// The top-level keys whose values differ.
     func changedKeys(_ new: RouterConfiguration) -> [String] {
         guard case .mapping(let before) = document, case .mapping(let after) = new.document else { return [] }
@@ -472,8 +504,7 @@ extension RouterConfiguration {
     /// The keys that differ and that only a restart can change: they decide about sockets, threads and interfaces.
     func changesThatNeedRestart(_ new: RouterConfiguration) -> [String] {
         var keys: [String] = []
-        let hasPlane = !roles.isDisjoint(with: [.itr, .etr])
-        if hasPlane == new.roles.isDisjoint(with: [.itr, .etr]) { keys.append("roles (to or from a tunnel router)") }
+        if isTunnelRouter != new.isTunnelRouter { keys.append("roles (to or from a tunnel router)") }
         if instances != new.instances { keys.append("instances") }
         if dataPlane != new.dataPlane { keys.append("data-plane") }
         if management != new.management { keys.append("management") }

@@ -34,7 +34,7 @@ final class Daemon {
         let configuration = try RouterConfiguration.load(path: configurationFile)
         for warning in configuration.warnings { logger.warning("\(warning)") }
         let tenants = configuration.instances.compactMap(\.namespace)
-        let isTunnelRouter = !configuration.roles.isDisjoint(with: [.itr, .etr])
+        let isTunnelRouter = configuration.isTunnelRouter
         do {
             var needed: Capabilities = [.netAdmin]
             if !tenants.isEmpty { needed.insert(.sysAdmin) }

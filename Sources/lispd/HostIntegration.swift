@@ -58,13 +58,28 @@ final class HostIntegration {
 
     private let applier: HostRoutingApplier
     private(set) var notes: [HostNote] = []
-    /// EID-prefixes of other sites that hosts can be reached in: as many as can get a route, and how many more there are.
-    private struct RemoteEIDs {
-        var listed: Set<IPPrefix> = []
-        var unlisted = 0
+
+    /// As many prefixes as can get a route, and how many more there are.
+    private struct Prefixes {
+        let limit: Int
+        private(set) var listed: Set<IPPrefix> = []
+        private(set) var unlisted = 0
+
+        init(limit: Int) { self.limit = limit }
+
+        mutating func add(_ prefix: IPPrefix) {
+            if listed.count < limit { listed.insert(prefix) } else { unlisted += 1 }
+        }
+
+        mutating func remove(_ prefix: IPPrefix) {
+            if listed.remove(prefix) == nil { unlisted -= 1 }
+        }
     }
 
-    private var remoteEIDs: [EIDTableKey: RemoteEIDs] = [:]
+    /// EID-prefixes of other sites that hosts can be reached in.
+    private var remoteEIDs: [EIDTableKey: Prefixes] = [:]
+    /// Prefixes that nothing is to be encapsulated to.
+    private var negativePrefixes: [EIDTableKey: Prefixes] = [:]
 
     init(tenants: [String]) throws {
         applier = try HostRoutingApplier(tenants: tenants)
@@ -151,21 +166,27 @@ final class HostIntegration {
     static func tun(_ instance: InstanceID) -> String { "lisp\(instance.rawValue)" }
 
     private static func prefixes(_ configuration: RouterConfiguration, _ instance: InstanceID) -> [IPPrefix] {
-        configuration.database.filter { $0.eidPrefix.instanceID == instance }.map(\.eidPrefix.prefix)
+        prefixes(configuration.database.map(\.eidPrefix), instance)
+    }
+
+    private static func prefixes(_ eids: [EIDPrefix], _ instance: InstanceID) -> [IPPrefix] {
+        eids.filter { $0.instanceID == instance }.map(\.prefix)
     }
 
     func remoteEIDKnown(_ eid: EIDPrefix) {
-        let key = EIDTableKey(eid)
-        if remoteEIDs[key, default: RemoteEIDs()].listed.count < HostNumbers.knownRouteLimit {
-            remoteEIDs[key, default: RemoteEIDs()].listed.insert(eid.prefix)
-        } else {
-            remoteEIDs[key]?.unlisted += 1
-        }
+        remoteEIDs[EIDTableKey(eid), default: Prefixes(limit: HostNumbers.knownRouteLimit)].add(eid.prefix)
     }
 
     func remoteEIDForgotten(_ eid: EIDPrefix) {
-        let key = EIDTableKey(eid)
-        if remoteEIDs[key]?.listed.remove(eid.prefix) == nil { remoteEIDs[key]?.unlisted -= 1 }
+        remoteEIDs[EIDTableKey(eid)]?.remove(eid.prefix)
+    }
+
+    func negativePrefixKnown(_ eid: EIDPrefix) {
+        negativePrefixes[EIDTableKey(eid), default: Prefixes(limit: HostNumbers.negativeRouteLimit)].add(eid.prefix)
+    }
+
+    func negativePrefixForgotten(_ eid: EIDPrefix) {
+        negativePrefixes[EIDTableKey(eid)]?.remove(eid.prefix)
     }
 
     /// Brings rules, routes, sysctls and TUNs into the state that the configuration wants.
@@ -175,6 +196,8 @@ final class HostIntegration {
         var roles: HostRoles = []
         if configuration.roles.contains(.itr) { roles.insert(.itr) }
         if configuration.roles.contains(.etr) { roles.insert(.etr) }
+        if configuration.roles.contains(.proxyITR) { roles.insert(.proxyITR) }
+        if configuration.roles.contains(.proxyETR) { roles.insert(.proxyETR) }
         guard !roles.isEmpty else { return }
         let plan = HostPlan(
             HostIntent(
@@ -188,14 +211,13 @@ final class HostIntegration {
                         mtu: host.tunMTU,
                         ownPrefixes: Self.prefixes(configuration, instance.id),
                         ownAddresses: host.ownAddresses[instance.id, default: []],
-                        knownRemoteEIDs: AddressFamily.allCases.flatMap { family in
-                            remoteEIDs[EIDTableKey(instance.id, family), default: RemoteEIDs()].listed.sorted()
-                        },
-                        unlistedRemoteEIDs: Dictionary(
-                            uniqueKeysWithValues: AddressFamily.allCases.map { family in
-                                (family, remoteEIDs[EIDTableKey(instance.id, family)]?.unlisted ?? 0)
-                            }
-                        )
+                        knownRemoteEIDs: Self.listed(remoteEIDs, instance.id),
+                        unlistedRemoteEIDs: Self.unlisted(remoteEIDs, instance.id),
+                        negativePrefixes: Self.listed(negativePrefixes, instance.id),
+                        unlistedNegativePrefixes: Self.unlisted(negativePrefixes, instance.id),
+                        attractedSpace: Self.prefixes(configuration.proxyITR?.eidSpace ?? [], instance.id),
+                        attractedSources: Self.space(instance) == .main ? host.rlocs : [],
+                        acceptedSources: Self.prefixes(configuration.proxyETR?.acceptSources ?? [], instance.id)
                     )
                 }
             )
@@ -204,12 +226,29 @@ final class HostIntegration {
         try applier.apply(plan, rereading: rereading)
     }
 
+    private static func listed(_ table: [EIDTableKey: Prefixes], _ instance: InstanceID) -> [IPPrefix] {
+        AddressFamily.allCases.flatMap { table[EIDTableKey(instance, $0)]?.listed.sorted() ?? [] }
+    }
+
+    private static func unlisted(_ table: [EIDTableKey: Prefixes], _ instance: InstanceID) -> [AddressFamily: Int] {
+        Dictionary(
+            uniqueKeysWithValues: AddressFamily.allCases.map { family in
+                (family, table[EIDTableKey(instance, family)]?.unlisted ?? 0)
+            }
+        )
+    }
+
     /// What in the host's own settings stands in the way.
     func warnings(_ configuration: RouterConfiguration, _ host: ResolvedHost) -> [String] {
-        guard !configuration.roles.isDisjoint(with: [.itr, .etr]) else { return [] }
-        let families = Set(configuration.database.map(\.eidPrefix.prefix.family))
+        guard configuration.isTunnelRouter else { return [] }
+        let eids =
+            configuration.database.map(\.eidPrefix) + (configuration.proxyITR?.eidSpace ?? [])
+            + (configuration.proxyETR?.acceptSources ?? [])
         let interfaces = Set(host.locators.compactMap(\.interface)).sorted()
-        return hostWarnings(families: families, locatorInterfaces: interfaces) + notes.map(\.description)
+        let ownProxies = configuration.proxyETRs.map(\.address).filter(host.rlocs.contains)
+        return hostWarnings(families: Set(eids.map(\.prefix.family)), locatorInterfaces: interfaces)
+            + ownProxies.map { "Proxy-ETR \($0) is this router: it is not used" }
+            + notes.map(\.description)
     }
 }
 

@@ -10,15 +10,27 @@ extension RouterSettings {
     init(_ configuration: RouterConfiguration, host: ResolvedHost, xtrID: XTRID?) {
         self.init()
         let roles = configuration.roles
-        if roles.contains(.itr) {
+        if !roles.isDisjoint(with: [.itr, .proxyITR]) {
             itr = ITRSettings(
                 mapResolvers: configuration.mapResolvers,
                 rlocs: host.rlocs,
                 mapCacheLimit: configuration.mapCache.limit,
-                rlocProbing: RLOCProbingSettings(configuration.rlocProbing)
+                rlocProbing: RLOCProbingSettings(configuration.rlocProbing),
+                proxyITR: configuration.proxyITR.map { proxy in
+                    ProxyITRSettings(
+                        eidSpace: proxy.eidSpace,
+                        siteEIDs: roles.contains(.itr) ? configuration.database.map(\.eidPrefix) : []
+                    )
+                },
+                // One that is this router would send to itself.
+                proxyETRs: configuration.proxyETRs.filter { !host.rlocs.contains($0.address) }.map { proxy in
+                    ProxyETR(address: proxy.address, priority: proxy.priority, weight: proxy.weight)
+                },
+                staticMappings: configuration.mapCache.staticMappings.map(StaticMapping.init)
             )
         }
-        if roles.contains(.etr), let xtrID {
+        // A Proxy-ETR answers RLOC-probes as an ETR without a site does.
+        if !roles.isDisjoint(with: [.etr, .proxyETR]), let xtrID {
             etr = ETRSettings(
                 mappings: configuration.database.map { entry in
                     DatabaseMapping(
@@ -52,6 +64,39 @@ extension RouterSettings {
                 hasLocalMapServer: mapServer != nil,
                 families: host.families
             )
+        }
+    }
+}
+
+extension StaticMapping {
+    fileprivate init(_ configuration: StaticMappingConfiguration) {
+        switch configuration.use {
+        case .locators(let locators):
+            self.init(
+                eid: configuration.eidPrefix,
+                locators: locators.map { locator in
+                    DatabaseLocator(
+                        address: locator.address,
+                        priority: locator.priority,
+                        weight: locator.weight,
+                        isLocal: false
+                    )
+                }
+            )
+        case .action(let action):
+            self.init(eid: configuration.eidPrefix, action: MapReplyAction(action))
+        }
+    }
+}
+
+extension MapReplyAction {
+    fileprivate init(_ configured: StaticMappingConfiguration.Action) {
+        switch configured {
+        case .nativelyForward: self = .nativelyForward
+        case .sendMapRequest: self = .sendMapRequest
+        case .drop: self = .dropNoReason
+        case .dropPolicyDenied: self = .dropPolicyDenied
+        case .dropAuthFailure: self = .dropAuthFailure
         }
     }
 }

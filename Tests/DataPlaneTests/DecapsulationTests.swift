@@ -55,6 +55,39 @@ import Testing
         #expect(plane.counters(of: .default).decapsulated.packets == 2)
     }
 
+    @Test(arguments: [("10.2.0.1", "203.0.113.10", "192.0.2.2"), ("2001:db8:2::1", "2001:db8:9::1", "192.0.2.2")])
+    func `a Proxy-ETR delivers anywhere what comes from a source that it accepts, and nothing else`(
+        from: String,
+        to: String,
+        rloc: String
+    ) throws {
+        let plane = try site()
+        var worker = plane.memoryWorker()
+        let inner = packet(from, to, ttl: 60)
+        worker.device.networkInput[.ipv4] = [datagram(inner, from: rloc)]
+        _ = worker.stepNetwork(.ipv4)
+        #expect(plane.drops == [.innerDestinationNotOwn: 1])
+
+        plane.apply([.putAcceptedSource(prefix("10.2.0.0/16")), .putAcceptedSource(prefix("2001:db8:2::/48"))])
+        let foreign = from.contains(":") ? "2001:db8:77::1" : "10.77.0.1"
+        worker.device.networkInput[.ipv4] = [
+            datagram(inner, from: rloc), datagram(packet(foreign, to), from: rloc),
+            // The site of an ETR beside it hears from everybody.
+            datagram(packet(foreign, to.contains(":") ? "2001:db8:1::1" : "10.1.0.1"), from: rloc),
+            // Nobody outside speaks for the own site.
+            datagram(packet(to.contains(":") ? "2001:db8:1::1" : "10.1.0.1", to), from: rloc),
+        ]
+        _ = worker.stepNetwork(.ipv4)
+        #expect(worker.device.tunnelOutput.count == 2)
+        #expect(worker.device.tunnelOutput.first?.packet == inner)
+        #expect(plane.dropped(.innerSourceNotAccepted) == 2)
+
+        plane.apply([.deleteAcceptedSource(prefix("10.2.0.0/16")), .deleteAcceptedSource(prefix("2001:db8:2::/48"))])
+        worker.device.networkInput[.ipv4] = [datagram(inner, from: rloc)]
+        _ = worker.stepNetwork(.ipv4)
+        #expect(plane.dropped(.innerDestinationNotOwn) == 2)
+    }
+
     @Test func `the instance of the header decides which TUN and which prefixes`() throws {
         let plane = try site()
         var worker = plane.memoryWorker()

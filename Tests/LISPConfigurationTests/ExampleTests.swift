@@ -5,7 +5,7 @@ import LISPConfiguration
 import LISPWire
 import Testing
 
-private let examples = ["xtr", "map-server", "all-in-one"]
+private let examples = ["xtr", "map-server", "all-in-one", "proxy"]
 
 private func path(ofExample name: String) -> String {
     URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

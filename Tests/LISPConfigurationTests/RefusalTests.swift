@@ -59,7 +59,11 @@ private let wrongLines: [(line: String, message: String)] = [
     ("roles: [itr, etr, map-server, map-resolver, irt]", "f:1:45: found `irt`, expected `itr`"),
     (
         "roles: [itr, etr, map-server, map-resolver, proxy-itr]",
-        "f:1:45: found role proxy-itr, which is not supported yet, expected one of itr, etr, map-resolver, map-server"
+        "f:1:1: found no `proxy-itr`, expected it with role proxy-itr"
+    ),
+    (
+        "roles: [itr, etr, map-server, map-resolver, proxy-etr]",
+        "f:1:1: found no `proxy-etr`, expected it with role proxy-etr"
     ),
     (
         "roles: [itr, etr, map-server, map-resolver, itr]",
@@ -190,7 +194,32 @@ private let wrongLines: [(line: String, message: String)] = [
     ("map-cache: {limit: 0}", "f:8:20: found `0`, expected a number from 1 to 10000000"),
     (
         "map-cache: {static: [{eid: 10.9.0.0/16}]}",
-        "f:8:13: found `static`, which is not supported yet, expected it to be left out"
+        "f:8:22: found neither `locators` nor `action`, expected one of the two"
+    ),
+    (
+        "map-cache: {static: [{eid: 10.9.0.0/16, action: native}]}",
+        "f:8:49: found `native`, expected one of natively-forward, send-map-request, drop, drop-policy-denied, "
+            + "drop-auth-failure"
+    ),
+    (
+        "map-cache: {static: [{eid: 10.9.0.0/16, action: drop, locators: [{address: 192.0.2.7}]}]}",
+        "f:8:49: found `action` beside `locators`, expected one of the two"
+    ),
+    (
+        "map-cache: {static: [{eid: 10.9.0.0/16, locators: []}]}",
+        "f:8:51: found an empty list, expected a list of locators with at least one member"
+    ),
+    (
+        "map-cache: {static: [{eid: 10.9.0.0/16, locators: [{address: 192.0.2.7}, {address: 192.0.2.7}]}]}",
+        "f:8:84: found locator 192.0.2.7 a second time, expected each address once"
+    ),
+    (
+        "map-cache: {static: [{eid: 10.9.0.0/16, action: drop}, {eid: 10.9.0.0/16, action: drop}]}",
+        "f:8:62: found EID-prefix 10.9.0.0/16 a second time (first: line 8), expected each EID-prefix once"
+    ),
+    (
+        "map-cache: {static: [{eid: 10.9.0.0/16, instance-id: 7, action: drop}]}",
+        "f:8:54: found instance 7, which `instances` does not list, expected one of 0, 101"
     ),
     (
         "map-resolver: {map-servers: [{address: 192.0.2.54, eids: [10.0.0.0/8]}]}",
@@ -213,15 +242,20 @@ private let wrongLines: [(line: String, message: String)] = [
     ),
     (
         "proxy-itr: {eid-space: [10.0.0.0/8]}",
-        "f:8:1: found `proxy-itr`, which is not supported yet, expected it to be left out"
+        "f:8:1: found `proxy-itr` without role proxy-itr, expected the role among `roles`, or the key left out"
     ),
     (
         "proxy-etr: {accept-sources: [0.0.0.0/0]}",
-        "f:8:1: found `proxy-etr`, which is not supported yet, expected it to be left out"
+        "f:8:1: found `proxy-etr` without role proxy-etr, expected the role among `roles`, or the key left out"
     ),
     (
-        "proxy-etrs: [{address: 192.0.2.9}]",
-        "f:8:1: found `proxy-etrs`, which is not supported yet, expected it to be left out"
+        "proxy-etrs: [{address: 192.0.2.9}, {address: 192.0.2.9}]",
+        "f:8:46: found Proxy-ETR 192.0.2.9 a second time, expected each address once"
+    ),
+    ("proxy-etrs: [{priority: 1}]", "f:8:14: found no `address`, expected it here"),
+    (
+        "proxy-etrs: [{address: 192.0.2.9, priority: 256}]",
+        "f:8:45: found `256`, expected a number from 0 to 255"
     ),
     (
         "rloc-probing: {retries: 101}",

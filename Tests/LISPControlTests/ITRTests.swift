@@ -269,7 +269,7 @@ private func entries(_ actions: [ITRAction]) -> [EIDPrefix: ForwardingAction] {
             ]
         )
         #expect(
-            bench.itr.clearAll() == [
+            bench.itr.clearAll(now: bench.now) == [
                 .forwarding([.deleteEntry(eid), .deleteLocatorSet(set), .deleteLocator(one), .deleteLocator(two)]),
                 .remoteEIDForgotten(eid),
             ]
@@ -556,7 +556,7 @@ private func updates(_ actions: [ITRAction]) -> [ForwardingUpdate] {
             updates(actions).filter { update in
                 switch update {
                 case .putLocatorSet, .deleteLocatorSet, .putLocator, .deleteLocator: true
-                case .putEntry, .deleteEntry, .putOwnPrefix, .deleteOwnPrefix: false
+                default: false
                 }
             }
         }

@@ -171,6 +171,9 @@ struct InstanceObject: ~Copyable {
     let entriesIPv6: Atomic<UInt32>
     let ownIPv4: Atomic<UInt32>
     let ownIPv6: Atomic<UInt32>
+    /// Inner sources whose packets a Proxy-ETR delivers anywhere.
+    let acceptedIPv4: Atomic<UInt32>
+    let acceptedIPv6: Atomic<UInt32>
 }
 
 /// Tries of one instance, by family.
@@ -180,6 +183,7 @@ struct InstanceReader {
 
     private static let entriesOffset = 24
     private static let ownOffset = 32
+    private static let acceptedOffset = 40
 
     @inline(__always)
     var base: ArenaBase { object.pointee.base }
@@ -202,6 +206,17 @@ struct InstanceReader {
     @inline(__always)
     func own(_ family: AddressFamily) -> TrieReader {
         root(family == .ipv4 ? Self.ownOffset : Self.ownOffset &+ 4)
+    }
+
+    /// Whether a Proxy-ETR is here for the instance.
+    @inline(__always)
+    var acceptsSources: Bool {
+        object.pointee.acceptedIPv4.load(ordering: .relaxed) | object.pointee.acceptedIPv6.load(ordering: .relaxed) != 0
+    }
+
+    @inline(__always)
+    func accepted(_ family: AddressFamily) -> TrieReader {
+        root(family == .ipv4 ? Self.acceptedOffset : Self.acceptedOffset &+ 4)
     }
 
     /// What counts for an entry; `nil` for an own prefix.

@@ -15,13 +15,15 @@ final class ForwardingState {
     typealias Mapping = UnsafeMutablePointer<MappingObject>
     typealias Instance = UnsafeMutablePointer<InstanceObject>
 
-    /// One instance and its four tries.
+    /// One instance and its tries.
     final class InstanceTables {
         let object: Instance
         let entriesIPv4: TrieWriter
         let entriesIPv6: TrieWriter
         let ownIPv4: TrieWriter
         let ownIPv6: TrieWriter
+        let acceptedIPv4: TrieWriter
+        let acceptedIPv6: TrieWriter
 
         init(object: Instance, arena: Arena, reclaimer: Reclaimer) {
             self.object = object
@@ -33,6 +35,8 @@ final class ForwardingState {
             entriesIPv6 = writer(reader.entries(.ipv6))
             ownIPv4 = writer(reader.own(.ipv4))
             ownIPv6 = writer(reader.own(.ipv6))
+            acceptedIPv4 = writer(reader.accepted(.ipv4))
+            acceptedIPv6 = writer(reader.accepted(.ipv6))
         }
 
         /// To be called after a change of the number of entries.
@@ -45,6 +49,7 @@ final class ForwardingState {
 
         func entries(_ family: AddressFamily) -> TrieWriter { family == .ipv4 ? entriesIPv4 : entriesIPv6 }
         func own(_ family: AddressFamily) -> TrieWriter { family == .ipv4 ? ownIPv4 : ownIPv6 }
+        func accepted(_ family: AddressFamily) -> TrieWriter { family == .ipv4 ? acceptedIPv4 : acceptedIPv6 }
     }
 
     let arena = Arena()
@@ -95,7 +100,9 @@ final class ForwardingState {
                 entriesIPv4: Atomic(0),
                 entriesIPv6: Atomic(0),
                 ownIPv4: Atomic(0),
-                ownIPv6: Atomic(0)
+                ownIPv6: Atomic(0),
+                acceptedIPv4: Atomic(0),
+                acceptedIPv6: Atomic(0)
             )
         )
         instances[id] = InstanceTables(object: object, arena: arena, reclaimer: reclaimer)
@@ -108,8 +115,9 @@ final class ForwardingState {
         for trie in [tables.entriesIPv4, tables.entriesIPv6] {
             trie.removeAll { release($0) }
         }
-        tables.ownIPv4.removeAll { _ in }
-        tables.ownIPv6.removeAll { _ in }
+        for trie in [tables.ownIPv4, tables.ownIPv6, tables.acceptedIPv4, tables.acceptedIPv6] {
+            trie.removeAll { _ in }
+        }
         reclaimer.retire(tables.object, MemoryLayout<InstanceObject>.size)
     }
 
@@ -136,16 +144,26 @@ final class ForwardingState {
             tables.updateSize()
             release(words)
         case .putOwnPrefix(let prefix):
-            guard let trie = instances[prefix.instanceID]?.own(prefix.prefix.family) else {
-                unknownInstances += 1
-                return
-            }
-            let words = TrieWriter.Words(target: EntryTarget.own, mapping: 0)
-            trie.put(Self.key(prefix), length: Int(prefix.prefix.length), words)
+            put(prefix, into: instances[prefix.instanceID]?.own(prefix.prefix.family))
         case .deleteOwnPrefix(let prefix):
-            guard let trie = instances[prefix.instanceID]?.own(prefix.prefix.family) else { return }
-            trie.remove(Self.key(prefix), length: Int(prefix.prefix.length))
+            let trie = instances[prefix.instanceID]?.own(prefix.prefix.family)
+            trie?.remove(Self.key(prefix), length: Int(prefix.prefix.length))
+        case .putAcceptedSource(let prefix):
+            put(prefix, into: instances[prefix.instanceID]?.accepted(prefix.prefix.family))
+        case .deleteAcceptedSource(let prefix):
+            let trie = instances[prefix.instanceID]?.accepted(prefix.prefix.family)
+            trie?.remove(Self.key(prefix), length: Int(prefix.prefix.length))
         }
+    }
+
+    /// Adds to a trie that only says what is in it.
+    private func put(_ prefix: EIDPrefix, into trie: TrieWriter?) {
+        guard let trie else {
+            unknownInstances += 1
+            return
+        }
+        let words = TrieWriter.Words(target: EntryTarget.own, mapping: 0)
+        trie.put(Self.key(prefix), length: Int(prefix.prefix.length), words)
     }
 
     private func place(_ object: UnsafeMutableRawPointer) -> UInt32 { arena.base.place(of: object) }

@@ -10,6 +10,7 @@ struct UpdateBacklog {
         case locatorSet(LocatorSetID)
         case entry(EIDPrefix)
         case ownPrefix(EIDPrefix)
+        case acceptedSource(EIDPrefix)
 
         init(_ update: ForwardingUpdate) {
             switch update {
@@ -17,6 +18,7 @@ struct UpdateBacklog {
             case .putLocatorSet(let id, _), .deleteLocatorSet(let id): self = .locatorSet(id)
             case .putEntry(let prefix, _, _), .deleteEntry(let prefix): self = .entry(prefix)
             case .putOwnPrefix(let prefix), .deleteOwnPrefix(let prefix): self = .ownPrefix(prefix)
+            case .putAcceptedSource(let prefix), .deleteAcceptedSource(let prefix): self = .acceptedSource(prefix)
             }
         }
     }
@@ -27,8 +29,8 @@ struct UpdateBacklog {
         switch update {
         case .putLocator: 0
         case .putLocatorSet: 1
-        case .putEntry, .putOwnPrefix: 2
-        case .deleteEntry, .deleteOwnPrefix: 3
+        case .putEntry, .putOwnPrefix, .putAcceptedSource: 2
+        case .deleteEntry, .deleteOwnPrefix, .deleteAcceptedSource: 3
         case .deleteLocatorSet: 4
         case .deleteLocator: 5
         }

@@ -1,7 +1,7 @@
 // Hot path. Runs once per packet, so: no allocation, no existential, no lock, no log line, no `throws`.
 //
 // Into the site: checks, TTL, DSCP and ECN, the TUN of the instance (RFC 9300 section 5.3). Only what is for an
-// EID-prefix of this site passes.
+// EID-prefix of this site passes, and at a Proxy-ETR what comes from a source that it accepts.
 
 import LISPWire
 import PacketView
@@ -113,12 +113,15 @@ extension Worker where Device: ~Copyable {
             last.destination = inner.destination
             last.destinationIsOwn = instance.own(inner.family).longestMatch(inner.destination) != nil
         }
-        guard last.destinationIsOwn else { return drop(.innerDestinationNotOwn) }
         if last.sourceFamily != inner.family || last.source != inner.source {
             last.sourceFamily = inner.family
             last.source = inner.source
             last.sourceIsOwn = instance.own(inner.family).longestMatch(inner.source) != nil
             last.value = lookahead.value(index, instance.entries(inner.family), inner.source)
+        }
+        // A Proxy-ETR delivers anywhere, but not for everybody, or it would be an open relay (RFC 6832 section 6.1).
+        guard last.destinationIsOwn || instance.accepted(inner.family).longestMatch(inner.source) != nil else {
+            return drop(instance.acceptsSources ? .innerSourceNotAccepted : .innerDestinationNotOwn)
         }
         // The TUN takes the router's own addresses as sources (accept_local), so nobody outside may use them.
         guard !last.sourceIsOwn else { return drop(.innerSourceIsOwn) }

@@ -89,6 +89,7 @@ extension Worker where Device: ~Copyable {
             switch reason {
             case ForwardingDropReason.policyDenied.rawValue: drop(.policyDenied)
             case ForwardingDropReason.authenticationFailure.rawValue: drop(.policyAuthenticationFailure)
+            case ForwardingDropReason.attracted.rawValue: drop(.attracted)
             default: drop(.policyNoReason)
             }
         }

@@ -66,12 +66,19 @@ extension ITR {
 
     /// A Map-Request for an EID-prefix that is reached there; `nil` if none is found.
     private mutating func probe(_ rloc: IPAddress, _ nonce: Nonce) -> ControlDatagram? {
-        guard let eid = probedEID(rloc) else { return nil }
+        let record: MapRequest.Record
+        if isProxyETR(rloc), locators.lastUser(of: rloc) == nil {
+            record = MapRequest.Record(eid: .none, maskLength: 0)
+        } else {
+            guard let eid = probedEID(rloc) else { return nil }
+            record = MapRequest.Record(eid)
+        }
         let request = MapRequest(
             isProbe: true,
+            isPITR: settings.proxyITR != nil,
             nonce: nonce,
             itrRLOCs: Array(settings.rlocs.prefix(32)).map(LISPAddress.ip),
-            records: [MapRequest.Record(eid)]
+            records: [record]
         )
         return ControlDatagram(payload: request.encoded(), destination: .control(rloc))
     }

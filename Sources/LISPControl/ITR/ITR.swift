@@ -20,7 +20,7 @@ package struct ITR: Sendable {
     static let sliceLimit = 500
 
     package private(set) var settings: ITRSettings
-    package private(set) var cache: MapCache
+    package internal(set) var cache: MapCache
     package internal(set) var locators = LocatorRegistry()
     /// Which of `locators` answer.
     package internal(set) var prober: RLOCProber
@@ -37,6 +37,12 @@ package struct ITR: Sendable {
     /// Questions that rest, by when that began: the first to make room.
     private var resting = DeadlineQueue<EIDPrefix>()
     private var nextMapping: UInt32 = 1
+    /// As they stand in the forwarding state.
+    package internal(set) var proxyETRs: [ProxyETRState] = []
+    var proxySpace = ProxySpace(nil)
+    var attractedSpace: [EIDPrefix] = []
+    /// Those in the cache.
+    var staticMappings: [EIDPrefix: StaticMapping] = [:]
     /// The most EIDs that are asked for, or rest after that, at a time.
     private let questionLimit: Int
 
@@ -66,13 +72,13 @@ package struct ITR: Sendable {
     ) -> [ITRAction] {
         if let entry = cache.longestMatch(miss.destination), entry.expires > now {
             // The answer overtook the packet on its way here.
-            switch Self.forwardingAction(entry) {
+            switch forwardingAction(entry) {
             case .encapsulate: return [.release([miss], .forward)]
             case .forwardNatively: return [.release([miss], .forwardNatively)]
             case .drop:
                 statistics.add(.heldPacketsRefused, miss.destination.address.family)
                 return []
-            case .sendMapRequest where now < entry.refreshed + Question.interval:
+            case .sendMapRequest where !entry.isStatic && now < entry.refreshed + Question.interval:
                 statistics.add(.paced, miss.destination.address.family)
                 return []
             case .sendMapRequest: break
@@ -128,9 +134,11 @@ package struct ITR: Sendable {
         resolvers[index].sent += 1
         resolvers[index].lastSent = now
         statistics.add(.mapRequestsSent, question.target.prefix.family)
+        let asker = asker(of: question)
         let request = MapRequest(
+            isPITR: asker.isPITR,
             nonce: nonce,
-            sourceEID: question.sourceEID.map(LISPAddress.init(eid:)) ?? .none,
+            sourceEID: asker.sourceEID,
             itrRLOCs: Array(settings.rlocs.prefix(32)).map(LISPAddress.ip),
             records: [MapRequest.Record(question.target)]
         )
@@ -248,10 +256,13 @@ package struct ITR: Sendable {
         return cache[target]?.refreshed == now
     }
 
-    /// An answer that leaves nothing in the cache, since its TTL is 0, does not free the next packet to ask within the second.
+    /// An answer that leaves nothing in the cache, since its TTL is 0 or a static mapping stands there that says to ask, does not
+    /// free the next packet to ask within the second.
     private mutating func pause(_ answered: Question, now: Instant) {
         let eid = EID(instanceID: answered.target.instanceID, answered.target.prefix.address)
-        guard cache.longestMatch(eid) == nil else { return }
+        if let entry = cache.longestMatch(eid) {
+            guard entry.isStatic, forwardingAction(entry) == .sendMapRequest else { return }
+        }
         var question = answered
         question.answeredInVain()
         guard question.deadline > now else { return }
@@ -276,7 +287,7 @@ package struct ITR: Sendable {
         var natively: [ForwardingMiss] = []
         for miss in waiting {
             let entry = cache.longestMatch(miss.destination)
-            switch entry.map(Self.forwardingAction) {
+            switch entry.map({ forwardingAction($0) }) {
             case .encapsulate: forward.append(miss)
             case .forwardNatively: natively.append(miss)
             case .drop, .sendMapRequest, nil: statistics.add(.heldPacketsRefused, miss.destination.address.family)
@@ -296,12 +307,15 @@ package struct ITR: Sendable {
         from source: IPAddress,
         now: Instant
     ) -> [ITRAction] {
+        guard staticMappings[eid] == nil else {
+            statistics.add(.recordOfStaticMapping, eid.prefix.family)
+            return []
+        }
         guard record.ttlMinutes > 0 else {
             return cache.remove(eid).map { removed($0) } ?? []
         }
         var actions: [ITRAction] = []
-        let old = cache[eid]
-        if old == nil, cache.isFull {
+        if cache.isFull, cache[eid] == nil {
             // An entry of this second stays: if it went, its packets would ask for it again within the second.
             guard let victim = cache.oldest(refreshedBy: now.advanced(by: .zero - Question.interval)) else {
                 statistics.add(.mapCacheFull, eid.prefix.family)
@@ -310,7 +324,15 @@ package struct ITR: Sendable {
             actions += evict(victim)
         }
         if record.locators.isEmpty { statistics.add(.negativeMapReplies, eid.prefix.family) }
-        let content = MappingContent(record, from: source)
+        let life = record.ttlMinutes == .max ? Self.ownChoiceOfTTL : .seconds(60 * Int64(record.ttlMinutes))
+        return actions + install(MappingContent(record, from: source), for: eid, life: life, now: now)
+    }
+
+    /// Puts a mapping into the cache and the forwarding state.
+    ///
+    /// - Parameter life: `nil` for a static one.
+    mutating func install(_ content: MappingContent, for eid: EIDPrefix, life: Duration?, now: Instant) -> [ITRAction] {
+        let old = cache[eid]
         let (handle, locatorSet, isNew) = cache.hold(content)
         var (ids, updates) = acquireLocators(of: content, now: now)
         if isNew {
@@ -320,28 +342,22 @@ package struct ITR: Sendable {
                 record.address.locatorAddress.map { locators.used($0, by: eid) }
             }
         }
-        let life = record.ttlMinutes == .max ? Self.ownChoiceOfTTL : .seconds(60 * Int64(record.ttlMinutes))
         let mapping = old?.mapping ?? newMapping()
         let replaced = cache.put(
             eid,
             mapping: mapping,
             content: handle,
             now: now,
-            expires: now + life,
+            expires: life.map { now + $0 } ?? .never,
             // Negative entries are asked for again when a packet comes after their end.
-            refreshDue: content.locators.isEmpty ? nil : now + life * 9 / 10
+            refreshDue: content.locators.isEmpty ? nil : life.map { now + $0 * 9 / 10 }
         )
-        let forwarding = Self.forwardingAction(content, locatorSet)
+        let forwarding = forwardingAction(content, locatorSet, of: eid)
         updates.append(.putEntry(eid, mapping: mapping, action: forwarding))
         if let replaced { updates += released(replaced) }
-        actions.append(.forwarding(updates))
         if old == nil { statistics.add(.entriesCreated, eid.prefix.family) }
-        switch (content.locators.isEmpty, old?.isNegative ?? true) {
-        case (true, false): actions.append(.remoteEIDForgotten(eid))
-        case (false, true): actions.append(.remoteEIDKnown(eid))
-        case (true, true), (false, false): break
-        }
-        return actions
+        let hint = old.map { hostHint($0.content, of: eid) } ?? .nothing
+        return [.forwarding(updates)] + tellHost(of: eid, was: hint, is: hostHint(content, of: eid))
     }
 
     private mutating func evict(_ victim: EIDPrefix?) -> [ITRAction] {
@@ -395,8 +411,11 @@ package struct ITR: Sendable {
 
     /// Whether packets may be sent to the locator: reachable by its site's word, offered for unicast, of a family we have.
     private func isUsable(_ record: LocatorRecord, at address: IPAddress) -> Bool {
-        record.isReachable && record.priority != 255 && address.canBeRLOC
-            && settings.rlocs.contains { $0.family == address.family }
+        record.isReachable && record.priority != 255 && canReach(address)
+    }
+
+    func canReach(_ address: IPAddress) -> Bool {
+        address.canBeRLOC && settings.rlocs.contains { $0.family == address.family }
     }
 
     /// Takes what an entry needed out of the forwarding state, after the entry itself.
@@ -408,41 +427,27 @@ package struct ITR: Sendable {
     }
 
     /// Takes an entry that has left the cache out of the forwarding state, too.
-    private mutating func removed(_ gone: MapCache.Removed) -> [ITRAction] {
+    mutating func removed(_ gone: MapCache.Removed) -> [ITRAction] {
         let eid = gone.entry.eid
         statistics.add(.entriesDeleted, eid.prefix.family)
         return [.forwarding([.deleteEntry(eid)] + released(gone))]
-            + (gone.entry.isNegative ? [] : [.remoteEIDForgotten(eid)])
+            + tellHost(of: eid, was: hostHint(gone.entry.content, of: eid), is: .nothing)
     }
 
-    /// What the forwarding state does with packets of an entry. An empty locator set obeys its action; no-action means
-    /// natively-forward, the unassigned codes mean drop (RFC 9301 sections 5.4 and 12.3).
-    package static func forwardingAction(_ entry: MapCacheEntry) -> ForwardingAction {
-        forwardingAction(entry.content, entry.locatorSet)
-    }
-
-    private static func forwardingAction(_ content: MappingContent, _ locatorSet: LocatorSetID) -> ForwardingAction {
-        guard content.locators.isEmpty else { return .encapsulate(locatorSet) }
-        return switch content.action {
-        case .noAction, .nativelyForward: .forwardNatively
-        case .sendMapRequest: .sendMapRequest
-        case .dropPolicyDenied: .drop(.policyDenied)
-        case .dropAuthFailure: .drop(.authenticationFailure)
-        default: .drop(.noReason)
-        }
-    }
-
-    /// Takes these entries out, where they exist.
+    /// Takes these entries out, where they exist and were learnt. Static ones stay.
     package mutating func clear(_ eids: [EIDPrefix]) -> (count: Int, actions: [ITRAction]) {
-        let gone = eids.compactMap { cache.remove($0) }
+        let gone = eids.filter { staticMappings[$0] == nil }.compactMap { cache.remove($0) }
         return (gone.count, gone.flatMap { removed($0) })
     }
 
-    /// Takes every entry out.
-    package mutating func clearAll() -> [ITRAction] {
+    /// Takes everything out of the cache and the forwarding state, before the role goes.
+    package mutating func clearAll(now: Instant) -> [ITRAction] {
+        settings.proxyETRs = []
+        settings.staticMappings = []
         var eids: [EIDPrefix] = []
+        let given = start(now: now)
         while let next = cache.first(after: eids.last) { eids.append(next.eid) }
-        return clear(eids).actions
+        return given + clear(eids).actions
     }
 
     /// Whether the mapping of an entry is being asked for again.
@@ -475,7 +480,7 @@ package struct ITR: Sendable {
             if let gone = cache.popExpired(now) {
                 statistics.add(.expirations, gone.entry.eid.prefix.family)
                 actions += removed(gone)
-            } else if cache.count > cache.limit {
+            } else if cache.isOverfull {
                 actions += evict(cache.oldest)
             } else if let entry = cache.popRefresh(now) {
                 actions += considerRefresh(entry, now: now, using: &random, packetsSent: packetsSent)
@@ -559,8 +564,9 @@ package struct ITR: Sendable {
         // Where there are too many now, those that end first go, a slice in each `timeout`.
         cache.limit = new.mapCacheLimit
         let probed = carryOut(prober.reconfigure(new.rlocProbing, now: now), now: now)
-        guard Set(new.rlocs.map(\.family)) != Set(old.rlocs.map(\.family)) else { return probed }
-        return probed + chooseLocatorsAnew(now: now)
+        let hasSameFamilies = Set(new.rlocs.map(\.family)) == Set(old.rlocs.map(\.family))
+        let chosen = hasSameFamilies ? [] : chooseLocatorsAnew(now: now)
+        return probed + chosen + start(now: now)
     }
 
     /// Decides of each content which of its locators can be used, and tells the forwarding state where that has changed. Costs as

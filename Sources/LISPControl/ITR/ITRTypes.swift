@@ -12,17 +12,28 @@ package struct ITRSettings: Hashable, Sendable {
     /// The most map-cache entries to hold.
     package var mapCacheLimit: Int
     package var rlocProbing: RLOCProbingSettings
+    /// Present with the role of a Proxy-ITR.
+    package var proxyITR: ProxyITRSettings?
+    /// Where packets to non-LISP sites go; each address once. Empty: natively.
+    package var proxyETRs: [ProxyETR]
+    package var staticMappings: [StaticMapping]
 
     package init(
         mapResolvers: [IPAddress],
         rlocs: [IPAddress],
         mapCacheLimit: Int = 100_000,
-        rlocProbing: RLOCProbingSettings = .init()
+        rlocProbing: RLOCProbingSettings = .init(),
+        proxyITR: ProxyITRSettings? = nil,
+        proxyETRs: [ProxyETR] = [],
+        staticMappings: [StaticMapping] = []
     ) {
         self.mapResolvers = mapResolvers
         self.rlocs = rlocs
         self.mapCacheLimit = mapCacheLimit
         self.rlocProbing = rlocProbing
+        self.proxyITR = proxyITR
+        self.proxyETRs = proxyETRs
+        self.staticMappings = staticMappings
     }
 }
 
@@ -35,6 +46,9 @@ package enum ITRAction: Hashable, Sendable {
     /// Hosts can be reached over LISP in this EID-prefix, so the router's own packets may go there that way.
     case remoteEIDKnown(EIDPrefix)
     case remoteEIDForgotten(EIDPrefix)
+    /// There is nothing to encapsulate to in this EID-prefix, so the kernel may see to its packets itself.
+    case negativePrefixKnown(EIDPrefix)
+    case negativePrefixForgotten(EIDPrefix)
     /// An RLOC stopped answering probes, or answers again.
     case locatorTurned(IPAddress, isUp: Bool)
 }
@@ -47,6 +61,7 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case mapReplyUnsolicited = "Map-Reply refused: no Map-Request with its nonce is outstanding"
     case mapReplyWrongAddress = "Map-Reply refused: it did not come to an ITR-RLOC of the Map-Request"
     case mapReplyWrongRecords = "Map-Reply refused: not exactly one record covers the EID that was asked for"
+    case recordOfStaticMapping = "record of a Map-Reply not used: the mapping is static"
     case recordNotMoreSpecific = "record of a Map-Reply refused: not inside the record that covers the EID"
     case unansweredQuestions = "EIDs given up after ten Map-Requests without an answer"
     case packetsHeld = "packets held for a mapping"

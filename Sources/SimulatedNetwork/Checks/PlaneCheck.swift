@@ -33,11 +33,12 @@ package final class PlaneCheck: Check {
         let plane = node.plane
         // Entries whose locators are the same may share a set.
         var sets: Set<LocatorSetID> = []
-        var used: Set<LocatorID> = []
+        var used = Set(itr.proxyETRs.compactMap(\.id))
+        if !itr.proxyETRs.isEmpty { sets.insert(ITR.proxyETRSet) }
         var key: EIDPrefix?
         while let entry = itr.cache.first(after: key) {
             key = entry.eid
-            let expected = ReferencePlane.Entry(mapping: entry.mapping, action: ITR.forwardingAction(entry))
+            let expected = ReferencePlane.Entry(mapping: entry.mapping, action: itr.forwardingAction(entry))
             guard let here = plane.entries[entry.eid] else {
                 network.violate(self, node, "\(entry.eid) is not in the forwarding state")
                 continue

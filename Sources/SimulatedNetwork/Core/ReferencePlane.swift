@@ -59,7 +59,7 @@ package struct ReferencePlane {
             if let mapping = entries[eid]?.mapping { packetsSent[mapping] = nil }
             leave(entries[eid])
             entries[eid] = nil
-        case .putOwnPrefix, .deleteOwnPrefix:
+        case .putOwnPrefix, .deleteOwnPrefix, .putAcceptedSource, .deleteAcceptedSource:
             break
         }
     }

@@ -125,6 +125,7 @@ package final class SimulatedNetwork {
         plan(node)
         if let auditInterval { planAudit(of: node, within: auditInterval) }
         for check in checks { check.reset(node, restarted: true, keepingState: false, in: self) }
+        act(node) { router, now, _ in router.start(now: now) }
         return node
     }
 
@@ -157,6 +158,7 @@ package final class SimulatedNetwork {
         claim(node)
         plan(node)
         for check in checks { check.reset(node, restarted: true, keepingState: keepingState, in: self) }
+        act(node) { router, now, _ in router.start(now: now) }
     }
 
     /// Gives a router other settings, as a reload does, and perhaps other addresses.
@@ -322,7 +324,7 @@ package final class SimulatedNetwork {
                 for check in checks { check.updated(updates, at: node, in: self) }
             case .release(let packets, let verdict):
                 release(packets, verdict, at: node)
-            case .remoteEIDKnown, .remoteEIDForgotten:
+            case .remoteEIDKnown, .remoteEIDForgotten, .negativePrefixKnown, .negativePrefixForgotten:
                 break
             case .note(let note):
                 record(node, .note(note))

@@ -49,6 +49,8 @@ extension TraceEntry: CustomStringConvertible {
         case .deleteEntry(let eid): "delete entry \(eid)"
         case .putOwnPrefix(let eid): "put own prefix \(eid)"
         case .deleteOwnPrefix(let eid): "delete own prefix \(eid)"
+        case .putAcceptedSource(let eid): "accept source \(eid)"
+        case .deleteAcceptedSource(let eid): "accept source \(eid) no more"
         }
     }
 

@@ -89,7 +89,14 @@ private func detailLines(of entry: MapCacheEntry) -> [String] {
         "  Packets out: \(entry.encapsulated.packets)(\(entry.encapsulated.octets) bytes)",
         "  Packets in: \(entry.decapsulated.packets)(\(entry.decapsulated.octets) bytes)\(lastUsed)",
     ]
-    if !entry.locators.isEmpty {
+    switch entry.forwarding {
+    case .proxyETR: lines.append("  Forwarding: encapsulated to a Proxy-ETR")
+    case .native: lines.append("  Forwarding: natively")
+    case .mapRequest: lines.append("  Forwarding: each packet asks for the mapping")
+    case .drop: lines.append("  Forwarding: dropped")
+    case .encapsulate, nil: break
+    }
+    if !entry.locators.isEmpty, entry.source == "map-reply" {
         lines.append("  Answered by \(entry.isAuthoritative ? "an ETR of the site" : "a Map-Server for the site")")
     }
     return lines
