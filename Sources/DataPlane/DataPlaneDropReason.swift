@@ -72,7 +72,8 @@ package enum DataPlaneDropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .unknownInstance: "instance ID is not configured here"
         case .malformedInnerPacket: "inner packet is not valid IPv4 or IPv6"
         case .innerDestinationNotOwn: "inner destination is in no EID-prefix of this site"
-        case .innerSourceNotAccepted: "inner destination is not in this site, and the inner source not in `accept-sources`"
+        case .innerSourceNotAccepted:
+            "inner destination is not in this site, and the inner source not in `accept-sources` of this Proxy-ETR"
         case .invalidInnerSource: "inner source is multicast, loopback, link-local or unspecified"
         case .innerSourceIsOwn: "inner source is in an EID-prefix of this site, yet the packet came from outside"
         case .invalidInnerDestination: "inner destination is multicast, broadcast, link-local, loopback or unspecified"

@@ -177,7 +177,14 @@ package struct HostPlan: Hashable, Sendable {
         }
         let everything = IPPrefix(family: family, leftAligned: 0, length: 0)
         let way = Way(table: table, tun: .interface(instance.tun), whenDown: whenDown)
-        add(way, to: [everything], except: negatives(of: instance, family), .next, positives(of: instance, family), &space)
+        add(
+            way,
+            to: [everything],
+            except: negatives(of: instance, family),
+            .next,
+            positives(of: instance, family),
+            &space
+        )
     }
 
     /// What anybody sends to the attracted EID space goes into the TUN, and nowhere else.

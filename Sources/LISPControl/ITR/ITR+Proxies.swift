@@ -33,7 +33,8 @@ extension ITR {
         forwardingAction(entry.content, entry.locatorSet, of: entry.eid)
     }
 
-    func forwardingAction(_ content: MappingContent, _ locatorSet: LocatorSetID, of eid: EIDPrefix) -> ForwardingAction {
+    func forwardingAction(_ content: MappingContent, _ locatorSet: LocatorSetID, of eid: EIDPrefix) -> ForwardingAction
+    {
         guard content.locators.isEmpty else { return .encapsulate(locatorSet) }
         return switch content.action {
         case .noAction, .nativelyForward: nativeAction(eid)

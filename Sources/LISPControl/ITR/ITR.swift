@@ -251,18 +251,22 @@ package struct ITR: Sendable {
     /// new as now.
     private func isAnswered(_ target: EIDPrefix, now: Instant) -> Bool {
         guard !target.isHost || cache[target] != nil else {
-            return cache.longestMatch(EID(instanceID: target.instanceID, target.prefix.address)) != nil
+            return hasMapping(EID(instanceID: target.instanceID, target.prefix.address))
         }
         return cache[target]?.refreshed == now
+    }
+
+    /// Whether the map-cache knows of the EID; a static mapping that says to ask does not.
+    private func hasMapping(_ eid: EID) -> Bool {
+        guard let entry = cache.longestMatch(eid) else { return false }
+        return !entry.isStatic || forwardingAction(entry) != .sendMapRequest
     }
 
     /// An answer that leaves nothing in the cache, since its TTL is 0 or a static mapping stands there that says to ask, does not
     /// free the next packet to ask within the second.
     private mutating func pause(_ answered: Question, now: Instant) {
         let eid = EID(instanceID: answered.target.instanceID, answered.target.prefix.address)
-        if let entry = cache.longestMatch(eid) {
-            guard entry.isStatic, forwardingAction(entry) == .sendMapRequest else { return }
-        }
+        guard !hasMapping(eid) else { return }
         var question = answered
         question.answeredInVain()
         guard question.deadline > now else { return }
