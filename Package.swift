@@ -181,6 +181,13 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "lispdTests",
+            dependencies: [
+                "lispd", "LISPControl", "LISPTables", "LISPWire", "DataPlane", "Management", "ManagementAPI",
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "lispctlTests",
             dependencies: ["lispctl", "ManagementAPI", "LISPWire", "PacketView", arguments],
             swiftSettings: settings

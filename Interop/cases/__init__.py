@@ -8,6 +8,7 @@ from .headers import HeadersGroup, StrictReversePathGroup
 from .instances import InstancesGroup
 from .lifecycle import LifecycleGroup, RefusalGroup, ReloadGroup
 from .lifetimes import MapServerRestartGroup, TimeToLiveGroup
+from .management import ManagementGroup
 from .multihoming import LatestGroup, MergedGroup
 from .negatives import NegativesGroup
 from .notifications import NotificationsGroup
@@ -26,6 +27,7 @@ GROUPS = [
     NotificationsGroup,
     ReachabilityGroup,
     OperatorGroup,
+    ManagementGroup,
     OverIPv4,
     OverIPv6,
     RegistrationGroup,

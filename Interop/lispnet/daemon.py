@@ -34,7 +34,8 @@ class Daemon:
 
     def write(self, configuration):
         """Writes the configuration file; the management socket is filled in."""
-        self.configuration = {**configuration, "management": {"socket": self.socket}}
+        self.configuration = {**configuration,
+                              "management": {**configuration.get("management", {}), "socket": self.socket}}
         self.write_text(to_yaml(self.configuration))
 
     def write_text(self, text):

@@ -151,6 +151,30 @@ struct ConfigurationNode {
         return address
     }
 
+    /// An address to listen at, and its port: `127.0.0.1:9341`, `[::1]:9341`, and 0.0.0.0 or [::] for all of this host's.
+    func listener() -> Endpoint? {
+        let expected = "an address of this host and a port such as 127.0.0.1:9341 or \"[::1]:9341\""
+        guard let text = text(expected) else { return nil }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0,
+            text[text.index(after: colon)...].utf8.allSatisfy({ (48...57).contains($0) })
+        else {
+            report(expected: expected)
+            return nil
+        }
+        var host = text[..<colon]
+        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+        if isBracketed { host = host.dropFirst().dropLast() }
+        guard let address = IPAddress(host), (address.family == .ipv6) == isBracketed else {
+            report(expected: expected)
+            return nil
+        }
+        if !address.isUnspecified, let kind = address.unusableKind {
+            report(found: "\(quoted(text)), \(kind)", expected: expected)
+            return nil
+        }
+        return Endpoint(address, port)
+    }
+
     func ipPrefix() -> IPPrefix? {
         let expected = "an IPv4 or IPv6 prefix such as 10.1.0.0/16 or 2001:db8:1::/48"
         guard let text = text(expected) else { return nil }

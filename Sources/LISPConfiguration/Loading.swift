@@ -190,9 +190,7 @@ struct Loader {
         if let path = section["socket"]?.path("the path of a UNIX socket", length: 100) {
             result.management.socket = path
         }
-        if section["http"]?.text("an address and a port such as 127.0.0.1:9341") != nil {
-            section.refuseNotSupported("http")
-        }
+        result.management.http = section["http"]?.listener()
     }
 
     /// Refuses a switch of the form `off | ...` that is anything but off.

@@ -51,7 +51,7 @@ extension RouterConfiguration {
         if let mapServer { result.add("map-server", mapServer.document) }
         if mapResolver != nil { result.add("map-resolver", .mapping([])) }
         result.add("data-plane", dataPlane.document)
-        result.add("management", .mapping([.init(key: "socket", value: .text(management.socket))]))
+        result.add("management", management.document)
         return .mapping(result.pairs)
     }
 
@@ -60,6 +60,15 @@ extension RouterConfiguration {
 
     /// `document` as JSON, two spaces a level, ending with a line end.
     package var json: String { document.json }
+}
+
+extension ManagementConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("socket", .text(socket))
+        if let http { result.add("http", .text(http.description)) }
+        return .mapping(result.pairs)
+    }
 }
 
 private struct Pairs {

@@ -338,6 +338,8 @@ package struct ManagementConfiguration: Hashable, Sendable {
 
     /// Path of the UNIX socket that lispctl speaks to.
     package var socket = ManagementConfiguration.defaultSocket
+    /// Where metrics and reports can be read over TCP; `nil`: nowhere. 0.0.0.0 and :: stand for every address of this host.
+    package var http: Endpoint?
 
     package init() {}
 }

@@ -71,6 +71,8 @@ package struct MapCache: Sendable {
     package private(set) var counts: [EIDTableKey: Int] = [:]
     /// How many of the entries are static. They end only by `remove`, and the limit is not for them.
     package private(set) var staticCount = 0
+    /// How many of them have no locators.
+    package private(set) var negativeCounts: [EIDTableKey: Int] = [:]
     /// The most learnt entries it is to hold. Its owner sees to that by `oldest` and `remove`.
     package var limit: Int
 
@@ -192,10 +194,15 @@ package struct MapCache: Sendable {
             slot = table.insert(row, for: eid)
             counts[EIDTableKey(eid), default: 0] += 1
         }
+        countNegative(eid, (item.content.locators.isEmpty ? 1 : 0) - (old?.isNegative == true ? 1 : 0))
         staticCount += (isStatic ? 1 : 0) - (old?.isStatic == true ? 1 : 0)
         if isStatic { expiry.remove(slot) } else { expiry.set(slot, at: expires) }
         if !isStatic, let refreshDue { refreshes.set(slot, at: refreshDue) } else { refreshes.remove(slot) }
         return removed
+    }
+
+    private mutating func countNegative(_ eid: EIDPrefix, _ change: Int) {
+        if change != 0 { negativeCounts[EIDTableKey(eid), default: 0] += change }
     }
 
     /// What an entry that changes to `item` keeps of its locators' past; empty if that is nothing.
@@ -246,6 +253,7 @@ package struct MapCache: Sendable {
         let isLast = contents.release(table[slot: slot].content)
         table.remove(slot)
         counts[EIDTableKey(entry.eid), default: 0] -= 1
+        countNegative(entry.eid, entry.isNegative ? -1 : 0)
         if entry.isStatic { staticCount -= 1 }
         expiry.remove(slot)
         refreshes.remove(slot)

@@ -16,6 +16,8 @@ package protocol ManagementProvider: Sendable {
     func mapResolvers() async throws(ManagementError) -> MapResolversReport
     func locators() async throws(ManagementError) -> LocatorsReport
     func interfaces() async throws(ManagementError) -> InterfacesReport
+    func events(_ query: EventQuery) async throws(ManagementError) -> EventsReport
+    func metrics() async throws(ManagementError) -> [MetricFamily]
     func configuration() async throws(ManagementError) -> ConfigurationReport
     /// Reads the configuration file again. A refusal leaves everything as it was.
     func reload() async throws(ManagementError) -> ReloadReport

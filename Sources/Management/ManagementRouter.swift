@@ -8,23 +8,48 @@ import ManagementAPI
 import NIOCore
 
 struct ManagementRouter {
+    enum Access {
+        case everything
+        /// Nothing that changes anything, and nothing that waits.
+        case reading
+    }
+
     let provider: any ManagementProvider
+    let access: Access
 
     var router: Router<BasicRequestContext> {
-        let router = Router()
+        let router = Router(options: .autoGenerateHeadEndpoints)
         router.add(middleware: FailuresAsJSON())
+        if access == .reading { router.add(middleware: ReadingOnly()) }
         let provider = provider
-        get(router, .status) { _ async throws(ManagementError) in try await provider.status() }
+        get(router, .status) { (_: TableQuery) async throws(ManagementError) in try await provider.status() }
         get(router, .service) { query async throws(ManagementError) in try await provider.services(query) }
         get(router, .mapCache) { query async throws(ManagementError) in try await provider.mapCache(query) }
         get(router, .database) { query async throws(ManagementError) in try await provider.database(query) }
         get(router, .sites) { query async throws(ManagementError) in try await provider.sites(query) }
         get(router, .statistics) { query async throws(ManagementError) in try await provider.statistics(query) }
-        get(router, .mapServers) { _ async throws(ManagementError) in try await provider.mapServers() }
-        get(router, .mapResolvers) { _ async throws(ManagementError) in try await provider.mapResolvers() }
-        get(router, .locators) { _ async throws(ManagementError) in try await provider.locators() }
-        get(router, .interfaces) { _ async throws(ManagementError) in try await provider.interfaces() }
-        get(router, .configuration) { _ async throws(ManagementError) in try await provider.configuration() }
+        get(router, .mapServers) { (_: TableQuery) async throws(ManagementError) in try await provider.mapServers() }
+        get(router, .mapResolvers) { (_: TableQuery) async throws(ManagementError) in try await provider.mapResolvers()
+        }
+        get(router, .locators) { (_: TableQuery) async throws(ManagementError) in try await provider.locators() }
+        get(router, .interfaces) { (_: TableQuery) async throws(ManagementError) in try await provider.interfaces() }
+        get(router, .events) { [access] (query: EventQuery) async throws(ManagementError) in
+            guard access == .everything || query.wait == 0 else {
+                throw ManagementError(.badRequest, "wait: only the UNIX socket holds an answer back")
+            }
+            return try await provider.events(query)
+        }
+        get(router, .configuration) { (_: TableQuery) async throws(ManagementError) in
+            try await provider.configuration()
+        }
+        router.get(RouterPath(ManagementRoute.metrics.rawValue)) { _, _ in
+            Response(
+                status: .ok,
+                headers: [.contentType: MetricsText.contentType],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: MetricsText.text(of: try await provider.metrics())))
+            )
+        }
+        guard access == .everything else { return router }
         post(router, .clearMapCache) { request async throws in
             let body = try await requestBody(request, as: ClearMapCacheRequest.self)
             return try await provider.clearMapCache(body)
@@ -33,13 +58,13 @@ struct ManagementRouter {
         return router
     }
 
-    private func get<Report: Codable & Sendable>(
+    private func get<Query: ManagementQuery, Report: Codable & Sendable>(
         _ router: Router<BasicRequestContext>,
         _ route: ManagementRoute,
-        _ body: @escaping @Sendable (TableQuery) async throws(ManagementError) -> Report
+        _ body: @escaping @Sendable (Query) async throws(ManagementError) -> Report
     ) {
         router.get(RouterPath(route.rawValue)) { request, _ in
-            try jsonResponse(Answer(time: wallClock(), data: await body(tableQuery(request))))
+            try jsonResponse(Answer(time: wallClock(), data: await body(query(request))))
         }
     }
 
@@ -54,9 +79,9 @@ struct ManagementRouter {
     }
 }
 
-private func tableQuery(_ request: Request) throws(ManagementError) -> TableQuery {
-    do {
-        return try TableQuery(parameters: request.uri.queryParameters.map { (String($0.key), String($0.value)) })
+private func query<Query: ManagementQuery>(_ request: Request) throws(ManagementError) -> Query {
+    do throws(QueryRefusal) {
+        return try Query(parameters: request.uri.queryParameters.map { (String($0.key), String($0.value)) })
     } catch {
         throw ManagementError(.badRequest, error.reason)
     }
@@ -90,6 +115,23 @@ private func jsonResponse(_ value: some Encodable, status: HTTPResponse.Status =
 /// Seconds since 1970-01-01 UTC.
 private func wallClock() -> Int64 {
     Int64(time(nil))
+}
+
+/// Turns every method away that could change something.
+private struct ReadingOnly: RouterMiddleware {
+    func handle(
+        _ request: Request,
+        context: BasicRequestContext,
+        next: (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        guard request.method != .get, request.method != .head else { return try await next(request, context) }
+        var response = try jsonResponse(
+            Failure(error: "\(request.method.rawValue) is not possible here: this address is for looking only"),
+            status: .methodNotAllowed
+        )
+        response.headers[.allow] = "GET, HEAD"
+        return response
+    }
 }
 
 /// Answers every failure with a `Failure`.

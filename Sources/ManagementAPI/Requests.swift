@@ -1,6 +1,6 @@
 // What can be asked, and under which path.
 
-/// The paths of the service, all below the version of the schema.
+/// The paths of the service, all but the metrics below the version of the schema.
 package enum ManagementRoute: String, Sendable, CaseIterable {
     /// GET: `StatusReport`
     case status = "/v1/status"
@@ -24,10 +24,31 @@ package enum ManagementRoute: String, Sendable, CaseIterable {
     case locators = "/v1/locators"
     /// GET: `InterfacesReport`
     case interfaces = "/v1/interfaces"
+    /// GET with `after`, `limit`, `wait`: `EventsReport`
+    case events = "/v1/events"
+    /// GET: text in the exposition format of Prometheus
+    case metrics = "/metrics"
     /// GET: `ConfigurationReport`
     case configuration = "/v1/configuration"
     /// POST without a body: `ReloadReport`
     case reload = "/v1/configuration/reload"
+}
+
+/// What a GET request asks about: the query part of its URL.
+package protocol ManagementQuery: Sendable, Equatable {
+    /// By name and value, unescaped; defaults are left out.
+    var parameters: [(name: String, value: String)] { get }
+    /// Unknown names and values that do not parse are refused.
+    init(parameters: some Sequence<(name: String, value: String)>) throws(QueryRefusal)
+}
+
+/// Why query parameters were refused, in one line.
+package struct QueryRefusal: Error, Equatable {
+    package var reason: String
+
+    package init(_ reason: String) {
+        self.reason = reason
+    }
 }
 
 /// Which part of a table is asked for. Fields left out stand for all.
@@ -63,8 +84,7 @@ package struct TableQuery: Codable, Sendable, Equatable {
     package static let maximumLimit = 5000
 }
 
-extension TableQuery {
-    /// The query part of a URL, by name and value, unescaped; defaults are left out.
+extension TableQuery: ManagementQuery {
     package var parameters: [(name: String, value: String)] {
         var result: [(name: String, value: String)] = []
         if let family { result.append(("family", family.rawValue)) }
@@ -76,24 +96,18 @@ extension TableQuery {
         return result
     }
 
-    /// Why query parameters were refused, in one line.
-    package struct Refusal: Error, Equatable {
-        package var reason: String
-    }
-
-    /// Reads the query part of a URL. Unknown names and values that do not parse are refused.
-    package init(parameters: some Sequence<(name: String, value: String)>) throws(Refusal) {
+    package init(parameters: some Sequence<(name: String, value: String)>) throws(QueryRefusal) {
         self.init()
         for (name, value) in parameters {
             switch name {
             case "family":
                 guard let family = EIDFamily(rawValue: value) else {
-                    throw Refusal(reason: "family is ipv4 or ipv6, not \(value)")
+                    throw QueryRefusal("family is ipv4 or ipv6, not \(value)")
                 }
                 self.family = family
             case "instance":
                 guard let id = UInt32(value), id <= 0xff_ffff else {
-                    throw Refusal(reason: "instance is a number from 0 to 16777215, not \(value)")
+                    throw QueryRefusal("instance is a number from 0 to 16777215, not \(value)")
                 }
                 self.instanceID = id
             case "eid": self.eid = value
@@ -101,10 +115,64 @@ extension TableQuery {
             case "after": self.after = value
             case "limit":
                 guard let limit = Int(value), (1...Self.maximumLimit).contains(limit) else {
-                    throw Refusal(reason: "limit is a number from 1 to \(Self.maximumLimit), not \(value)")
+                    throw QueryRefusal("limit is a number from 1 to \(Self.maximumLimit), not \(value)")
                 }
                 self.limit = limit
-            default: throw Refusal(reason: "there is no parameter \(name)")
+            default: throw QueryRefusal("there is no parameter \(name)")
+            }
+        }
+    }
+}
+
+/// Which events are asked for.
+package struct EventQuery: Sendable, Equatable {
+    /// Those after the one with this number, oldest first; absent: the newest.
+    package var after: UInt64?
+    /// How many at most; 1...`maximumLimit`.
+    package var limit: Int
+    /// Seconds to wait for one if there is none after `after`; 0...`maximumWait`.
+    package var wait: Int
+
+    package init(after: UInt64? = nil, limit: Int = EventQuery.defaultLimit, wait: Int = 0) {
+        self.after = after
+        self.limit = limit
+        self.wait = wait
+    }
+
+    package static let defaultLimit = 100
+    package static let maximumLimit = 1000
+    package static let maximumWait = 30
+}
+
+extension EventQuery: ManagementQuery {
+    package var parameters: [(name: String, value: String)] {
+        var result: [(name: String, value: String)] = []
+        if let after { result.append(("after", String(after))) }
+        if limit != Self.defaultLimit { result.append(("limit", String(limit))) }
+        if wait != 0 { result.append(("wait", String(wait))) }
+        return result
+    }
+
+    package init(parameters: some Sequence<(name: String, value: String)>) throws(QueryRefusal) {
+        self.init()
+        for (name, value) in parameters {
+            switch name {
+            case "after":
+                guard let after = UInt64(value) else {
+                    throw QueryRefusal("after is the sequence number of an event, not \(value)")
+                }
+                self.after = after
+            case "limit":
+                guard let limit = Int(value), (1...Self.maximumLimit).contains(limit) else {
+                    throw QueryRefusal("limit is a number from 1 to \(Self.maximumLimit), not \(value)")
+                }
+                self.limit = limit
+            case "wait":
+                guard let wait = Int(value), (0...Self.maximumWait).contains(wait) else {
+                    throw QueryRefusal("wait is a number of seconds from 0 to \(Self.maximumWait), not \(value)")
+                }
+                self.wait = wait
+            default: throw QueryRefusal("there is no parameter \(name)")
             }
         }
     }

@@ -68,7 +68,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
 }
 
 package struct RoleStatus: Codable, Sendable, Equatable {
-    package enum Health: String, Codable, Sendable {
+    package enum Health: String, Codable, Sendable, CaseIterable {
         case up
         /// Works in part.
         case degraded

@@ -16,7 +16,9 @@ struct Lispctl: AsyncParsableCommand {
             65 a file with faults, 66 a file that cannot be opened, 69 lispd is not running, 70 it failed or is of another version, 74 the answer could not be written, 77 its socket may not be opened, 78 a configuration with faults.
             """,
         version: "lispctl \(Release.version)",
-        subcommands: [Show.self, Clear.self, Config.self, Lig.self, Decode.self, Completions.self]
+        subcommands: [
+            Show.self, Monitor.self, Clear.self, Config.self, Lig.self, Decode.self, Completions.self,
+        ]
     )
 
     static func main() async {

@@ -93,32 +93,19 @@ extension ControlLoop {
     /// Every reason for which a control message or a packet that waits for one was dropped, with its count, in the words of
     /// whoever dropped it.
     private func controlDrops() -> [ReasonCount] {
-        var counts: [ReasonCount] = []
-        func add(_ reason: String, _ count: UInt64) {
-            if count > 0 { counts.append(ReasonCount(reason: reason, count: count)) }
+        var counts = RouterRefusal.troubles(in: router.refusals)
+        counts += ITREvent.troubles(in: router.itr?.statistics)
+        counts += ETREvent.troubles(in: router.etr?.statistics)
+        counts += MapServerCount.troubles(in: router.mapServer?.statistics)
+        counts += RegistrationRefusal.troubles(in: router.mapServer?.refusals).map {
+            ReasonCount(reason: "record of a Map-Register refused: \($0.reason)", count: $0.count)
         }
-        for reason in RouterRefusal.allCases { add(reason.rawValue, router.refusals[reason]) }
-        let normalITR: Set<ITREvent> = [
-            .mapRequestsSent, .mapRepliesAccepted, .negativeMapReplies, .packetsHeld, .packetsReleased, .expirations,
-            .refreshes, .entriesCreated, .entriesDeleted, .probesSent, .probeRepliesAccepted, .locatorsWentDown,
-            .locatorsCameBack,
-        ]
-        for event in ITREvent.allCases where !normalITR.contains(event) {
-            add(event.rawValue, router.itr?.statistics[event] ?? 0)
+        counts += MapResolverCount.troubles(in: router.mapResolver?.statistics)
+        if sendErrors > 0 {
+            counts.append(
+                ReasonCount(reason: "control message not sent: the kernel refused it", count: sendErrors)
+            )
         }
-        let normalETR: Set<ETREvent> = [
-            .mapRegistersSent, .mapNotifiesAccepted, .mapNotifiesUnsolicited, .mapRequestsAnswered, .probesAnswered,
-        ]
-        for event in ETREvent.allCases where !normalETR.contains(event) {
-            add(event.rawValue, router.etr?.statistics[event] ?? 0)
-        }
-        for event in MapServerCount.allCases where event.isTrouble {
-            add(event.rawValue, router.mapServer?.statistics[event] ?? 0)
-        }
-        for event in MapResolverCount.allCases where event.isTrouble {
-            add(event.rawValue, router.mapResolver?.statistics[event] ?? 0)
-        }
-        add("control message not sent: the kernel refused it", sendErrors)
         return counts
     }
 
@@ -151,28 +138,5 @@ extension ControlLoop {
             trainsReceived: statistics.trainsReceived,
             portsWithoutTrains: statistics.portsRefusedTrains
         )
-    }
-}
-
-extension MapServerCount {
-    /// Whether an operator should look into it.
-    fileprivate var isTrouble: Bool {
-        switch self {
-        case .mapRegistersReceived, .mapRegistersAccepted, .mapRegistersRepeated, .mapNotifiesSent,
-            .mapNotifiesUnsolicited, .mapNotifyAcksAccepted, .mapNotifyAcksUnasked, .registrationsExpired,
-            .registrationsWithdrawn, .mapRequestsReceived, .mapRequestsForwarded, .proxyRepliesSent,
-            .negativeRepliesSent:
-            false
-        default: true
-        }
-    }
-}
-
-extension MapResolverCount {
-    fileprivate var isTrouble: Bool {
-        switch self {
-        case .requestsReceived, .passedToLocalMapServer, .forwarded, .negativeReplies: false
-        default: true
-        }
     }
 }

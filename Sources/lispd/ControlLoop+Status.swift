@@ -44,7 +44,7 @@ extension ControlLoop {
         )
     }
 
-    private func roleStatus(_ role: RouterRole) -> RoleStatus {
+    func roleStatus(_ role: RouterRole) -> RoleStatus {
         switch role {
         case .itr, .proxyITR: itrStatus(role)
         case .etr: etrStatus()

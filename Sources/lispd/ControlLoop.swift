@@ -17,6 +17,7 @@ import LISPTables
 import LISPWire
 import LinuxNetwork
 import Logging
+import Management
 import ManagementAPI
 import NIOCore
 import NIOPosix
@@ -54,6 +55,8 @@ actor ControlLoop {
     let started: Instant
     /// Of a tunnel router.
     let xtrID: XTRID?
+    /// What is worth an operator's attention, for the journal and for those who watch.
+    private let events: EventHub
     private let state: StateDirectory
     private let logger: Logger
     private var random = SystemRandomNumberGenerator()
@@ -64,7 +67,6 @@ actor ControlLoop {
     private var routingTime = Duration.zero
     private var isStarted = false
     private var isStopped = false
-    private var refusalLog = RateLimitedLog(perSecond: 1, burst: 20)
     private(set) var sendErrors: UInt64 = 0
     private(set) var lastSendError: String?
     private(set) var lastHostError: String?
@@ -86,6 +88,7 @@ actor ControlLoop {
         host: sending HostIntegration,
         state: StateDirectory,
         xtrID: XTRID?,
+        events: EventHub,
         logger: Logger
     ) {
         self.eventLoop = eventLoop
@@ -97,6 +100,7 @@ actor ControlLoop {
         self.host = host
         self.state = state
         self.xtrID = xtrID
+        self.events = events
         self.logger = logger
         self.nonceWriter = NonceWriter(state)
         self.started = SystemClock.now
@@ -227,7 +231,7 @@ actor ControlLoop {
             case .negativePrefixForgotten(let eid):
                 host.negativePrefixForgotten(eid)
                 routingIsStale()
-            case .note(let note): log(note)
+            case .note(let note): events.post(Event(note))
             }
         }
     }
@@ -238,27 +242,7 @@ actor ControlLoop {
         } catch {
             sendErrors += 1
             lastSendError = "\(error)"
-            if refusalLog.allows() { logger.warning("\(error)") }
-        }
-    }
-
-    private func log(_ note: RouterNote) {
-        switch note {
-        case .refused(let reason, let source):
-            if refusalLog.allows() { logger.notice("\(reason)", metadata: ["from": "\(source)"]) }
-        case .registration(let change): logger.info("\(change.text)")
-        case .locator(let rloc, let isUp):
-            if isUp {
-                logger.info("RLOC \(rloc) answers probes again")
-            } else {
-                logger.warning("RLOC \(rloc) does not answer probes: it is not used until it does")
-            }
-        case .mapServer(let event):
-            if event.isRefusal {
-                if refusalLog.allows() { logger.warning("\(event.text)") }
-            } else {
-                logger.info("\(event.text)")
-            }
+            events.post(Event(.sendFailed, .warning, "\(error)", peer: "\(datagram.destination.address)"))
         }
     }
 
@@ -279,14 +263,12 @@ actor ControlLoop {
         do {
             let new = try host.resolve(configuration)
             if new != resolvedHost {
-                if new.rlocs != resolvedHost.rlocs {
-                    logger.info("locators are now \(new.rlocs.map(\.description).joined(separator: ", "))")
-                }
+                if new.rlocs != resolvedHost.rlocs { events.post(.locatorsChanged(to: new.rlocs)) }
                 resolvedHost = new
                 reconfigureRouter()
             }
             try host.apply(configuration, resolvedHost, rereading: true)
-            lastHostError = nil
+            hostSucceeded()
         } catch {
             hostFailed(error)
         }
@@ -307,17 +289,23 @@ actor ControlLoop {
         let begun = SystemClock.now
         do {
             try host.apply(configuration, resolvedHost, rereading: false)
-            lastHostError = nil
+            hostSucceeded()
         } catch {
             hostFailed(error)
         }
         routingTime = begun.duration(to: SystemClock.now)
     }
 
+    private func hostSucceeded() {
+        guard lastHostError != nil else { return }
+        lastHostError = nil
+        events.post(Event(.hostRecovered, .notice, "rules and routes are up to date again"))
+    }
+
     /// Tells of the failure once and tries again later: no event of the host need come that would remind us.
     private func hostFailed(_ error: any Error) {
         let text = "\(error)"
-        if text != lastHostError { logger.error("cannot keep up rules and routes: \(text)") }
+        if text != lastHostError { events.post(Event(.hostFailed, .error, "cannot keep up rules and routes: \(text)")) }
         lastHostError = text
         guard !isHostRetryDue else { return }
         isHostRetryDue = true
@@ -365,6 +353,7 @@ actor ControlLoop {
             try takeOver(new)
             configurationLoaded = SystemClock.now
             reloadFailure = nil
+            events.post(.configurationReloaded(changed: changed))
             return ReloadReport(
                 file: configurationFile,
                 changed: changed,
@@ -373,6 +362,7 @@ actor ControlLoop {
             )
         } catch {
             reloadFailure = "\(error)"
+            events.post(.configurationRefused(error))
             throw error
         }
     }
@@ -391,7 +381,7 @@ actor ControlLoop {
         reconfigureRouter()
         do {
             try host.apply(configuration, resolvedHost, rereading: true)
-            lastHostError = nil
+            hostSucceeded()
         } catch {
             hostFailed(error)
         }
@@ -440,7 +430,7 @@ actor ControlLoop {
     private func savingFailed(_ error: any Error) {
         savedNonceState = nil
         let text = "\(error)"
-        if text != lastStateError { logger.error("\(text)") }
+        if text != lastStateError { events.post(Event(.stateNotSaved, .error, text)) }
         lastStateError = text
     }
 }

@@ -13,6 +13,7 @@ import Management
 import ManagementAPI
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// Why the daemon cannot start, in one line, with its exit status (sysexits.h).
 struct StartFailure: Error, CustomStringConvertible {
@@ -22,15 +23,18 @@ struct StartFailure: Error, CustomStringConvertible {
 
 final class Daemon {
     private let logger: Logger
+    let events: EventHub
     private let group: MultiThreadedEventLoopGroup
     private let loop: ControlLoop
     private var watchers: [DescriptorWatcher] = []
     private let tunnels: [TUNDevice]
-    private let management: Task<Void, Never>
+    private var management: [Task<Void, Never>] = []
+    private var httpGroup: MultiThreadedEventLoopGroup?
     let summary: String
 
     init(configurationFile: String, stateDirectory: String, logger: Logger) throws {
         self.logger = logger
+        events = EventHub(logger: logger) { SystemClock.wallClock / 1_000_000 }
         let configuration = try RouterConfiguration.load(path: configurationFile)
         for warning in configuration.warnings { logger.warning("\(warning)") }
         let tenants = configuration.instances.compactMap(\.namespace)
@@ -96,18 +100,13 @@ final class Daemon {
             host: host,
             state: state,
             xtrID: xtrID,
+            events: events,
             logger: logger
         )
+        summary = Self.summary(configuration, resolved)
         // From here on the loop has the host in its keeping: whatever fails, it takes our rules and routes out again.
         do {
-            management = try Self.startManagement(loop, configuration.management.socket, group, logger)
-        } catch {
-            try? Self.on(loop) { $0.stop() }
-            for tunnel in tunnels { tunnel.close() }
-            throw error
-        }
-        summary = Self.summary(configuration, resolved)
-        do {
+            try startManagement(configuration.management)
             try startWatchers(socket, missEvent: missEvent)
             try Self.on(loop) { $0.start() }
         } catch {
@@ -131,35 +130,49 @@ final class Daemon {
         return rlocs.isEmpty ? roles : "\(roles); locators \(rlocs)"
     }
 
-    /// Serves lispctl; returns once the socket is there, or throws why it cannot be.
-    private static func startManagement(
-        _ loop: ControlLoop,
-        _ path: String,
-        _ group: MultiThreadedEventLoopGroup,
-        _ logger: Logger
-    ) throws -> Task<Void, Never> {
-        let server = ManagementServer(
-            socketPath: path,
-            provider: ManagementService(loop: loop),
-            group: group,
-            logger: logger
+    /// Serves lispctl and, if that is wanted, whoever may look over TCP; returns once both can be reached, or throws why not.
+    private func startManagement(_ settings: ManagementConfiguration) throws {
+        let service = ManagementService(loop: loop, events: events)
+        let group = group
+        try start(ManagementServer(socketPath: settings.socket, provider: service, group: group, logger: logger))
+        guard let http = settings.http else { return }
+        // What strangers send is parsed on a thread of its own.
+        let strangers = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        httpGroup = strangers
+        try start(
+            ManagementServer(
+                address: http.address.description,
+                port: http.port,
+                provider: service,
+                group: strangers,
+                logger: logger
+            )
         )
+    }
+
+    private func start(_ server: ManagementServer) throws {
         let ready = group.next().makePromise(of: Void.self)
-        let task = Task {
-            do {
-                try await server.run { ready.succeed() }
-                ready.fail(SocketProblem(path: path, reason: "the server ended"))
-            } catch {
-                logger.error("\(error)")
-                ready.fail(error)
+        let isReady = SharedFlag()
+        management.append(
+            Task { [logger] in
+                do {
+                    try await server.run { _ in
+                        isReady.set()
+                        ready.succeed()
+                    }
+                    ready.fail(CancellationError())
+                } catch {
+                    // Before that it is why we cannot start.
+                    if isReady.isSet { logger.error("\(error)") }
+                    ready.fail(error)
+                }
             }
-        }
+        )
         do {
             try ready.futureResult.wait()
         } catch {
             throw StartFailure(description: "\(error)", exitCode: EX_UNAVAILABLE)
         }
-        return task
     }
 
     private func startWatchers(_ socket: ControlSocket, missEvent: Int32?) throws {
@@ -207,26 +220,14 @@ final class Daemon {
         try loop.eventLoop.submit { try loop.assumeIsolated { try body($0) } }.wait()
     }
 
-    /// Reads the configuration file again; a refusal is logged and changes nothing.
+    /// Reads the configuration file again; a refusal changes nothing. Either is an event.
     func reload() {
-        do {
-            let report = try Self.on(loop) { try $0.reload() }
-            let changed = report.changed.isEmpty ? "nothing changed" : report.changed.joined(separator: ", ")
-            logger.notice("configuration read again: \(changed)")
-        } catch let error as ConfigurationError {
-            logger.error("configuration not changed: \(report(error))")
-        } catch {
-            logger.error("configuration not changed: \(error)")
-        }
-    }
-
-    private func report(_ error: ConfigurationError) -> String {
-        error.issues.map(\.description).joined(separator: "; ")
+        _ = try? Self.on(loop) { try $0.reload() }
     }
 
     /// Withdraws registrations, then takes everything of ours out of the host.
     func stop() {
-        management.cancel()
+        for task in management { task.cancel() }
         // The watchers first: they wait on descriptors that the loop closes.
         for watcher in watchers { watcher.stop() }
         do {
@@ -235,15 +236,24 @@ final class Daemon {
             logger.error("cannot stop in order: \(error)")
         }
         for tunnel in tunnels { tunnel.close() }
-        // The management task removes its socket as it ends.
+        // The management tasks remove what is theirs as they end.
         let ended = group.next().makePromise(of: Void.self)
         Task { [management] in
-            await management.value
+            for task in management { await task.value }
             ended.succeed()
         }
         group.next().scheduleTask(in: .seconds(2)) { ended.succeed() }
         try? ended.futureResult.wait()
     }
+}
+
+/// Set once, by one task for another.
+private final class SharedFlag: Sendable {
+    private let value = Atomic(false)
+
+    var isSet: Bool { value.load(ordering: .acquiring) }
+
+    func set() { value.store(true, ordering: .releasing) }
 }
 
 extension DataPlaneOptions {

@@ -1,18 +1,71 @@
-// Control-plane events as lines of the log.
+// What happens, as events: for the journal, `show events` and `monitor` alike.
 
+import LISPConfiguration
 import LISPControl
 import LISPTables
 import LISPWire
+import ManagementAPI
 
-extension ETRRegistrationChange {
-    var text: String {
-        switch self {
+extension Event {
+    init(_ note: RouterNote) {
+        switch note {
+        case .refused(let reason, let source):
+            self.init(.messageRefused, .notice, "\(reason), from \(source)", peer: "\(source.address)")
+        case .registration(let change):
+            self.init(change)
+        case .locator(let rloc, isUp: true):
+            self.init(.locatorUp, .info, "RLOC \(rloc) answers probes again", locator: "\(rloc)")
+        case .locator(let rloc, isUp: false):
+            self.init(
+                .locatorDown,
+                .warning,
+                "RLOC \(rloc) does not answer probes: it is not used until it does",
+                locator: "\(rloc)"
+            )
+        case .mapServer(let event):
+            self.init(event)
+        }
+    }
+
+    static func locatorsChanged(to rlocs: [IPAddress]) -> Event {
+        let list = rlocs.isEmpty ? "none" : rlocs.map(\.description).joined(separator: ", ")
+        return Event(.locatorsChanged, rlocs.isEmpty ? .warning : .info, "locators are now \(list)")
+    }
+
+    /// - Parameter changed: top-level keys.
+    static func configurationReloaded(changed: [String]) -> Event {
+        let list = changed.isEmpty ? "nothing changed" : changed.joined(separator: ", ")
+        return Event(.configurationReloaded, .notice, "configuration read again: \(list)")
+    }
+
+    static func configurationRefused(_ error: any Error) -> Event {
+        let faults = (error as? ConfigurationError)?.issues.map(\.description) ?? ["\(error)"]
+        return Event(.configurationRefused, .error, "configuration not changed: \(faults.joined(separator: "; "))")
+    }
+
+    private init(_ change: ETRRegistrationChange) {
+        switch change {
         case .acknowledged(let server, let prefixes):
-            "Map-Server \(server) acknowledged \(Self.list(prefixes))"
+            self.init(
+                .registrationAcknowledged,
+                .info,
+                "Map-Server \(server) acknowledged \(Self.list(prefixes))",
+                peer: "\(server)"
+            )
         case .refused(let server, let prefixes):
-            "Map-Server \(server) refused \(Self.list(prefixes)): not in its Map-Notify"
+            self.init(
+                .registrationRefused,
+                .warning,
+                "Map-Server \(server) refused \(Self.list(prefixes)): not in its Map-Notify",
+                peer: "\(server)"
+            )
         case .unanswered(let server, let tries):
-            "Map-Server \(server) has not answered \(tries) Map-Registers: not reachable, or it refuses our key"
+            self.init(
+                .registrationUnanswered,
+                .warning,
+                "Map-Server \(server) has not answered \(tries) Map-Registers: not reachable, or it refuses our key",
+                peer: "\(server)"
+            )
         }
     }
 
@@ -20,30 +73,49 @@ extension ETRRegistrationChange {
         let shown = prefixes.prefix(5).map(\.description).joined(separator: ", ")
         return prefixes.count > 5 ? "\(shown) and \(prefixes.count - 5) more" : shown
     }
-}
 
-extension MapServerEvent {
-    var isRefusal: Bool {
-        if case .refused = self { true } else { false }
+    private init(_ event: MapServerEvent) {
+        switch event {
+        case .registered(let site, let prefix, let etr, let source):
+            let text = "site \(site): \(prefix) registered by \(etr) from \(source)"
+            self.init(.siteRegistered, .info, text, about: prefix, peer: source.address, site: site)
+        case .changed(let site, let prefix, let etr, let source):
+            let text = "site \(site): \(prefix) changed by \(etr) from \(source)"
+            self.init(.siteChanged, .info, text, about: prefix, peer: source.address, site: site)
+        case .withdrawn(let site, let prefix, let etr):
+            self.init(.siteWithdrawn, .info, "site \(site): \(prefix) withdrawn by \(etr)", about: prefix, site: site)
+        case .expired(let site, let prefix, let etr):
+            self.init(.siteExpired, .warning, "site \(site): \(prefix) of \(etr) expired", about: prefix, site: site)
+        case .dropped(let prefix, let etr):
+            self.init(.siteDropped, .info, "\(prefix) of \(etr) dropped: it is no longer configured", about: prefix)
+        case .refused(let site, let prefix, let reason, let source):
+            let text =
+                "Map-Register refused: \(reason.rawValue), site \(site ?? "none"), "
+                + "EID-prefix \(prefix?.description ?? "none"), from \(source)"
+            self.init(.mapRegisterRefused, .warning, text, about: prefix, peer: source.address, site: site)
+        case .notifyUnanswered(let prefix, let etr):
+            let text = "\(etr) has not acknowledged the Map-Notify about \(prefix)"
+            self.init(.mapNotifyUnanswered, .info, text, about: prefix)
+        }
     }
 
-    var text: String {
-        switch self {
-        case .registered(let site, let prefix, let etr, let source):
-            "site \(site): \(prefix) registered by \(etr) from \(source)"
-        case .changed(let site, let prefix, let etr, let source):
-            "site \(site): \(prefix) changed by \(etr) from \(source)"
-        case .withdrawn(let site, let prefix, let etr):
-            "site \(site): \(prefix) withdrawn by \(etr)"
-        case .expired(let site, let prefix, let etr):
-            "site \(site): \(prefix) of \(etr) expired"
-        case .dropped(let prefix, let etr):
-            "\(prefix) of \(etr) dropped: it is no longer configured"
-        case .refused(let site, let prefix, let reason, let source):
-            "Map-Register refused: \(reason.rawValue), site \(site ?? "none"), "
-                + "EID-prefix \(prefix?.description ?? "none"), from \(source)"
-        case .notifyUnanswered(let prefix, let etr):
-            "\(etr) has not acknowledged the Map-Notify about \(prefix)"
-        }
+    /// With an EID-prefix as its subject.
+    private init(
+        _ kind: EventKind,
+        _ severity: Severity,
+        _ text: String,
+        about prefix: EIDPrefix?,
+        peer: IPAddress? = nil,
+        site: String? = nil
+    ) {
+        self.init(
+            kind,
+            severity,
+            text,
+            instanceID: prefix?.instanceID.rawValue,
+            eidPrefix: prefix?.prefix.description,
+            peer: peer?.description,
+            site: site
+        )
     }
 }

@@ -4,6 +4,7 @@ import ArgumentParser
 import Glibc
 import LISPConfiguration
 import Logging
+import Management
 import ManagementAPI
 
 @main
@@ -53,14 +54,14 @@ struct Lispd: ParsableCommand {
             logger.error("\(error)")
             throw ExitCode(EX_OSERR)
         }
-        logger.notice("lispd \(Release.version) runs: \(daemon.summary)")
+        daemon.events.post(Event(.started, .notice, "lispd \(Release.version) runs: \(daemon.summary)"))
         while true {
             var number: Int32 = 0
             guard sigwait(&signals, &number) == 0 else { continue }
             if number == SIGHUP {
                 daemon.reload()
             } else {
-                logger.notice("ending on signal \(number)")
+                daemon.events.post(Event(.ending, .notice, "ending on signal \(number)"))
                 break
             }
         }

@@ -9,6 +9,7 @@ import ManagementAPI
 /// Hands every question to the control loop.
 struct ManagementService: ManagementProvider {
     let loop: ControlLoop
+    let events: EventHub
     let routes = RouteSurvey()
 
     func status() async throws(ManagementError) -> StatusReport { await loop.statusReport() }
@@ -50,6 +51,12 @@ struct ManagementService: ManagementProvider {
     func locators() async throws(ManagementError) -> LocatorsReport { await loop.locatorsReport() }
 
     func interfaces() async throws(ManagementError) -> InterfacesReport { try await loop.interfacesReport() }
+
+    func events(_ query: EventQuery) async throws(ManagementError) -> EventsReport { try await events.report(query) }
+
+    func metrics() async throws(ManagementError) -> [MetricFamily] {
+        await loop.metrics() + events.metrics() + processMetrics()
+    }
 
     func configuration() async throws(ManagementError) -> ConfigurationReport { await loop.configurationReport() }
 

@@ -237,8 +237,40 @@ private let wrongLines: [(line: String, message: String)] = [
         "f:8:22: found `lispd.sock`, expected the path of a UNIX socket (absolute, at most 100 octets)"
     ),
     (
-        "management: {http: 127.0.0.1:9341}",
-        "f:8:14: found `http`, which is not supported yet, expected it to be left out"
+        "management: {http: 127.0.0.1}",
+        "f:8:20: found `127.0.0.1`, expected an address of this host and a port such as 127.0.0.1:9341 or \"[::1]:9341\""
+    ),
+    (
+        "management: {http: localhost:9341}",
+        "f:8:20: found `localhost:9341`, expected an address of this host and a port such as 127.0.0.1:9341 or \"[::1]:9341\""
+    ),
+    (
+        "management: {http: 127.0.0.1:0}",
+        "f:8:20: found `127.0.0.1:0`, expected an address of this host and a port such as 127.0.0.1:9341 or \"[::1]:9341\""
+    ),
+    (
+        "management: {http: 127.0.0.1:65536}",
+        "f:8:20: found `127.0.0.1:65536`, expected an address of this host and a port such as 127.0.0.1:9341 or \"[::1]:9341\""
+    ),
+    (
+        "management: {http: 127.0.0.1:+80}",
+        "f:8:20: found `127.0.0.1:+80`, expected an address of this host and a port such as 127.0.0.1:9341 or \"[::1]:9341\""
+    ),
+    (
+        "management: {http: \"::1:9341\"}",
+        "f:8:20: found `::1:9341`, expected an address of this host and a port such as 127.0.0.1:9341 or \"[::1]:9341\""
+    ),
+    (
+        "management: {http: \"[127.0.0.1]:9341\"}",
+        "f:8:20: found `[127.0.0.1]:9341`, expected an address of this host and a port such as 127.0.0.1:9341 or \"[::1]:9341\""
+    ),
+    (
+        "management: {http: 224.0.0.1:9341}",
+        "f:8:20: found `224.0.0.1:9341`, a multicast address, expected an address of this host and a port such as 127.0.0.1:9341 or \"[::1]:9341\""
+    ),
+    (
+        "management: {http: \"[fe80::1]:9341\"}",
+        "f:8:20: found `[fe80::1]:9341`, a link-local address, expected an address of this host and a port such as 127.0.0.1:9341 or \"[::1]:9341\""
     ),
     (
         "proxy-itr: {eid-space: [10.0.0.0/8]}",

@@ -488,6 +488,8 @@ import Testing
         _ = bench.server.reconfigure(settings, now: bench.now, using: &bench.random)
         #expect(bench.server.registry.registered.isEmpty)
         #expect(bench.server.sites.map(\.settings.name) == ["beta"])
+        // The count of the whole router never goes back.
+        #expect(bench.server.refusals[.wrongKey] == 1)
         #expect(bench.server.deadline() == nil)
     }
 
@@ -498,6 +500,7 @@ import Testing
             logged += try bench.register([record("10.1.0.0/16")], by: BenchETR(key: secret("guess"))).events.count
         }
         #expect(bench.refusals() == [.wrongKey: 100])
+        #expect(bench.server.refusals[.wrongKey, .ipv4] == 100)
         #expect(logged == 20)
     }
 }

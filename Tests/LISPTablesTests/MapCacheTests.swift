@@ -187,6 +187,11 @@ import Testing
         let deadlines = model.values.flatMap { [$0.expires, $0.refreshDue].compactMap(\.self) }
         #expect(cache.deadline == deadlines.min())
         for (table, count) in cache.counts { #expect(count == model.keys.count { EIDTableKey($0) == table }) }
+        let negative = model.filter { $0.value.content.locators.isEmpty }
+        #expect(cache.negativeCounts.values.reduce(0, +) == negative.count)
+        for (table, count) in cache.negativeCounts {
+            #expect(count == negative.keys.count { EIDTableKey($0) == table })
+        }
     }
 
     @Test func `tells how often each locator went in or out, whatever its content went through before`() {

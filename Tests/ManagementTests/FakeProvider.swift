@@ -6,6 +6,7 @@ import Synchronization
 
 final class FakeProvider: ManagementProvider {
     let queries = Mutex<[TableQuery]>([])
+    let eventQueries = Mutex<[EventQuery]>([])
     let clears = Mutex<[ClearMapCacheRequest]>([])
     let reloadFailure: ManagementError?
 
@@ -89,6 +90,17 @@ final class FakeProvider: ManagementProvider {
 
     func interfaces() async throws(ManagementError) -> InterfacesReport {
         InterfacesReport(tunnels: [], rlocInterfaces: [])
+    }
+
+    func events(_ query: EventQuery) async throws(ManagementError) -> EventsReport {
+        eventQueries.withLock { $0.append(query) }
+        return EventsReport(events: [Event(.locatorDown, .warning, "RLOC 192.0.2.2 is \"down\"")], latest: 1)
+    }
+
+    func metrics() async throws(ManagementError) -> [MetricFamily] {
+        var family = MetricFamily(.counter, "lispd_encapsulated_packets_total", "Packets encapsulated.")
+        family.add(UInt64.max, .init("instance_id", 101))
+        return [family]
     }
 
     func configuration() async throws(ManagementError) -> ConfigurationReport {

@@ -29,7 +29,7 @@ private func withServer(
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask {
             defer { started.finish() }
-            try await server.run { started.yield() }
+            try await server.run { _ in started.yield() }
         }
         var iterator = ready.makeAsyncIterator()
         guard await iterator.next() != nil else {
@@ -45,6 +45,36 @@ private func withServer(
         group.cancelAll()
         try await group.waitForAll()
     }
+}
+
+/// The same over TCP, at a free port of ::1 or 127.0.0.1.
+private func withHTTPServer(
+    _ address: String = "127.0.0.1",
+    _ body: @Sendable @escaping (_ port: Int) async throws -> Void
+) async throws {
+    let server = makeHTTPServer(address, 0)
+    let (ready, started) = AsyncStream.makeStream(of: Int.self)
+    let task = Task { try await server.run { started.yield($0 ?? 0) } }
+    var iterator = ready.makeAsyncIterator()
+    let port = try #require(await iterator.next())
+    do {
+        try await body(port)
+    } catch {
+        task.cancel()
+        throw error
+    }
+    task.cancel()
+    try await task.value
+}
+
+private func makeHTTPServer(_ address: String, _ port: UInt16) -> ManagementServer {
+    ManagementServer(
+        address: address,
+        port: port,
+        provider: FakeProvider(),
+        group: MultiThreadedEventLoopGroup.singleton,
+        logger: silence
+    )
 }
 
 private func makeServer(
@@ -141,6 +171,18 @@ private func failure(_ reply: HTTPReply) throws -> Failure {
             limit: 9
         )
         #expect(provider.queries.withLock { $0 } == [expected])
+    }
+
+    @Test func `events have a query of their own`() async throws {
+        let provider = FakeProvider()
+        try await withServer(provider) { path async throws in
+            let report = try answer(await get("/v1/events?after=7&limit=1000&wait=30", path), EventsReport.self)
+            #expect(report.events.map(\.kind) == ["locator-down"])
+            for query in ["after=-1", "limit=1001", "wait=31", "family=ipv4"] {
+                #expect(try await get("/v1/events?\(query)", path).status == 400, "\(query)")
+            }
+        }
+        #expect(provider.eventQueries.withLock { $0 } == [EventQuery(after: 7, limit: 1000, wait: 30)])
     }
 
     @Test(arguments: [
@@ -273,7 +315,7 @@ private func failure(_ reply: HTTPReply) throws -> Failure {
         let lines = Arc<[String]>([])
         let server = makeServer(path, logger: Logger(label: "test") { _ in LogRecorder(lines) })
         let (ready, started) = AsyncStream.makeStream(of: Void.self)
-        let task = Task { try await server.run { started.yield() } }
+        let task = Task { try await server.run { _ in started.yield() } }
         var iterator = ready.makeAsyncIterator()
         _ = await iterator.next()
         // Never closed: the server ends in spite of it.
@@ -300,6 +342,75 @@ private func failure(_ reply: HTTPReply) throws -> Failure {
             _ = write(idle, "GET ", 4)
             #expect(try await get("/v1/status", path).status == 200)
             // Left open on purpose until the process ends: the server must not wait for it.
+        }
+    }
+
+    // MARK: Over TCP
+
+    @Test(arguments: ["127.0.0.1", "::1"]) func `shows over TCP what it shows on its socket`(address: String)
+        async throws
+    {
+        try await withHTTPServer(address) { port async throws in
+            let status = try await exchange(Array("GET /v1/status HTTP/1.0\r\n\r\n".utf8), address, port)
+            #expect(try answer(status, StatusReport.self) == FakeProvider.status)
+            let metrics = try await exchange(Array("GET /metrics HTTP/1.0\r\n\r\n".utf8), address, port)
+            #expect(metrics.status == 200)
+            #expect(metrics.head.contains("text/plain; version=0.0.4; charset=utf-8"))
+            let text = String(decoding: metrics.body, as: UTF8.self)
+            #expect(text.hasSuffix("lispd_encapsulated_packets_total{instance_id=\"101\"} 18446744073709551615\n"))
+        }
+    }
+
+    @Test func `changes nothing over TCP`() async throws {
+        try await withHTTPServer { port async throws in
+            for route in ManagementRoute.allCases {
+                for method in ["POST", "PUT", "DELETE", "PATCH"] {
+                    let request = "\(method) \(route.rawValue) HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}"
+                    let reply = try await exchange(Array(request.utf8), "127.0.0.1", port)
+                    #expect(reply.status == 405, "\(request)")
+                    #expect(reply.head.lowercased().contains("allow: get, head"), "\(request)")
+                }
+            }
+            for route in [ManagementRoute.reload, .clearMapCache] {
+                let reply = try await exchange(Array("GET \(route.rawValue) HTTP/1.0\r\n\r\n".utf8), "127.0.0.1", port)
+                #expect(reply.status == 404)
+            }
+        }
+    }
+
+    @Test func `holds no answer back over TCP`() async throws {
+        try await withHTTPServer { port async throws in
+            let request = "GET /v1/events?after=0&wait=1 HTTP/1.0\r\n\r\n"
+            let reply = try await exchange(Array(request.utf8), "127.0.0.1", port)
+            #expect(reply.status == 400)
+        }
+    }
+
+    @Test func `a request line without an end is cut off, on every other it answers`() async throws {
+        try await withHTTPServer { port async throws in
+            let endless = Array("GET /".utf8) + [UInt8](repeating: UInt8(ascii: "a"), count: 10_000_000)
+            let refused = try await exchange(endless, "127.0.0.1", port)
+            #expect(refused.status == 414)
+            let header = Array("GET /metrics HTTP/1.0\r\nX: ".utf8) + [UInt8](repeating: 0x61, count: 9_000)
+            #expect(try await exchange(header, "127.0.0.1", port).status == 414)
+            let reply = try await exchange(Array("GET /metrics HTTP/1.0\r\n\r\n".utf8), "127.0.0.1", port)
+            #expect(reply.status == 200)
+        }
+    }
+
+    @Test func `says why it cannot listen at a port`() async throws {
+        try await withHTTPServer { port async throws in
+            await #expect {
+                try await makeHTTPServer("127.0.0.1", UInt16(port)).run()
+            } throws: { error in
+                "\(error)"
+                    == "management.http 127.0.0.1:\(port): the port is taken: another program listens there"
+            }
+        }
+        await #expect {
+            try await makeHTTPServer("2001:db8::1", 9341).run()
+        } throws: { error in
+            "\(error)" == "management.http [2001:db8::1]:9341: this host does not have the address"
         }
     }
 }

@@ -6,6 +6,8 @@ import Synchronization
 
 struct HTTPReply {
     var status: Int
+    /// Status line and header.
+    var head: String
     var body: Data
 }
 
@@ -16,6 +18,34 @@ func exchange(_ request: [UInt8], with path: String) async throws -> HTTPReply {
             continuation.resume(with: Result { try blockingExchange(request, with: path) })
         }
     }
+}
+
+/// The same over TCP.
+func exchange(_ request: [UInt8], _ address: String, _ port: Int) async throws -> HTTPReply {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread {
+            continuation.resume(
+                with: Result { try blockingExchange(request, over: try connectedSocket(address, port)) }
+            )
+        }
+    }
+}
+
+private func connectedSocket(_ address: String, _ port: Int) throws -> Int32 {
+    var hints = addrinfo()
+    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    hints.ai_flags = AI_NUMERICHOST
+    var found: UnsafeMutablePointer<addrinfo>?
+    guard getaddrinfo(address, String(port), &hints, &found) == 0, let place = found?.pointee else {
+        throw POSIXError(.EINVAL)
+    }
+    defer { freeaddrinfo(found) }
+    let descriptor = socket(place.ai_family, place.ai_socktype, 0)
+    guard connect(descriptor, place.ai_addr, place.ai_addrlen) == 0 else {
+        close(descriptor)
+        throw POSIXError(.ECONNREFUSED)
+    }
+    return descriptor
 }
 
 func connectedSocket(_ path: String) throws -> Int32 {
@@ -36,7 +66,11 @@ func connectedSocket(_ path: String) throws -> Int32 {
 }
 
 private func blockingExchange(_ request: [UInt8], with path: String) throws -> HTTPReply {
-    let descriptor = try connectedSocket(path)
+    try blockingExchange(request, over: try connectedSocket(path))
+}
+
+/// Closes the socket in the end.
+private func blockingExchange(_ request: [UInt8], over descriptor: Int32) throws -> HTTPReply {
     defer { close(descriptor) }
     var sent = 0
     while sent < request.count {
@@ -57,7 +91,7 @@ private func blockingExchange(_ request: [UInt8], with path: String) throws -> H
     guard let end = text.range(of: Data("\r\n\r\n".utf8)) else { throw POSIXError(.EPROTO) }
     let head = String(decoding: text[..<end.lowerBound], as: UTF8.self)
     guard let status = Int(head.split(separator: " ")[1]) else { throw POSIXError(.EPROTO) }
-    return HTTPReply(status: status, body: text[end.upperBound...])
+    return HTTPReply(status: status, head: head, body: text[end.upperBound...])
 }
 
 func get(_ target: String, _ path: String) async throws -> HTTPReply {

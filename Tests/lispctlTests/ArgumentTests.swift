@@ -38,7 +38,8 @@ import Testing
 
     @Test(arguments: [
         ["show", "map-cache", "ipv4", "--instance-id", "16777216"], ["lig", "10.2.0.1", "--count", "6"], ["lig"],
-        ["show", "service", "ipv5"], ["completions", "tcsh"],
+        ["show", "service", "ipv5"], ["completions", "tcsh"], ["show", "events", "--count", "0"],
+        ["monitor", "--count", "1001"],
     ])
     func `refuses arguments out of range`(arguments: [String]) {
         #expect(throws: (any Error).self) { try Lispctl.parseAsRoot(arguments) }
@@ -48,7 +49,8 @@ import Testing
         ["show", "site", "site1", "--detail"], ["show", "map-cache", "10.0.0.0/8", "--json", "--socket", "/tmp/s"],
         ["clear", "map-cache", "ipv6", "--instance-id", "0"], ["config", "check", "f"], ["config", "reload"],
         ["config", "show"], ["lig", "self6", "--to", "192.0.2.53", "--source", "10.1.0.1", "--count", "1"],
-        ["completions", "fish"], ["show", "statistics", "ipv6"],
+        ["completions", "fish"], ["show", "statistics", "ipv6"], ["show", "events", "--count", "1000", "--json"],
+        ["monitor", "--count", "0", "--json"],
     ])
     func `parses every command`(arguments: [String]) throws {
         _ = try Lispctl.parseAsRoot(arguments)

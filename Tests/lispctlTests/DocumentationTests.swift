@@ -25,7 +25,8 @@ import Testing
     }
 
     private static let reports = [
-        "MappingReports", "PeerReports", "SiteReport", "StatisticsReport", "StatusReport", "Schema",
+        "MappingReports", "PeerReports", "SiteReport", "StatisticsReport", "StatusReport", "EventReports",
+        "Schema",
     ]
 
     /// The stored properties of the reports, as JSON has them.
@@ -59,6 +60,21 @@ import Testing
         let lig = try Self.text("Sources/lispctl/Lig/LigText.swift").split { !$0.isLetter }
         let unknown = words.subtracting(try Self.fields()).subtracting(lig)
         #expect(unknown.isEmpty, "in docs/show-json.md: \(unknown.sorted())")
+    }
+
+    @Test(arguments: EventKind.allCases) func `names every kind of event`(kind: EventKind) throws {
+        #expect(try Self.text("docs/show-json.md").contains("`\(kind.rawValue)`"))
+    }
+
+    @Test func `docs/metrics.md names every metric, and no other`() throws {
+        let pattern = /"((?:lispd|process)_[a-z_]+)"/
+        var metrics: Set<Substring> = []
+        for file in ["lispd/ControlLoop+Metrics", "lispd/ProcessMetrics", "Management/EventHub"] {
+            metrics.formUnion(try Self.text("Sources/\(file).swift").matches(of: pattern).map(\.output.1))
+        }
+        #expect(metrics.count > 50)
+        let documented = try Self.text("docs/metrics.md").matches(of: /`((?:lispd|process)_[a-z_]+)`/).map(\.output.1)
+        #expect(metrics == Set(documented), "\(metrics.symmetricDifference(documented).sorted())")
     }
 
     @Test func `names the schema in use`() throws {

@@ -23,6 +23,29 @@ import Testing
         #expect(grouped("0000000000000045") == "0x00000000-0x00000045")
     }
 
+    @Test(arguments: [
+        (0, "1970-01-01T00:00:00.000Z"), (951_782_400_007, "2000-02-29T00:00:00.007Z"),
+        (1_767_225_599_999, "2025-12-31T23:59:59.999Z"), (1_767_225_600_120, "2026-01-01T00:00:00.120Z"),
+    ])
+    func `moments of events are in UTC, to the millisecond`(milliseconds: Int64, text: String) {
+        #expect(utc(milliseconds: milliseconds) == text)
+    }
+
+    @Test func `events`() {
+        var down = Event(.locatorDown, .warning, "RLOC 192.0.2.2\nis down", locator: "192.0.2.2")
+        down.milliseconds = 1_767_225_600_120
+        var refused = Event(.messageRefused, .info, "refused", peer: "192.0.2.9")
+        refused.leftOut = 3
+        #expect(
+            text(of: EventsReport(events: [down, refused], latest: 2)) == """
+                2026-01-01T00:00:00.120Z warning locator-down: RLOC 192.0.2.2 is down
+                1970-01-01T00:00:00.000Z info    message-refused: refused (3 more such events were left out before it)
+
+                """
+        )
+        #expect(text(of: EventsReport(events: [], latest: 0)).isEmpty)
+    }
+
     @Test func `map-cache in detail shows what probing found`() {
         let text = MapCacheText(isDetailed: true).text(of: Fixture.mapCache)
         #expect(text.contains("    RLOC-probes sent/answered:         14/13, last answered: 00:00:07\n"))

@@ -29,6 +29,8 @@ package struct MapServer: Sendable {
     package private(set) var settings: MapServerSettings
     package private(set) var registry: SiteRegistry
     package internal(set) var statistics = Tally<MapServerCount>()
+    /// Records of Map-Registers refused, by reason: of all sites, those that are gone included, and of none.
+    package private(set) var refusals = Tally<RegistrationRefusal>()
     /// The last record refused that is of no site.
     package private(set) var lastUnknown: RegistrationFailure?
 
@@ -274,6 +276,7 @@ package struct MapServer: Sendable {
         now: Instant
     ) -> [MapServerAction] {
         let prefix = record.eidPrefix
+        refusals.add(reason, prefix?.prefix.family)
         let failure = RegistrationFailure(reason: reason, prefix: prefix, source: source, time: now)
         let configured = prefix.flatMap { registry.configured.longestMatch($0)?.value }
         let site = configured?.site

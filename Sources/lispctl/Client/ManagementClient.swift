@@ -17,7 +17,7 @@ struct ManagementClient {
     /// Asks for a report.
     func get<Report: Codable & Sendable>(
         _ route: ManagementRoute,
-        _ query: TableQuery = TableQuery(),
+        _ query: some ManagementQuery = TableQuery(),
         as type: Report.Type = Report.self
     ) async throws -> Answer<Report> {
         try await send(.GET, route.rawValue + queryPart(query), body: nil)
@@ -32,7 +32,7 @@ struct ManagementClient {
         try await send(.POST, route.rawValue, body: try JSONEncoder().encode(body))
     }
 
-    private func queryPart(_ query: TableQuery) -> String {
+    private func queryPart(_ query: some ManagementQuery) -> String {
         let parameters = query.parameters.map { "\($0.name)=\(percentEncoded($0.value))" }
         return parameters.isEmpty ? "" : "?" + parameters.joined(separator: "&")
     }

@@ -21,6 +21,13 @@ func writeJSON(_ value: some Encodable) throws {
     try writeText(String(decoding: try encoder.encode(value), as: UTF8.self) + "\n")
 }
 
+/// One object on a line of its own.
+func writeJSONLine(_ value: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    try writeText(String(decoding: try encoder.encode(value), as: UTF8.self) + "\n")
+}
+
 /// - Parameter text: with its line ends.
 func writeText(_ text: String) throws(CommandFailure) {
     var output = Output()

@@ -6,6 +6,7 @@ struct Show: AsyncParsableCommand {
         subcommands: [
             ShowStatus.self, ShowService.self, ShowMapCache.self, ShowDatabase.self, ShowSite.self,
             ShowStatistics.self, ShowMapServers.self, ShowMapResolvers.self, ShowLocators.self, ShowInterfaces.self,
+            ShowEvents.self,
         ]
     )
 }

@@ -1,0 +1,429 @@
+"""What an operator sees while things happen: events, live and afterwards, and metrics.
+
+xtrB has a second address beside its one on the core link; site B offers the first with priority 1 and the second with 2.
+"""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from lispnet import daemon, registers, tables
+from lispnet.daemon import program
+from lispnet.registers import SHA1, Register
+from lispnet.sites import SITE_A, SITE_B
+from lispnet.testing import expect, test
+from lispnet.traffic import finish_ping, ping, start_ping, wait_reachable
+from lispnet.waiting import wait_until
+
+from .base import SitesGroup
+
+PORT = 9341
+SECOND = "198.51.100.22"
+PROBING = {"enabled": True, "interval": "1s", "retries": 1, "retry-interval": "1s"}
+
+
+class ManagementGroup(SitesGroup):
+    name = "management"
+    captured = None
+
+    def make_daemons(self):
+        self.first = self.network.rloc(self.network.xtr_b)
+        self.network.xtr_b.ip(f"address add {SECOND}/32 dev core")
+        self.network.core.ip(f"route add {SECOND}/32 via {self.first}")
+        self.map_server = daemon.Daemon(self.network.map_server, daemon.map_server(
+            management={"http": f"[::1]:{PORT}"}))
+        self.xtr_a = daemon.Daemon(self.network.xtr_a, daemon.xtr(
+            self.network, SITE_A, rloc_probing=PROBING, management={"http": f"{self.network.rloc(self.network.xtr_a)}:{PORT}"}))
+        locators = [{"address": self.first, "priority": 1, "weight": 100},
+                    {"address": SECOND, "priority": 2, "weight": 100}]
+        self.xtr_b = daemon.Daemon(self.network.xtr_b, daemon.xtr(self.network, SITE_B, locators=locators))
+
+    def set_dead(self, *addresses):
+        """Lets the core lose what goes to these addresses."""
+        self.network.core.run("nft", "delete", "table", "inet", "dead", check=False)
+        if addresses:
+            self.network.core.run("nft", "-f", "-", input=f"""
+                table inet dead {{
+                    chain forward {{
+                        type filter hook forward priority -10;
+                        ip daddr {{ {', '.join(addresses)} }} drop
+                    }}
+                }}
+                """)
+
+    # Events
+
+    def events(self, each, *kinds):
+        """The events of a daemon, of these kinds if any are given."""
+        return [event for event in tables.show(each, "events", "--count", "1000")["events"]
+                if not kinds or event["kind"] in kinds]
+
+    @test("events tell of the start and of registrations, at both ends, with the words of the journal")
+    def registration_events(self):
+        for server, kind, name in ((self.map_server, "site-registered", "site"), (self.xtr_a, "registration-acknowledged", "peer")):
+            found = wait_until(f"{server.name} has {kind}", lambda: self.events(server, kind), 5)
+            expect(all(name in event for event in found), f"no {name} in {found}")
+            for event in found:
+                expect(event["text"] in server.log(), f"the log has not: {event['text']}")
+        prefixes = {event["eidPrefix"] for event in self.events(self.map_server, "site-registered")}
+        expect(prefixes == set(SITE_A.prefixes + SITE_B.prefixes), f"registered: {prefixes}")
+        for each in self.daemons:
+            listed = self.events(each)
+            numbers = [event["sequence"] for event in listed]
+            expect(numbers == sorted(set(numbers)), f"not in order: {numbers}")
+            expect(len([event for event in listed if event["kind"] == "started"]) == 1, f"no start in {listed}")
+            expect(all(abs(event["milliseconds"] / 1000 - time.time()) < 300 for event in listed), f"{listed}")
+            text = each.text("show", "events", "--count", "1000")
+            expect(len(text.splitlines()) == len(listed) and "started: lispd" in text, text)
+
+    @test("monitor shows an RLOC that dies and comes back as it happens, to several who watch")
+    def monitors_locators(self):
+        wait_reachable(self.network.host_a, SITE_B.host4)
+        first, second = Watcher(self, self.xtr_a), Watcher(self, self.xtr_a)
+        text = self.run.start([program("lispctl"), "monitor", "--count", "0", "--socket", self.xtr_a.socket],
+                              self.xtr_a.node.namespace, log="monitor.txt")
+        try:
+            self.set_dead(self.first)
+            for watcher in (first, second):
+                event = watcher.wait_for("locator-down", 10)
+                expect(event["locator"] == self.first and event["severity"] == "warning", f"{event}")
+                late = time.time() - event["milliseconds"] / 1000
+                expect(late < 2, f"shown {late:.1f} s late")
+        finally:
+            self.set_dead()
+        for watcher in (first, second):
+            expect(watcher.wait_for("locator-up", 10)["locator"] == self.first, "another came back")
+        wait_until("the text has both", lambda: " warning locator-down: RLOC" in text.log()
+                   and " info    locator-up: RLOC" in text.log(), 5)
+        shown = [(event["kind"], event["locator"]) for event in self.events(self.xtr_a, "locator-down", "locator-up")]
+        expect(shown[-2:] == [("locator-down", self.first), ("locator-up", self.first)], f"show events has {shown}")
+        for process in (first.process, second.process, text):
+            process.send(signal.SIGINT)
+            expect(process.wait(5) == -signal.SIGINT, "it does not end by SIGINT")
+
+    @test("tells of a reload and of a refused one, whoever asks for it")
+    def reloads(self):
+        watcher = Watcher(self, self.xtr_b)
+        good = self.xtr_b.configuration
+        self.xtr_b.write({**good, "map-cache": {"limit": 5000}})
+        self.xtr_b.reload()
+        expect("map-cache" in watcher.wait_for("configuration-reloaded", 5)["text"], "it does not say what changed")
+        self.xtr_b.write_text("roles: [itr\n")
+        self.xtr_b.control("config", "reload", check=False)
+        event = watcher.wait_for("configuration-refused", 5)
+        expect(event["severity"] == "error" and self.xtr_b.configuration_path in event["text"], f"{event}")
+        self.xtr_b.write(good)
+        self.xtr_b.control("config", "reload")
+        watcher.wait_for("configuration-reloaded", 5)
+        watcher.stop()
+
+    @test("a stranger's garbage pushes no other event out, and how much was left out is told")
+    def flood(self):
+        before = self.events(self.map_server, "site-registered", "started")
+        wrong = [(f"10.9.{number}.0/24", ["198.51.100.14"]) for number in range(20)]
+        for _ in range(3):
+            registers.send(self.network.rogue, self.network.map_server_address,
+                           Register("wrong", wrong, SHA1, 1, flags=0), 0.1)
+        garbage = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n" \
+                  f"for _ in range(3000): s.sendto(b'\\x10garbage', ('{self.network.map_server_address}', 4342))"
+        self.network.rogue.run("python3", "-c", garbage)
+        wait_until("garbage is refused", lambda: self.events(self.map_server, "message-refused"), 5)
+        expect(self.events(self.map_server, "site-registered", "started") == before, "events are gone")
+        refused = self.events(self.map_server, "message-refused")
+        expect(len(refused) <= 40, f"{len(refused)} events of garbage")
+        expect(refused[0]["peer"] == "198.51.100.14", f"{refused[0]}")
+        expect(self.map_server.log().count("198.51.100.14") < 100, "the journal is flooded")
+
+    @test("a monitor that is killed leaves nothing behind, and one that does not read holds nothing up")
+    def killed_and_slow(self):
+        killed = Watcher(self, self.map_server)
+        killed.process.send(signal.SIGKILL)
+        killed.process.wait(5)
+        # One that reads nothing: its answer waits in the socket.
+        with socket.socket(socket.AF_UNIX) as mute:
+            mute.connect(self.map_server.socket)
+            mute.sendall(b"GET /v1/events?after=0&limit=1000 HTTP/1.1\r\nHost: lispd\r\n\r\n" * 50)
+            for _ in range(20):
+                started = time.monotonic()
+                tables.show(self.map_server, "status")
+                expect(time.monotonic() - started < 2, "lispctl waits")
+        watcher = Watcher(self, self.map_server)
+        self.refused_register()
+        self.map_server.control("config", "reload")
+        watcher.wait_for("configuration-reloaded", 5)
+        watcher.stop()
+        self.expect_running()
+
+    @test("more who watch than there is room for are told so, and lispctl still gets its answers")
+    def many_watchers(self):
+        held = []
+        latest = tables.show(self.xtr_b, "events")["latest"]
+        for _ in range(32):
+            waiting = socket.socket(socket.AF_UNIX)
+            waiting.connect(self.xtr_b.socket)
+            waiting.sendall(b"GET /v1/events?after=%d&wait=30 HTTP/1.1\r\nHost: lispd\r\n\r\n" % latest)
+            held.append(waiting)
+        try:
+            def refused():
+                done = subprocess.run([program("lispctl"), "monitor", "--count", "0", "--socket", self.xtr_b.socket],
+                                      capture_output=True, text=True, timeout=40, check=False)
+                return done.returncode == 69 and "others wait for events" in done.stderr
+            wait_until("one more is turned away", refused, 60)
+            expect(tables.show(self.xtr_b, "status")["version"], "no status")
+        finally:
+            for waiting in held:
+                waiting.close()
+
+    @test("monitor ends by status 69 and one line when the daemon ends or is killed")
+    def daemon_goes(self):
+        for end in (lambda: self.xtr_b.stop(), lambda: self.xtr_b.kill()):
+            with subprocess.Popen([program("lispctl"), "monitor", "--count", "1", "--socket", self.xtr_b.socket],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as monitor:
+                expect(monitor.stdout.readline(), "nothing comes first")
+                end()
+                _, error = monitor.communicate(timeout=20)
+                expect(monitor.returncode == 69 and error.count("\n") == 1 and error.startswith("lispctl: "),
+                       f"ended with {monitor.returncode}: {error}")
+            self.xtr_b.start()
+        done = self.xtr_b.control("monitor", "--count", "2000", json_output=False, check=False)
+        expect(done.returncode == 64, f"ended with {done.returncode}")
+
+    # Metrics
+
+    def refused_register(self):
+        """A Map-Register for an EID-prefix of no site."""
+        registers.send(self.network.rogue, self.network.map_server_address,
+                       Register("wrong", [("10.9.0.0/24", ["198.51.100.14"])], SHA1, 1, flags=0), 0.1)
+
+    @property
+    def http(self):
+        """Where xtrA can be read from the core."""
+        return f"http://{self.network.rloc(self.network.xtr_a)}:{PORT}"
+
+    def fetch(self, path, node=None, base=None, method="GET"):
+        """(status, body) of a request over TCP."""
+        command = ["curl", "-s", "-g", "-X", method, "-w", "\n%{http_code}", "--max-time", "20", (base or self.http) + path]
+        body, _, status = (node or self.network.core).run(*command).stdout.rpartition("\n")
+        return int(status), body
+
+    def metrics(self):
+        status, text = self.fetch("/metrics")
+        expect(status == 200, f"status {status}")
+        return parse_metrics(text)
+
+    @test("metrics move with traffic and equal show statistics, show status and show map-servers")
+    def metrics_agree(self):
+        wait_reachable(self.network.host_a, SITE_B.host4)
+        before = self.metrics()
+        expect(ping(self.network.host_a, SITE_B.host4, 20, interval=0.05).lost == 0, "pings are lost")
+        self.network.host_a.run("ping", "-c", "3", "-i", "0.1", "-W", "1", "224.1.2.3", check=False)
+        # Nothing else moves between two looks, as soon as they say the same.
+        def agrees():
+            statistics = tables.show(self.xtr_a, "statistics")
+            return (self.metrics(), statistics) if tables.show(self.xtr_a, "statistics") == statistics else None
+        after, statistics = wait_until("two looks say the same", agrees, 20)
+        plane = statistics["dataPlane"]
+        for instance in plane["instances"]:
+            labels = {"instance_id": str(instance["instanceID"])}
+            for verb in ("encapsulated", "decapsulated"):
+                for unit, name in (("packets", "packets"), ("octets", "bytes")):
+                    found = value(after, f"lispd_{verb}_{name}_total", **labels)
+                    expect(found == instance[verb][unit], f"{verb} {unit}: {found}, not {instance[verb][unit]}")
+        grown = value(after, "lispd_encapsulated_packets_total", instance_id="0") - \
+            value(before, "lispd_encapsulated_packets_total", instance_id="0")
+        expect(20 <= grown < 60, f"encapsulated packets grew by {grown}")
+        hits = value(after, "lispd_map_cache_hits_total") - value(before, "lispd_map_cache_hits_total")
+        expect(20 <= hits < 60, f"hits grew by {hits}")
+        drops = {labels["reason"]: number for labels, number in samples(after, "lispd_packet_drops_total") if number}
+        expect(sorted(drops.values()) == sorted(each["count"] for each in plane["drops"]), f"{drops}, not {plane['drops']}")
+        control = [number for labels, number in samples(after, "lispd_control_drops_total") if number]
+        expect(sorted(control) == sorted(each["count"] for each in statistics["controlDrops"]),
+               f"{control}, not {statistics['controlDrops']}")
+        expect(value(after, "lispd_misses_reported_total") == plane["misses"], "misses differ")
+        cached = sum(number for _, number in samples(after, "lispd_map_cache_entries"))
+        expect(cached == tables.show(self.xtr_a, "status")["mapCacheEntries"], f"{cached} entries")
+        expect(value(after, "lispd_rloc_up", rloc=self.first) == 1, "the RLOC is not up")
+        expect(0 < value(after, "lispd_rloc_round_trip_seconds", rloc=self.first) < 5, "no round-trip time")
+        server = self.network.map_server_address
+        expect(value(after, "lispd_etr_registration_up", map_server=server) == 1, "not registered")
+        expect(value(after, "lispd_build_info", version=tables.show(self.xtr_a, "status")["version"]) == 1, "no version")
+        expect(value(after, "lispd_role_health", role="itr", health="up") == 1, "the ITR is not up")
+        expect(value(after, "process_resident_memory_bytes") / 1024 > 1000, "no memory is in use")
+        expect(3 < value(after, "process_open_fds") < value(after, "process_max_fds"), "open files")
+        expect(abs(value(after, "process_start_time_seconds") - time.time()) < 3600, "it did not start within the hour")
+
+    @test("metrics follow Prometheus' conventions, and the UNIX socket of a Map-Server has them, too")
+    def conventions(self):
+        self.refused_register()
+        text = self.network.map_server.run(
+            "curl", "-s", "--unix-socket", self.map_server.socket, "http://lispd/metrics").stdout
+        for families in (self.metrics(), parse_metrics(text)):
+            for name, family in families.items():
+                expect(family["type"] in ("counter", "gauge") and family["help"].endswith("."), f"{name}: {family}")
+                expect(name.endswith("_total") == (family["type"] == "counter"), f"{name} is a {family['type']}")
+                expect(name.startswith(("lispd_", "process_")), name)
+                expect(not any("eid" in label for labels, _ in family["samples"] for label in labels), f"{name} names EIDs")
+        families = parse_metrics(text)
+        expect(value(families, "lispd_map_server_sites") == 2, "sites")
+        expect(value(families, "lispd_map_server_registered_prefixes") == 4, "registered prefixes")
+        refused = value(families, "lispd_map_server_refused_records_total", reason="not_configured_eid")
+        shown = tables.refusals_of_nobody(self.map_server)
+        expect(refused >= 1 and refused == tables.counts(tables.show(self.map_server, "statistics")["controlDrops"])
+               ["record of a Map-Register refused: EID-prefix is of no configured site"], f"{refused}; {shown}")
+        expect("lispd_map_cache_entries" not in families, "a Map-Server has no map-cache")
+
+    @test("over TCP everything can be looked at and nothing changed")
+    def looking_only(self):
+        for path in ("status", "service", "map-cache", "database", "statistics", "map-servers", "locators", "events",
+                     "configuration"):
+            status, body = self.fetch(f"/v1/{path}")
+            expect(status == 200 and json.loads(body)["schema"] == "lispd/1", f"{path}: {status} {body[:200]}")
+        expect(self.fetch("/v1/sites")[0] == 409 and self.fetch("/v1/nothing")[0] == 404, "no refusal")
+        loaded = tables.show(self.xtr_a, "status")["configurationLoaded"]["epoch"]
+        entries = tables.show(self.xtr_a, "map-cache")["entries"]
+        for path in ("/v1/configuration/reload", "/v1/map-cache/clear", "/metrics"):
+            for method in ("POST", "PUT", "DELETE"):
+                expect(self.fetch(path, method=method)[0] == 405, f"{method} {path} is not refused")
+        expect(tables.show(self.xtr_a, "status")["configurationLoaded"]["epoch"] == loaded, "it was reloaded")
+        expect(len(tables.show(self.xtr_a, "map-cache")["entries"]) == len(entries), "the map-cache was cleared")
+        status, body = self.fetch("/v1/status", self.network.map_server, f"http://[::1]:{PORT}")
+        expect(status == 200 and "map-server" in body, f"over IPv6: {status} {body}")
+        status, body = self.fetch("/v1/configuration")
+        expect(status == 200 and SITE_A.key not in body, "a secret is shown")
+
+    @test("scrapers that are many, slow, endless or killed hold neither packets nor lispctl up")
+    def bad_scrapers(self):
+        running = start_ping(self.network.host_a, SITE_B.host4, 200, interval=0.05, wait=1)
+        script = f"""
+import socket, threading, time
+place = ('{self.network.rloc(self.network.xtr_a)}', {PORT})
+def mute():                       # asks for much and takes nothing
+    s = socket.create_connection(place)
+    s.sendall(b'GET /v1/map-cache?limit=5000 HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' * 200)
+    time.sleep(4)
+def slow():                       # an octet now and then
+    s = socket.create_connection(place)
+    for _ in range(8):
+        s.sendall(b'G')
+        time.sleep(0.5)
+def endless():                    # a request line without end
+    s = socket.create_connection(place)
+    try:
+        s.sendall(b'GET /')
+        for _ in range(1000): s.sendall(b'a' * 65536)
+    except OSError:
+        pass
+threads = [threading.Thread(target=each) for each in [mute] * 5 + [slow] * 5 + [endless] * 5]
+for t in threads: t.start()
+for t in threads: t.join()
+"""
+        memory = self.xtr_a.resident_kilobytes()
+        bad = self.network.core.start("python3", "-c", script, log="bad.txt")
+        results = []
+        scrapes = [threading.Thread(target=lambda: results.append(self.fetch("/metrics")[0])) for _ in range(50)]
+        for each in scrapes:
+            each.start()
+        slowest = 0
+        while bad.status is None:
+            started = time.monotonic()
+            tables.show(self.xtr_a, "status")
+            slowest = max(slowest, time.monotonic() - started)
+        for each in scrapes:
+            each.join()
+        expect(results == [200] * 50, f"scrapes: {results}")
+        expect(slowest < 2, f"lispctl waited {slowest:.1f} s")
+        grown = self.xtr_a.resident_kilobytes() - memory
+        expect(grown < 50_000, f"memory grew by {grown} kB")
+        result = finish_ping(running, 40)
+        expect(result.lost == 0, f"{result.lost} pings lost")
+        expect(self.fetch("/metrics")[0] == 200, "no metrics afterwards")
+        self.expect_running()
+
+    @test("a port that is taken and an address that is not ours are one line and exit status 69")
+    def port_taken(self):
+        for place, words in ((f"[::1]:{PORT}", "the port is taken"), ("192.0.2.77:80", "does not have the address")):
+            other = daemon.Daemon(self.network.rogue, daemon.map_server(SITE_A, management={"http": place}), name="other")
+            if "taken" in words:
+                self.network.rogue.start("python3", "-m", "http.server", str(PORT), "--bind", "::1")
+                wait_until("the port is taken", lambda: f":{PORT}" in self.network.rogue.run("ss", "-ltn").stdout, 10)
+            process = self.network.rogue.start(*other.command, log="other.log")
+            status, log = process.wait(15), process.log()
+            expect(status == 69 and f"management.http {place}: " in log and words in log, f"ended with {status}:\n{log}")
+            expect(log.count("<3>") == 1, f"more than a line:\n{log}")
+            open(process.log_path, "w", encoding="ascii").close()
+
+
+SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\.)*",?)*)\})? (\S+)')
+LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\.)*)"')
+
+
+def parse_metrics(text):
+    """{name: {help, type, samples: [(labels, value)]}} of text in the exposition format 0.0.4; ValueError if it is none."""
+    families = {}
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            _, _, name, words = line.split(" ", 3)
+            if name in families:
+                raise ValueError(f"again: {line}")
+            families[name] = {"help": words, "type": None, "samples": []}
+        elif line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            families[name]["type"] = kind
+        else:
+            match = SAMPLE.fullmatch(line)
+            if not match or match[1] not in families:
+                raise ValueError(f"no sample: {line}")
+            labels = dict(LABEL.findall(match[2] or ""))
+            family = families[match[1]]
+            if any(labels == other for other, _ in family["samples"]):
+                raise ValueError(f"twice: {line}")
+            family["samples"].append((labels, float(match[3])))
+    return families
+
+
+def samples(families, name):
+    return families[name]["samples"]
+
+
+def value(families, name, **labels):
+    """The value of the one sample with these labels."""
+    for found, number in samples(families, name):
+        if found == labels:
+            return number
+    raise KeyError(f"{name} {labels}")
+
+
+class Watcher:
+    """A `lispctl monitor --json` whose lines are read as they come."""
+
+    number = 0
+
+    def __init__(self, group, each):
+        Watcher.number += 1
+        self.seen = 0
+        command = [program("lispctl"), "monitor", "--json", "--count", "1", "--socket", each.socket]
+        self.process = group.run.start(command, each.node.namespace, log=f"monitor{Watcher.number}.txt")
+        wait_until("monitor shows the last event", self.lines, 10)
+        self.seen = len(self.lines())
+
+    def lines(self):
+        return [json.loads(line) for line in self.process.log().splitlines(keepends=True) if line.endswith("\n")]
+
+    def wait_for(self, kind, timeout):
+        """The next event of that kind."""
+        def found():
+            for index, event in enumerate(self.lines()[self.seen:]):
+                if event["kind"] == kind:
+                    self.seen += index + 1
+                    return event
+            return None
+
+        return wait_until(f"monitor shows {kind}", found, timeout, interval=0.05)
+
+    def stop(self):
+        self.process.send(signal.SIGINT)
+        self.process.wait(5)

@@ -1,0 +1,57 @@
+// The kinds of events, and who can cause each.
+
+/// What can happen.
+package enum EventKind: String, Sendable, CaseIterable {
+    // The daemon and its host.
+    case started
+    case ending
+    case configurationReloaded = "configuration-reloaded"
+    case configurationRefused = "configuration-refused"
+    case locatorsChanged = "locators-changed"
+    case hostFailed = "host-failed"
+    case hostRecovered = "host-recovered"
+    case stateNotSaved = "state-not-saved"
+    case sendFailed = "send-failed"
+
+    // The ITR.
+    case locatorUp = "locator-up"
+    case locatorDown = "locator-down"
+
+    // The ETR.
+    case registrationAcknowledged = "registration-acknowledged"
+    case registrationRefused = "registration-refused"
+    case registrationUnanswered = "registration-unanswered"
+
+    // The Map-Server.
+    case siteRegistered = "site-registered"
+    case siteChanged = "site-changed"
+    case siteWithdrawn = "site-withdrawn"
+    case siteExpired = "site-expired"
+    case siteDropped = "site-dropped"
+    case mapRegisterRefused = "map-register-refused"
+    case mapNotifyUnanswered = "map-notify-unanswered"
+
+    // Anybody on the network.
+    case messageRefused = "message-refused"
+
+    /// Who can cause it, from the least to the most trusted.
+    package enum Cause: Sendable, CaseIterable {
+        /// Whoever can send a datagram.
+        case anybody
+        /// A site that holds a key of the Map-Server.
+        case sites
+        /// This router, its host, its operator, and those that it has chosen to speak to.
+        case router
+    }
+
+    package var cause: Cause {
+        switch self {
+        case .messageRefused, .mapRegisterRefused, .sendFailed: .anybody
+        case .siteRegistered, .siteChanged, .siteWithdrawn, .siteExpired, .siteDropped, .mapNotifyUnanswered: .sites
+        case .started, .ending, .configurationReloaded, .configurationRefused, .locatorsChanged, .hostFailed,
+            .hostRecovered, .stateNotSaved, .locatorUp, .locatorDown, .registrationAcknowledged, .registrationRefused,
+            .registrationUnanswered:
+            .router
+        }
+    }
+}
