@@ -185,6 +185,11 @@ class ReloadEachGroup(RunningSites):
 
         self.change(self.xtr_a, is_native, when_down="native")
 
+    @test("site-id: the ETR registers under another identity, and the prefixes are registered at every moment")
+    def site_id(self):
+        self.change(self.xtr_a, lambda: [each.get("siteID") for each in tables.registration(
+            self.map_server, SITE_A.prefix4).raw["registrations"]] == [7], site_id=7)
+
     @test("what only a restart can change is refused with its name, and the running configuration stays")
     def needs_restart(self):
         configuration = self.xtr_a.configuration

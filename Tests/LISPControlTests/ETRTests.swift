@@ -398,14 +398,15 @@ private func replies(_ actions: [ETRAction]) throws -> [(reply: MapReply, to: En
         #expect(sent[0].register.records.contains { $0.ttlMinutes == 5 })
     }
 
-    @Test func `withdraw under the old Site-ID what is registered under a new one`() throws {
+    @Test func `register under a new Site-ID, and only then withdraw what is registered under the old one`() throws {
         let bench = Bench()
         for sent in try bench.wait(.zero) { bench.acknowledge(sent.register) }
         var changed = settings()
         changed.siteID = SiteID(rawValue: 8)
-        let withdrawn = try registers(bench.etr.reconfigure(changed, now: bench.now))
-        #expect(withdrawn.map(\.register.siteID) == [SiteID(rawValue: 7)])
-        #expect(withdrawn[0].register.records.map(\.ttlMinutes) == [0])
-        #expect(try bench.wait(.zero).map(\.register.siteID) == [SiteID(rawValue: 8)])
+        let sent = try registers(bench.etr.reconfigure(changed, now: bench.now))
+        #expect(sent.map(\.register.siteID) == [SiteID(rawValue: 8), SiteID(rawValue: 7)])
+        #expect(sent[0].register.records.allSatisfy { $0.ttlMinutes > 0 })
+        #expect(sent[1].register.records.map(\.ttlMinutes) == [0])
+        #expect(try bench.wait(.zero).isEmpty)
     }
 }

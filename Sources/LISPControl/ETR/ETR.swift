@@ -343,15 +343,15 @@ package struct ETR: Sendable {
         let oldRegistrars = registrars
         let newDatabase = Database(new.mappings)
         let isSameETR = settings.xtrID == new.xtrID && settings.siteID == new.siteID
-        var actions: [ETRAction] = []
 
         // Withdraw what is gone, with the settings that registered it.
+        var withdrawals: [ETRAction] = []
         for registrar in oldRegistrars {
             let stays = isSameETR && new.mapServers.contains { $0.address == registrar.peer.address }
             for registration in registrar.registrations {
                 let gone = registration.mappings.filter { !stays || newDatabase[$0]?.locators.isEmpty ?? true }
                 let records = gone.compactMap { oldDatabase[$0]?.record(ttlMinutes: 0) }
-                if !records.isEmpty { actions.append(.send(send(records, to: registrar.peer).datagram)) }
+                if !records.isEmpty { withdrawals.append(.send(send(records, to: registrar.peer).datagram)) }
             }
         }
         settings = new
@@ -378,6 +378,11 @@ package struct ETR: Sendable {
             return registrar
         }
         setTimers()
-        return actions
+        guard !isSameETR else { return withdrawals }
+        // To the Map-Server a changed identity is another ETR: it comes before the old one goes, so that the EID-prefixes are
+        // registered at every moment.
+        var registrations: [ETRAction] = []
+        while let due = timers.earliest()?.deadline, due <= now { registrations += timeout(now: now) }
+        return registrations + withdrawals
     }
 }
