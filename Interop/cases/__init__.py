@@ -5,6 +5,7 @@ from .demo import DemoGroup
 from .forwarding import OverIPv4, OverIPv6
 from .garbage import GarbageGroup
 from .headers import HeadersGroup, StrictReversePathGroup
+from .hints import EchoNonceGroup
 from .instances import InstancesGroup
 from .lifecycle import LifecycleGroup, RefusalGroup, ReloadGroup
 from .lifetimes import MapServerRestartGroup, TimeToLiveGroup
@@ -25,6 +26,7 @@ GROUPS = [
     MergedGroup,
     LatestGroup,
     NotificationsGroup,
+    EchoNonceGroup,
     ReachabilityGroup,
     OperatorGroup,
     ManagementGroup,

@@ -39,9 +39,9 @@ package final class DataPlane {
         self.options = options
         let count = max(1, options.workers ?? SystemThread.processorCount - 1)
         families = options.families ?? WorkerRuntime.availableFamilies()
-        shared = try PlaneShared(hashSeed: options.hashSeed ?? UInt64.random(in: .min ... .max))
         let state = ForwardingState(readers: count, families: families)
         self.state = state
+        shared = try PlaneShared(hashSeed: options.hashSeed ?? UInt64.random(in: .min ... .max), hints: state.hints)
         workers = (0..<count).map { WorkerShared(index: $0, reader: state.reclaimer.reader($0), options: options) }
     }
 
@@ -248,6 +248,11 @@ package final class DataPlane {
         state.traffic(of: locator)
     }
 
+    /// What was seen of echo-noncing with a locator; `nil` when it is unknown or echo-nonce is not in use.
+    package func echoes(of locator: LocatorID) -> EchoCounters? {
+        state.echoes(of: locator)
+    }
+
     /// An instance's traffic since it was added first; its number may have served another before.
     package func counters(of instance: InstanceID) -> MappingCounters {
         guard let number = instanceNumbers[instance] else { return MappingCounters() }
@@ -300,6 +305,7 @@ package final class DataPlane {
         statistics.trainsSent = workers.reduce(0) { $0 + $1.value(.trainsSent) }
         statistics.trainsReceived = workers.reduce(0) { $0 + $1.value(.trainsReceived) }
         statistics.portsRefusedTrains = workers.reduce(0) { $0 + $1.value(.portsRefusedTrains) }
+        statistics.hints = hintStatistics()
         statistics.entries = state.entryCount
         statistics.locators = state.locatorCount
         statistics.locatorSets = state.locatorSetCount

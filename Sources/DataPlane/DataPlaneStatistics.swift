@@ -24,6 +24,8 @@ package struct DataPlaneStatistics: Sendable, Hashable {
     /// Source ports that send no trains any more, since the kernel or a device refused them.
     package var portsRefusedTrains: UInt64 = 0
 
+    package var hints = HeaderHintStatistics()
+
     /// The forwarding table.
     package var entries = 0
     package var locators = 0

@@ -81,6 +81,11 @@ package enum ForwardingUpdate: Hashable, Sendable {
     /// A Proxy-ETR delivers what comes from a source in here, wherever it goes (RFC 6832 section 6.1).
     case putAcceptedSource(EIDPrefix)
     case deleteAcceptedSource(EIDPrefix)
+    /// Which hints of the LISP header are sent and heeded; none from the start.
+    case setHeaderHints(HeaderHints)
+    /// Packets to the locator ask for this nonce (24 bits) to be echoed; `nil`: they ask no more. Without effect while echo-nonce is
+    /// not in use.
+    case requestEcho(LocatorID, nonce: UInt32?)
 }
 
 /// A packet that no entry covers (or whose entry asks for a Map-Request), handed to the control plane.

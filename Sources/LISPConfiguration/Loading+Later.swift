@@ -13,9 +13,8 @@ extension Loader {
         if let section = root["etr"]?.mapping(["accept-map-data"]) {
             refuseUnlessOff(section, "accept-map-data", ["off", "verify", "on"])
         }
-        for key in ["echo-nonce", "locator-status-bits"] {
-            guard let section = root[key]?.mapping(["enabled"]) else { continue }
-            if section["enabled"]?.bool() == true { section.refuseNotSupported("enabled", "true") }
+        if let section = root["locator-status-bits"]?.mapping(["enabled"]), section["enabled"]?.bool() == true {
+            section.refuseNotSupported("enabled", "true")
         }
         if let section = root["snmp"]?.mapping(["agentx", "draft-mib-base"]) {
             _ = section["agentx"]?.text("a socket path or tcp:ADDRESS:PORT")

@@ -114,6 +114,7 @@ struct Loader {
         proxyETRs(root, &result)
         mapCache(root, &result)
         rlocProbing(root, &result)
+        headerHints(root, &result)
         mapServerRole(root, &result)
         mapResolverRole(root, &result)
         dataPlane(root, &result)
@@ -163,6 +164,26 @@ struct Loader {
         if let value = section["interval"]?.seconds(1...86400) { result.rlocProbing.intervalSeconds = value }
         if let value = section["retries"]?.integer(0...100) { result.rlocProbing.retries = value }
         if let value = section["retry-interval"]?.seconds(1...3600) { result.rlocProbing.retryIntervalSeconds = value }
+    }
+
+    /// What packets may say in the LISP header.
+    private func headerHints(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
+        result.echoNonce = hint(root, "echo-nonce", result.roles)
+    }
+
+    /// Whether a hint is switched on. It works between routers that are ITR and ETR at once, and anybody could forge it.
+    private func hint(_ root: ConfigurationMapping, _ key: String, _ roles: Set<RouterRole>) -> Bool {
+        guard root[key]?.mapping(["enabled"])?["enabled"]?.bool() == true else { return false }
+        let mark = root.mark(of: key)
+        guard roles.isSuperset(of: [.itr, .etr]) else {
+            findings.warn(mark, "`\(key)` has no effect without roles itr and etr")
+            return true
+        }
+        findings.warn(
+            mark,
+            "`\(key)` believes what packets say, which must not be done across the public Internet (RFC 9300)"
+        )
+        return true
     }
 
     private func dataPlane(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {

@@ -42,6 +42,7 @@ extension RouterConfiguration {
         result.addList("proxy-etrs", proxyETRs.map(\.document))
         result.add("map-cache", mapCache.document)
         result.add("rloc-probing", rlocProbing.document)
+        result.add("echo-nonce", .mapping([.init(key: "enabled", value: .bool(echoNonce))]))
         if let proxyITR {
             result.add("proxy-itr", .mapping([.init(key: "eid-space", value: proxyITR.eidSpace.document)]))
         }

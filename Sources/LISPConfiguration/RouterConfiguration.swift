@@ -25,6 +25,8 @@ package struct RouterConfiguration: Hashable, Sendable {
     package var proxyETRs: [RemoteLocatorConfiguration] = []
     package var mapCache = MapCacheConfiguration()
     package var rlocProbing = RLOCProbingConfiguration()
+    /// Asking RLOCs to echo nonces, and echoing those of others (RFC 9300 section 10.1).
+    package var echoNonce = false
     /// Present exactly with the role `proxy-itr`.
     package var proxyITR: ProxyITRConfiguration?
     /// Present exactly with the role `proxy-etr`.

@@ -236,14 +236,17 @@ package struct Router: Sendable {
 
     /// Does what is due.
     ///
-    /// - Parameter packetsSent: how many packets the forwarding state has encapsulated for a mapping so far.
+    /// - Parameters:
+    ///   - packetsSent: how many packets the forwarding state has encapsulated for a mapping so far.
+    ///   - echoes: what it has seen of echo-noncing with a locator.
     package mutating func timeout(
         now: Instant,
         using random: inout some RandomNumberGenerator,
-        packetsSent: (MappingID) -> UInt64
+        packetsSent: (MappingID) -> UInt64,
+        echoes: (LocatorID) -> EchoCounters? = { _ in nil }
     ) -> [RouterAction] {
         let actions =
-            Self.carry(itr?.timeout(now: now, using: &random, packetsSent: packetsSent))
+            Self.carry(itr?.timeout(now: now, using: &random, packetsSent: packetsSent, echoes: echoes))
             + Self.carry(etr?.timeout(now: now))
             + Self.carry(mapServer?.timeout(now: now, using: &random))
         return counted(actions)
@@ -313,6 +316,7 @@ package struct Router: Sendable {
             case .negativePrefixKnown(let eid): .negativePrefixKnown(eid)
             case .negativePrefixForgotten(let eid): .negativePrefixForgotten(eid)
             case .locatorTurned(let rloc, let isUp): .note(.locator(rloc, isUp: isUp))
+            case .headerHint(let event): .note(.headerHint(event))
             }
         }
     }

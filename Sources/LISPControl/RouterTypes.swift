@@ -83,6 +83,8 @@ package enum RouterNote: Hashable, Sendable {
     case mapServer(MapServerEvent)
     /// An RLOC that we encapsulate to stopped answering probes, or answers again.
     case locator(IPAddress, isUp: Bool)
+    /// What the hints of LISP headers made the ITR do.
+    case headerHint(HeaderHintEvent)
     /// A control message was refused. Attackers can cause many: the owner limits the rate of such lines.
     case refused(reason: String, source: Endpoint)
 }

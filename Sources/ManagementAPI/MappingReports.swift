@@ -119,7 +119,7 @@ package struct MapCacheEntry: Codable, Sendable, Equatable {
 /// Whether packets may be sent to a locator.
 package enum LocatorState: String, Codable, Sendable {
     case up
-    /// It does not answer RLOC-probes.
+    /// It does not answer RLOC-probes, or a hint of the LISP header says that it is dead.
     case down
     /// Its site says that it cannot be reached.
     case unreachable
@@ -163,6 +163,48 @@ package struct LocatorProbing: Codable, Sendable, Equatable {
     }
 }
 
+/// What echo-noncing has found out of a locator (RFC 9300 section 10.1).
+package struct LocatorEchoes: Codable, Sendable, Equatable {
+    package var state: State
+    /// Packets to it that asked for an echo; nonces that came back; nonces that came from there while another was asked for.
+    package var requested: UInt64
+    package var matched: UInt64
+    package var mismatched: UInt64
+    /// Packets to it that echoed the nonce of its site.
+    package var echoed: UInt64
+    package var lastEchoed: Moment?
+    /// Requests in a row that were not echoed although packets came back.
+    package var failures: Int
+
+    package enum State: String, Codable, Sendable {
+        /// Its site does not say that it can echo: it is not asked.
+        case notCapable = "not-capable"
+        case resting
+        /// Packets ask for an echo.
+        case asking
+        /// Not used for want of echoes.
+        case down
+    }
+
+    package init(
+        state: State,
+        requested: UInt64 = 0,
+        matched: UInt64 = 0,
+        mismatched: UInt64 = 0,
+        echoed: UInt64 = 0,
+        lastEchoed: Moment? = nil,
+        failures: Int = 0
+    ) {
+        self.state = state
+        self.requested = requested
+        self.matched = matched
+        self.mismatched = mismatched
+        self.echoed = echoed
+        self.lastEchoed = lastEchoed
+        self.failures = failures
+    }
+}
+
 package struct MapCacheLocator: Codable, Sendable, Equatable {
     package var address: String
     package var state: LocatorState
@@ -179,6 +221,8 @@ package struct MapCacheLocator: Codable, Sendable, Equatable {
     package var stateChanges: UInt64
     /// `nil` for a locator that is not probed.
     package var probing: LocatorProbing?
+    /// `nil` while echo-nonce is not in use.
+    package var echoes: LocatorEchoes?
 
     package init(
         address: String,
@@ -191,7 +235,8 @@ package struct MapCacheLocator: Codable, Sendable, Equatable {
         isSelf: Bool = false,
         encapsulated: Traffic = Traffic(),
         stateChanges: UInt64 = 0,
-        probing: LocatorProbing? = nil
+        probing: LocatorProbing? = nil,
+        echoes: LocatorEchoes? = nil
     ) {
         self.address = address
         self.state = state
@@ -204,6 +249,7 @@ package struct MapCacheLocator: Codable, Sendable, Equatable {
         self.encapsulated = encapsulated
         self.stateChanges = stateChanges
         self.probing = probing
+        self.echoes = echoes
     }
 }
 

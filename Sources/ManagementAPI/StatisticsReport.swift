@@ -184,6 +184,8 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
     package var trainsReceived: UInt64
     /// Source ports that send single datagrams since the kernel or a device refused a train.
     package var portsWithoutTrains: UInt64
+    /// Absent where none is in use and none ever was.
+    package var headerHints: HeaderHintCounts?
 
     package init(
         instances: [InstanceTraffic] = [],
@@ -194,7 +196,8 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
         nativelyForwarded: UInt64 = 0,
         trainsSent: UInt64 = 0,
         trainsReceived: UInt64 = 0,
-        portsWithoutTrains: UInt64 = 0
+        portsWithoutTrains: UInt64 = 0,
+        headerHints: HeaderHintCounts? = nil
     ) {
         self.instances = instances
         self.drops = drops
@@ -205,6 +208,33 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
         self.trainsSent = trainsSent
         self.trainsReceived = trainsReceived
         self.portsWithoutTrains = portsWithoutTrains
+        self.headerHints = headerHints
+    }
+}
+
+/// What packets said in the LISP header beside their payload (RFC 9300 section 10).
+package struct HeaderHintCounts: Codable, Sendable, Equatable {
+    /// Packets sent that asked for an echo, and nonces that came back.
+    package var echoesRequested: UInt64
+    package var echoesMatched: UInt64
+    /// Packets received that asked us, and packets sent that echoed.
+    package var echoRequestsReceived: UInt64
+    package var echoesSent: UInt64
+    /// Hints that were not heeded, by reason.
+    package var ignored: [ReasonCount]
+
+    package init(
+        echoesRequested: UInt64 = 0,
+        echoesMatched: UInt64 = 0,
+        echoRequestsReceived: UInt64 = 0,
+        echoesSent: UInt64 = 0,
+        ignored: [ReasonCount] = []
+    ) {
+        self.echoesRequested = echoesRequested
+        self.echoesMatched = echoesMatched
+        self.echoRequestsReceived = echoRequestsReceived
+        self.echoesSent = echoesSent
+        self.ignored = ignored
     }
 }
 

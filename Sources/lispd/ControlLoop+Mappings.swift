@@ -107,9 +107,10 @@ extension ControlLoop {
     ) -> ManagementAPI.MapCacheLocator {
         let sent = locator.id.map { plane?.counters(of: entry.mapping, locator: $0).encapsulated ?? .init() } ?? .init()
         let reachability = locator.id == nil ? nil : locator.address.flatMap { router.itr?.prober[$0] }
+        let echo = locator.id == nil ? nil : locator.address.flatMap { router.itr?.noncer[$0] }
         let state: LocatorState =
             if locator.id != nil {
-                reachability?.isUp ?? true ? .up : .down
+                locator.address.map { router.itr?.isUp($0) ?? true } ?? true ? .up : .down
             } else if !locator.record.isReachable {
                 .unreachable
             } else {
@@ -119,7 +120,10 @@ extension ControlLoop {
             address: locator.address?.description ?? locator.record.address.description,
             state: state,
             since: time.moment(
-                reachability.map { $0.changes > 0 ? max($0.since, locator.since) : locator.since } ?? locator.since
+                max(
+                    reachability.map { $0.changes > 0 ? max($0.since, locator.since) : locator.since } ?? locator.since,
+                    echo?.since ?? locator.since
+                )
             ),
             priority: locator.record.priority,
             weight: locator.record.weight,
@@ -127,8 +131,9 @@ extension ControlLoop {
             multicastWeight: locator.record.multicastWeight,
             isSelf: locator.address.map { resolvedHost.rlocs.contains($0) } ?? false,
             encapsulated: Traffic(sent),
-            stateChanges: locator.stateChanges + (reachability?.changes ?? 0),
-            probing: reachability.flatMap { $0.probesSent > 0 ? LocatorProbing($0, time) : nil }
+            stateChanges: locator.stateChanges + (reachability?.changes ?? 0) + (echo?.changes ?? 0),
+            probing: reachability.flatMap { $0.probesSent > 0 ? LocatorProbing($0, time) : nil },
+            echoes: echo.map { LocatorEchoes($0, locator.id.flatMap { plane?.echoes(of: $0) }, time) }
         )
     }
 
@@ -257,6 +262,27 @@ extension LocatorProbing {
                     smoothed: milliseconds($0.smoothed)
                 )
             }
+        )
+    }
+}
+
+extension LocatorEchoes {
+    fileprivate init(_ echo: EchoReachability, _ counters: EchoCounters?, _ time: ReportTime) {
+        let state: State =
+            switch echo.state {
+            case .notCapable: .notCapable
+            case .resting: .resting
+            case .asking: .asking
+            case .down: .down
+            }
+        self.init(
+            state: state,
+            requested: counters?.requested ?? 0,
+            matched: counters?.matched ?? 0,
+            mismatched: counters?.mismatched ?? 0,
+            echoed: counters?.echoed ?? 0,
+            lastEchoed: echo.lastEchoed.map(time.moment),
+            failures: echo.failures
         )
     }
 }

@@ -192,7 +192,7 @@ extension ControlLoop {
             guard let locator = itr.locators.first(after: last) else { break }
             last = locator.address
             let label = MetricFamily.Label("rloc", locator.address)
-            up.add(count: itr.prober.isUp(locator.address) ? 1 : 0, label)
+            up.add(count: itr.isUp(locator.address) ? 1 : 0, label)
             if let time = itr.prober[locator.address]?.roundTrip { roundTrip.add(seconds(time.smoothed), label) }
             let sent = plane?.counters(of: locator.id).encapsulated ?? .init()
             packets.add(sent.packets, label)
@@ -280,7 +280,8 @@ extension ControlLoop {
         for reason in DataPlaneDropReason.allCases {
             drops.add(statistics.drops[reason, default: 0], .init("reason", metricLabel(reason)))
         }
-        return instanceMetrics(plane) + lookupMetrics(statistics) + [drops] + workerMetrics(plane, statistics)
+        return instanceMetrics(plane) + lookupMetrics(statistics) + [drops, hintMetrics(statistics.hints)]
+            + workerMetrics(plane, statistics)
             + tableMetrics(statistics)
     }
 
@@ -343,6 +344,22 @@ extension ControlLoop {
         )
         natively.add(statistics.forwardedNatively)
         return [hits, misses, reported, released, natively]
+    }
+
+    private func hintMetrics(_ hints: HeaderHintStatistics) -> MetricFamily {
+        var family = MetricFamily(
+            .counter,
+            "lispd_header_hints_total",
+            "Packets that said something in the LISP header beside their payload, sent and received."
+        )
+        family.add(hints.echoesRequested, .init("hint", "echo_requested"))
+        family.add(hints.echoesMatched, .init("hint", "echo_matched"))
+        family.add(hints.echoesMismatched, .init("hint", "echo_mismatched"))
+        family.add(hints.echoRequestsReceived, .init("hint", "echo_request_received"))
+        family.add(hints.echoesSent, .init("hint", "echo_sent"))
+        family.add(hints.noncesNotAsked, .init("hint", "nonce_not_asked"))
+        family.add(hints.noncesOfStrangers, .init("hint", "nonce_of_stranger"))
+        return family
     }
 
     private func workerMetrics(_ plane: DataPlane, _ statistics: PlaneStatistics) -> [MetricFamily] {

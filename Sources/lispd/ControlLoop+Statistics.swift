@@ -136,7 +136,24 @@ extension ControlLoop {
             nativelyForwarded: statistics.forwardedNatively,
             trainsSent: statistics.trainsSent,
             trainsReceived: statistics.trainsReceived,
-            portsWithoutTrains: statistics.portsRefusedTrains
+            portsWithoutTrains: statistics.portsRefusedTrains,
+            headerHints: headerHintCounts(statistics.hints)
+        )
+    }
+
+    private func headerHintCounts(_ hints: HeaderHintStatistics) -> HeaderHintCounts? {
+        guard !configuration.headerHints.isEmpty || !hints.isEmpty else { return nil }
+        let reasons: [(String, UInt64)] = [
+            ("nonce: the source RLOC is none of the mapping of the source EID", hints.noncesOfStrangers),
+            ("nonce: another was asked for", hints.echoesMismatched),
+            ("nonce: none is asked for at the moment", hints.noncesNotAsked),
+        ]
+        return HeaderHintCounts(
+            echoesRequested: hints.echoesRequested,
+            echoesMatched: hints.echoesMatched,
+            echoRequestsReceived: hints.echoRequestsReceived,
+            echoesSent: hints.echoesSent,
+            ignored: reasons.filter { $0.1 > 0 }.map { ReasonCount(reason: $0.0, count: $0.1) }
         )
     }
 }

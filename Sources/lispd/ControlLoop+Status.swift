@@ -290,7 +290,7 @@ extension ControlLoop {
         let remote = (router.itr?.locators.locators ?? []).map { address, id, users, since -> RemoteLocator in
             RemoteLocator(
                 address: address.description,
-                state: .up,
+                state: router.itr?.isUp(address) ?? true ? .up : .down,
                 since: time.moment(since),
                 mappings: users,
                 encapsulated: Traffic(plane?.counters(of: id).encapsulated ?? .init())

@@ -124,7 +124,7 @@ actor ControlLoop {
     /// Begins to register and to answer.
     func start() {
         isStarted = true
-        plane?.apply(configuration.servedPrefixes.map(\.put))
+        plane?.apply([.setHeaderHints(configuration.headerHints)] + configuration.servedPrefixes.map(\.put))
         carryOut(router.start(now: SystemClock.now))
         saveState()
         eventLoop.scheduleRepeatedTask(initialDelay: Self.saveInterval, delay: Self.saveInterval) { [weak self] _ in
@@ -190,6 +190,8 @@ actor ControlLoop {
         timer = nil
         let actions = router.timeout(now: SystemClock.now, using: &random) { [plane] mapping in
             plane?.counters(of: mapping).encapsulated.packets ?? 0
+        } echoes: { [plane] locator in
+            plane?.echoes(of: locator)
         }
         carryOut(actions)
         schedule()
@@ -377,7 +379,10 @@ actor ControlLoop {
         let after = new.servedPrefixes
         configuration = new
         resolvedHost = resolved
-        plane?.apply(before.subtracting(after).map(\.delete) + after.subtracting(before).map(\.put))
+        plane?.apply(
+            [.setHeaderHints(new.headerHints)] + before.subtracting(after).map(\.delete)
+                + after.subtracting(before).map(\.put)
+        )
         reconfigureRouter()
         do {
             try host.apply(configuration, resolvedHost, rereading: true)

@@ -34,7 +34,7 @@ extension ITREvent: Counted {
         switch self {
         case .mapRequestsSent, .mapRepliesAccepted, .negativeMapReplies, .packetsHeld, .packetsReleased, .expirations,
             .refreshes, .entriesCreated, .entriesDeleted, .probesSent, .probeRepliesAccepted, .locatorsWentDown,
-            .locatorsCameBack:
+            .locatorsCameBack, .echoesSeen, .echoesMissed, .locatorsWithoutEchoes:
             false
         default: true
         }

@@ -22,6 +22,8 @@ extension Event {
                 "RLOC \(rloc) does not answer probes: it is not used until it does",
                 locator: "\(rloc)"
             )
+        case .headerHint(let event):
+            self.init(event)
         case .mapServer(let event):
             self.init(event)
         }
@@ -72,6 +74,20 @@ extension Event {
     private static func list(_ prefixes: [EIDPrefix]) -> String {
         let shown = prefixes.prefix(5).map(\.description).joined(separator: ", ")
         return prefixes.count > 5 ? "\(shown) and \(prefixes.count - 5) more" : shown
+    }
+
+    private init(_ event: HeaderHintEvent) {
+        switch event {
+        case .echoesMissing(let rloc):
+            self.init(
+                .locatorDown,
+                .warning,
+                "RLOC \(rloc) does not echo nonces although packets come from there: it is not used for a while",
+                locator: "\(rloc)"
+            )
+        case .onTrial(let rloc):
+            self.init(.locatorUp, .info, "RLOC \(rloc) is used again, to see whether it echoes", locator: "\(rloc)")
+        }
     }
 
     private init(_ event: MapServerEvent) {

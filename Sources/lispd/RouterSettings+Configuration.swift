@@ -1,5 +1,6 @@
 // From the operator's file and the host's addresses to the settings of the roles.
 
+import ForwardingInterface
 import LISPConfiguration
 import LISPControl
 import LISPTables
@@ -26,7 +27,8 @@ extension RouterSettings {
                 proxyETRs: configuration.proxyETRs.filter { !host.rlocs.contains($0.address) }.map { proxy in
                     ProxyETR(address: proxy.address, priority: proxy.priority, weight: proxy.weight)
                 },
-                staticMappings: configuration.mapCache.staticMappings.map(StaticMapping.init)
+                staticMappings: configuration.mapCache.staticMappings.map(StaticMapping.init),
+                echoNonce: configuration.headerHints.contains(.echoNonce)
             )
         }
         // A Proxy-ETR answers RLOC-probes as an ETR without a site does.
@@ -50,7 +52,8 @@ extension RouterSettings {
                 },
                 xtrID: xtrID,
                 siteID: configuration.siteID,
-                rlocs: host.rlocs
+                rlocs: host.rlocs,
+                echoNonce: configuration.headerHints.contains(.echoNonce)
             )
         }
         if roles.contains(.mapServer), let mapServer = configuration.mapServer {
@@ -98,6 +101,14 @@ extension MapReplyAction {
         case .dropPolicyDenied: self = .dropPolicyDenied
         case .dropAuthFailure: self = .dropAuthFailure
         }
+    }
+}
+
+extension RouterConfiguration {
+    /// The hints of the LISP header that this router sends and heeds: all are between routers that are ITR and ETR at once.
+    var headerHints: HeaderHints {
+        guard roles.isSuperset(of: [.itr, .etr]) else { return [] }
+        return echoNonce ? .echoNonce : []
     }
 }
 

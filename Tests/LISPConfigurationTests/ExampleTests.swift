@@ -125,6 +125,8 @@ private func path(ofExample name: String) -> String {
                   interval: 1m
                   retries: 3
                   retry-interval: 1s
+                echo-nonce:
+                  enabled: false
                 data-plane:
                   workers: auto
                   offload: auto

@@ -298,8 +298,8 @@ private let wrongLines: [(line: String, message: String)] = [
         "f:8:26: found `0s`, expected a duration from 1s to 1d, such as 60s, 3m, 24h or 1d"
     ),
     (
-        "echo-nonce: {enabled: true}",
-        "f:8:14: found `enabled: true`, which is not supported yet, expected it to be left out"
+        "echo-nonce: {enabled: perhaps}",
+        "f:8:23: found `perhaps`, expected true or false"
     ),
     (
         "locator-status-bits: {enabled: true}",
@@ -535,6 +535,23 @@ private let harmless = [
         let warnings = try RouterConfiguration(yaml: yaml, file: "f").warnings
         #expect(
             warnings == ["f:4:1: locator 10.1.0.1 lies inside EID-prefix 10.1.0.0/16: packets to it stay in the site"]
+        )
+    }
+
+    @Test(arguments: ["echo-nonce"])
+    func `warns of what must not cross the public Internet, and of what has no effect`(key: String) throws {
+        let warning = "`\(key)` believes what packets say, which must not be done across the public Internet (RFC 9300)"
+        let on = try RouterConfiguration(yaml: file(with: "\(key): {enabled: true}"), file: "f")
+        #expect(on.warnings == ["f:8:1: \(warning)"])
+        #expect(on.yaml.contains("\(key):\n  enabled: true\n"))
+        let off = try RouterConfiguration(yaml: file(with: "\(key): {enabled: false}"), file: "f")
+        #expect(off.warnings == [])
+        #expect(off.yaml.contains("\(key):\n  enabled: false\n"))
+        let half = file(with: "\(key): {enabled: true}").replacing("[itr, etr, ", with: "[etr, ")
+        #expect(
+            try RouterConfiguration(yaml: half, file: "f").warnings.contains(
+                "f:8:1: `\(key)` has no effect without roles itr and etr"
+            )
         )
     }
 }

@@ -333,6 +333,20 @@ private func replies(_ actions: [ETRAction]) throws -> [(reply: MapReply, to: En
         #expect(other.isProbe && other.records[0].eid == .none)
         #expect(other.records[0].locators.map(\.isProbed) == [true])
     }
+
+    @Test(arguments: [false, true])
+    func `says by the E-bit whether it echoes nonces, to probes as well`(echoes: Bool) throws {
+        var echoing = settings()
+        echoing.echoNonce = echoes
+        var etr = ETR(settings: echoing, nextNonce: 1, now: .zero)
+        for isProbe in [false, true] {
+            var request = request("10.1.2.3/32")
+            request.isProbe = isProbe
+            request.nonce = Nonce(rawValue: isProbe ? 8 : 7)
+            let actions = etr.receivedMapRequest(request, replyPort: 4342, at: rloc, now: .zero)
+            #expect(try replies(actions).map(\.reply.isEchoNonceCapable) == [echoes])
+        }
+    }
 }
 
 @Suite struct `The ETR is not led astray` {

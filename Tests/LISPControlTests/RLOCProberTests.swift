@@ -193,4 +193,34 @@ struct RLOCProberTests {
         #expect(bench.prober.deadline() == nil)
         #expect(bench.prober[ProberBench.rloc] == nil)
     }
+
+    @Test func `other signs of life spare an RLOC its probes, but not all of them`() {
+        let bench = ProberBench(quick, answersAfter: .milliseconds(30))
+        bench.run(.milliseconds(1_100))
+        #expect(bench.probes.count == 1)
+        for _ in 0..<590 {
+            bench.run(.milliseconds(100))
+            bench.prober.heard(ProberBench.rloc, now: bench.now)
+        }
+        // One in four intervals of 2 s.
+        #expect((6...9).contains(bench.probes.count))
+        #expect(bench.state.isUp)
+    }
+
+    @Test func `a sign of life ends neither a doubt nor a row of probes, nor brings a dead RLOC back`() {
+        let bench = ProberBench(quick, answersAfter: .milliseconds(30))
+        bench.run(.seconds(3))
+        bench.answersAfter = nil
+        bench.doubt()
+        bench.prober.heard(ProberBench.rloc, now: bench.now)
+        bench.run(.milliseconds(100))
+        bench.prober.heard(ProberBench.rloc, now: bench.now)
+        bench.run(.seconds(1))
+        #expect(!bench.state.isUp)
+        bench.prober.heard(ProberBench.rloc, now: bench.now)
+        #expect(!bench.state.isUp)
+        let asked = bench.probes.count
+        bench.run(.seconds(5))
+        #expect(bench.probes.count > asked)
+    }
 }

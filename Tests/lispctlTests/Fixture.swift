@@ -39,6 +39,15 @@ enum Fixture {
                             probesAnswered: 13,
                             lastAnswered: moment(7),
                             roundTrip: .init(last: 1.25, smallest: 0.5, largest: 30.75, smoothed: 2.0)
+                        ),
+                        echoes: LocatorEchoes(
+                            state: .asking,
+                            requested: 9,
+                            matched: 5,
+                            mismatched: 1,
+                            echoed: 4,
+                            lastEchoed: moment(11),
+                            failures: 2
                         )
                     ),
                     MapCacheLocator(
@@ -285,7 +294,14 @@ enum Fixture {
             nativelyForwarded: 3,
             trainsSent: 9,
             trainsReceived: 8,
-            portsWithoutTrains: 2
+            portsWithoutTrains: 2,
+            headerHints: HeaderHintCounts(
+                echoesRequested: 31,
+                echoesMatched: 30,
+                echoRequestsReceived: 21,
+                echoesSent: 20,
+                ignored: [ReasonCount(reason: "nonce: another was asked for", count: 3)]
+            )
         )
     )
 

@@ -55,6 +55,20 @@ import Testing
         #expect(text.split(separator: "\n").count { $0.contains("RLOC-probes") } == 1)
     }
 
+    @Test func `map-cache in detail shows what echo-noncing found`() {
+        let text = MapCacheText(isDetailed: true).text(of: Fixture.mapCache)
+        #expect(
+            text.contains(
+                """
+                    Echo-nonce:                        asking, last echoed: 00:00:11, requests without an echo: 2
+                    Nonces asked/echoed/other:         9/5/1, echoed for the site: 4
+
+                """
+            )
+        )
+        #expect(text.split(separator: "\n").count { $0.contains("Echo-nonce") } == 1)
+    }
+
     @Test func `map-cache`() {
         #expect(
             MapCacheText(isDetailed: false).text(of: Fixture.mapCache) == """
@@ -219,6 +233,9 @@ import Testing
             "  packets forwarded natively                        3",
             "  trains of datagrams received/sent                 8/9",
             "  source ports without trains                       2",
+            "  echo-nonce requests sent/echoed                   31/30",
+            "  echo-nonce requests received/echoes sent          21/20",
+            "Hints of LISP headers ignored", "  nonce: another was asked for                      3",
         ] {
             #expect(lines.contains(line), "\(line)")
         }

@@ -28,6 +28,14 @@ import Testing
         #expect(back == Event(.locatorUp, .info, "RLOC 192.0.2.2 answers probes again", locator: "192.0.2.2"))
     }
 
+    @Test func `an RLOC without echoes goes down and is tried again`() {
+        let down = Event(.headerHint(.echoesMissing(Self.address)))
+        #expect(down.kind == "locator-down" && down.severity == .warning && down.locator == "192.0.2.2")
+        #expect(down.text.contains("does not echo nonces"))
+        let trial = Event(.headerHint(.onTrial(Self.address)))
+        #expect(trial.kind == "locator-up" && trial.severity == .info && trial.locator == "192.0.2.2")
+    }
+
     @Test func `a refused message names its sender`() {
         let event = Event(.refused(reason: "control message dropped", source: Self.source))
         #expect(

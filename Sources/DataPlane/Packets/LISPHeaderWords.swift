@@ -10,8 +10,12 @@
 
 /// The LISP header as one number of 64 bits (RFC 9300 section 5.3).
 enum LISPHeaderWords {
+    static let nonceFlag: UInt64 = 1 << 63
+    static let echoRequestFlag: UInt64 = 1 << 61
     static let instanceFlag: UInt64 = 1 << 59
     static let keyFlags: UInt64 = 3 << 56
+    /// A packet with none of these says nothing beside its payload that we heed.
+    static let hintFlags = nonceFlag
 
     /// The header for packets of an instance, without nonce, map-versions and locator status; instance 0 has no I bit.
     static func header(instance: UInt32) -> UInt64 {
@@ -22,6 +26,18 @@ enum LISPHeaderWords {
     @inline(__always)
     static func instance(_ header: UInt64) -> UInt32 {
         header & instanceFlag != 0 ? UInt32(truncatingIfNeeded: header >> 8) & 0xff_ffff : 0
+    }
+
+    /// The 24 bits that are a nonce with the N bit, whatever the V bit says (RFC 9300 section 5.3).
+    @inline(__always)
+    static func nonce(_ header: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: header >> 32) & nonceMask }
+
+    static let nonceMask: UInt32 = 0xff_ffff
+
+    /// What asks for a nonce to be echoed, or echoes it.
+    @inline(__always)
+    static func nonceBits(_ nonce: UInt32, requestsEcho: Bool) -> UInt64 {
+        nonceFlag | (requestsEcho ? echoRequestFlag : 0) | UInt64(nonce & nonceMask) << 32
     }
 
     @inline(__always)

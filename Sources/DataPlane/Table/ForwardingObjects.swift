@@ -34,6 +34,8 @@ struct LocatorCell: ~Copyable {
     let id: UInt32
     /// Sets that name it, plus 1 while the control plane knows it. Touched by the control loop only.
     let references: ReferenceCount
+    /// Address of an `EchoState`, 0 while echo-nonce is not in use.
+    let echo: Atomic<UInt>
     /// Sum over all mappings, both directions; octets of inner packets.
     let encapsulated: AtomicTraffic
     let decapsulated: AtomicTraffic

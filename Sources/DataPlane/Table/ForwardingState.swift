@@ -61,6 +61,8 @@ final class ForwardingState {
     private var locators: IdentifierTable<LocatorID, LocatorCell>
     private var sets: IdentifierTable<LocatorSetID, LocatorSetCell>
     private var mappings: IdentifierTable<MappingID, MappingObject>
+    /// The `HeaderHints` in use. Safe: of the arena, as old as the table and never freed before it.
+    let hints: UnsafeMutablePointer<Atomic<UInt32>>
 
     /// Updates that referred to something unknown.
     private(set) var danglingReferences: UInt64 = 0
@@ -73,6 +75,8 @@ final class ForwardingState {
         sets = IdentifierTable(arena)
         mappings = IdentifierTable(arena)
         self.families = families
+        hints = arena.allocate(MemoryLayout<Atomic<UInt32>>.size).bindMemory(to: Atomic<UInt32>.self, capacity: 1)
+        hints.initialize(to: Atomic(0))
     }
 
     deinit {
@@ -153,6 +157,14 @@ final class ForwardingState {
         case .deleteAcceptedSource(let prefix):
             let trie = instances[prefix.instanceID]?.accepted(prefix.prefix.family)
             trie?.remove(Self.key(prefix), length: Int(prefix.prefix.length))
+        case .setHeaderHints(let hints):
+            setHeaderHints(hints)
+        case .requestEcho(let id, let nonce):
+            guard let cell = locators[id] else {
+                danglingReferences += 1
+                return
+            }
+            Self.echoState(cell)?.pointee.ask(nonce)
         }
     }
 
@@ -194,6 +206,7 @@ final class ForwardingState {
                 mtu: Atomic(UInt32(mtu)),
                 id: id.rawValue,
                 references: ReferenceCount(1),
+                echo: Atomic(hintsInUse.contains(.echoNonce) ? makeEchoState() : 0),
                 encapsulated: AtomicTraffic(),
                 decapsulated: AtomicTraffic()
             )
@@ -208,6 +221,7 @@ final class ForwardingState {
     private func release(_ cell: Cell) {
         guard cell.pointee.references.release() else { return }
         retireBody(cell.pointee.body.load(ordering: .relaxed), MemoryLayout<LocatorBody>.size)
+        retireBody(cell.pointee.echo.load(ordering: .relaxed), MemoryLayout<EchoState>.size)
         reclaimer.retire(cell, MemoryLayout<LocatorCell>.size)
     }
 
@@ -218,6 +232,40 @@ final class ForwardingState {
             encapsulated: cell.pointee.encapsulated.value,
             decapsulated: cell.pointee.decapsulated.value
         )
+    }
+
+    // MARK: Hints of the LISP header
+
+    private var hintsInUse: HeaderHints { HeaderHints(rawValue: hints.pointee.load(ordering: .relaxed)) }
+
+    private func setHeaderHints(_ new: HeaderHints) {
+        let old = hintsInUse
+        hints.pointee.store(new.rawValue, ordering: .releasing)
+        guard old.contains(.echoNonce) != new.contains(.echoNonce) else { return }
+        locators.forEach { cell in
+            let state = new.contains(.echoNonce) ? makeEchoState() : 0
+            let old = cell.pointee.echo.exchange(state, ordering: .acquiringAndReleasing)
+            retireBody(old, MemoryLayout<EchoState>.size)
+        }
+    }
+
+    private func makeEchoState() -> UInt {
+        let state = arena.allocate(MemoryLayout<EchoState>.size).bindMemory(to: EchoState.self, capacity: 1)
+        state.initialize(to: EchoState())
+        return UInt(bitPattern: state)
+    }
+
+    private static func echoState(_ cell: Cell) -> UnsafeMutablePointer<EchoState>? {
+        UnsafeMutablePointer(bitPattern: cell.pointee.echo.load(ordering: .relaxed))
+    }
+
+    /// What was seen of echo-noncing with a locator; `nil` if it is unknown or echo-nonce is not in use.
+    func echoes(of id: LocatorID) -> EchoCounters? {
+        guard let cell = locators[id], let state = Self.echoState(cell) else { return nil }
+        var counters = state.pointee.counters
+        counters.sent = cell.pointee.encapsulated.value.packets
+        counters.received = cell.pointee.decapsulated.value.packets
+        return counters
     }
 
     // MARK: Sets

@@ -11,6 +11,8 @@ struct UpdateBacklog {
         case entry(EIDPrefix)
         case ownPrefix(EIDPrefix)
         case acceptedSource(EIDPrefix)
+        case headerHints
+        case echo(LocatorID)
 
         init(_ update: ForwardingUpdate) {
             switch update {
@@ -19,6 +21,8 @@ struct UpdateBacklog {
             case .putEntry(let prefix, _, _), .deleteEntry(let prefix): self = .entry(prefix)
             case .putOwnPrefix(let prefix), .deleteOwnPrefix(let prefix): self = .ownPrefix(prefix)
             case .putAcceptedSource(let prefix), .deleteAcceptedSource(let prefix): self = .acceptedSource(prefix)
+            case .setHeaderHints: self = .headerHints
+            case .requestEcho(let id, _): self = .echo(id)
             }
         }
     }
@@ -27,8 +31,8 @@ struct UpdateBacklog {
     /// names one that is not there.
     private static func rank(_ update: ForwardingUpdate) -> Int {
         switch update {
-        case .putLocator: 0
-        case .putLocatorSet: 1
+        case .putLocator, .setHeaderHints: 0
+        case .putLocatorSet, .requestEcho: 1
         case .putEntry, .putOwnPrefix, .putAcceptedSource: 2
         case .deleteEntry, .deleteOwnPrefix, .deleteAcceptedSource: 3
         case .deleteLocatorSet: 4

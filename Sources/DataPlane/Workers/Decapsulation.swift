@@ -140,10 +140,11 @@ extension Worker where Device: ~Copyable {
 
         let octets = UInt64(truncatingIfNeeded: inner.length)
         totals[number].decapsulated.addAlone(packets: 1, octets: octets)
-        guard let value = last.value else { return }
+        guard let value = last.value else { return heedNothing(header) }
         let words = value.pointee.words
         let mapping = instance.mapping(words)
         let cell = sender(entry, words, instance.base)
+        if header & LISPHeaderWords.hintFlags != 0 { heed(header, from: cell, words, instance) }
         if run.mapping != mapping || run.cell != cell {
             flushReceived(&run)
             run.mapping = mapping

@@ -129,7 +129,10 @@ extension Worker where Device: ~Copyable {
         let portCount = family == .ipv4 ? portCountIPv4 : portCountIPv6
         guard portCount > 0 else { return drop(.noUsableLocator) }
 
-        let header = LISPHeaderWords.header(instance: instance.object.pointee.id)
+        var header = LISPHeaderWords.header(instance: instance.object.pointee.id)
+        if hints.pointee.load(ordering: .relaxed) != 0 {
+            header |= hintBits(to: cell, of: LocatorSetBody(setBody, instance.base))
+        }
         // Safe: the headroom of a slot is larger than the LISP header.
         (batch.packet(index) - DataPlaneConstants.lispHeaderSize).storeBytes(of: header.bigEndian, as: UInt64.self)
         let entry = batch.entries + index

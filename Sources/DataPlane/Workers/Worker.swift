@@ -43,6 +43,7 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     let hashSeed: UInt64
     let counters: UnsafeMutablePointer<Atomic<UInt64>>
     let totals: UnsafeMutablePointer<InstanceTotals>
+    let hints: UnsafeMutablePointer<Atomic<UInt32>>
     var hasReportedMiss = false
 
     init(plane: PlaneShared, shared: WorkerShared, device: consuming Device) {
@@ -61,6 +62,7 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
         hashSeed = plane.hashSeed
         counters = shared.counters
         totals = shared.totals
+        hints = plane.hints
     }
 
     deinit {

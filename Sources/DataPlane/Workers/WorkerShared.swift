@@ -14,6 +14,13 @@ enum WorkerCounter: Int, CaseIterable {
     case trainsSent
     case trainsReceived
     case portsRefusedTrains
+    case echoesRequested
+    case echoesMatched
+    case echoesMismatched
+    case echoRequestsReceived
+    case echoesSent
+    case noncesNotAsked
+    case noncesOfStrangers
 
     /// They stand behind the drop counters.
     var index: Int { DataPlaneDropReason.count + rawValue }
@@ -101,10 +108,13 @@ final class PlaneShared: @unchecked Sendable {
     /// 1 while the control loop has been told of misses and has not yet come for them.
     let isMissSignalled: UnsafeMutablePointer<Atomic<UInt32>>
     let stopRequested: UnsafeMutablePointer<Atomic<UInt32>>
+    /// The `HeaderHints` in use.
+    let hints: UnsafeMutablePointer<Atomic<UInt32>>
     let missEvent: EventDescriptor
 
-    init(hashSeed: UInt64) throws(LinuxError) {
+    init(hashSeed: UInt64, hints: UnsafeMutablePointer<Atomic<UInt32>>) throws(LinuxError) {
         self.hashSeed = hashSeed
+        self.hints = hints
         missEvent = try EventDescriptor()
         instanceTable = .allocate(capacity: 1)
         instanceTable.initialize(to: Atomic(0))

@@ -283,7 +283,12 @@ package struct ETR: Sendable {
         for eid in records.compactMap(\.eidPrefix) where database[eid] != nil {
             answers[eid] = (answers[eid] ?? 0) + 1
         }
-        let reply = MapReply(isProbe: request.isProbe, nonce: request.nonce, records: records)
+        let reply = MapReply(
+            isProbe: request.isProbe,
+            isEchoNonceCapable: settings.echoNonce,
+            nonce: request.nonce,
+            records: records
+        )
         return [
             .send(
                 ControlDatagram(

@@ -36,19 +36,23 @@ package struct ETRSettings: Hashable, Sendable {
     package var siteID: SiteID
     /// The RLOCs of this router: the families that it can answer in.
     package var rlocs: [IPAddress]
+    /// Whether this router echoes nonces, which Map-Replies say by their E-bit.
+    package var echoNonce: Bool
 
     package init(
         mappings: [DatabaseMapping],
         mapServers: [MapServerPeer],
         xtrID: XTRID,
         siteID: SiteID,
-        rlocs: [IPAddress]
+        rlocs: [IPAddress],
+        echoNonce: Bool = false
     ) {
         self.mappings = mappings
         self.mapServers = mapServers
         self.xtrID = xtrID
         self.siteID = siteID
         self.rlocs = rlocs
+        self.echoNonce = echoNonce
     }
 }
 

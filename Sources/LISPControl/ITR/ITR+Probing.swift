@@ -36,7 +36,8 @@ extension ITR {
             return []
         }
         statistics.add(.probeRepliesAccepted, target.family)
-        return carryOut(prober.answered(reply.nonce, now: now), now: now)
+        let echoes = noncer.learnt(target, isCapable: reply.isEchoNonceCapable, now: now)
+        return carryOut(prober.answered(reply.nonce, now: now), now: now) + carryOut(echoes, now: now)
     }
 
     /// Something says that an RLOC may be dead or back, such as an ICMP Destination Unreachable: it is probed at once.
@@ -56,10 +57,10 @@ extension ITR {
                 return [.send(probe)]
             case .wentDown(let rloc):
                 statistics.add(.locatorsWentDown, rloc.family)
-                return turn(rloc, isUp: false)
+                return turned(rloc) + [.locatorTurned(rloc, isUp: false)]
             case .cameBack(let rloc):
                 statistics.add(.locatorsCameBack, rloc.family)
-                return turn(rloc, isUp: true)
+                return turned(rloc) + [.locatorTurned(rloc, isUp: true)]
             }
         }
     }
@@ -102,12 +103,13 @@ extension ITR {
         return entry.locatorIDs.contains(id)
     }
 
-    /// Every entry that uses the RLOC follows: they share one object in the forwarding state.
-    private func turn(_ rloc: IPAddress, isUp: Bool) -> [ITRAction] {
+    /// Whether packets may be sent to an RLOC: nothing that we go by says that it is dead.
+    package func isUp(_ rloc: IPAddress) -> Bool { prober.isUp(rloc) && noncer.isUp(rloc) }
+
+    /// One of those that say so has changed its mind. Every entry that uses the RLOC follows: they share one object in the
+    /// forwarding state.
+    func turned(_ rloc: IPAddress) -> [ITRAction] {
         guard let id = locators[rloc] else { return [] }
-        return [
-            .forwarding([.putLocator(id, address: rloc, source: nil, up: isUp, mtu: 0)]),
-            .locatorTurned(rloc, isUp: isUp),
-        ]
+        return [.forwarding([.putLocator(id, address: rloc, source: nil, up: isUp(rloc), mtu: 0)])]
     }
 }

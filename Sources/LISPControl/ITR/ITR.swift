@@ -24,6 +24,8 @@ package struct ITR: Sendable {
     package internal(set) var locators = LocatorRegistry()
     /// Which of `locators` answer.
     package internal(set) var prober: RLOCProber
+    /// Which of them echo nonces.
+    package internal(set) var noncer: EchoNoncer
     package internal(set) var statistics = Tally<ITREvent>()
     package private(set) var resolvers: [MapResolverState]
     /// The Map-Resolver that is asked first.
@@ -55,6 +57,7 @@ package struct ITR: Sendable {
         self.cache = MapCache(limit: settings.mapCacheLimit)
         self.resolvers = settings.mapResolvers.map(MapResolverState.init)
         self.prober = RLOCProber(settings: settings.rlocProbing)
+        self.noncer = EchoNoncer(isEnabled: settings.echoNonce, isProbed: settings.rlocProbing.isEnabled)
         self.held = HeldPackets(limits: holdLimits)
         self.questionLimit = questionLimit
     }
@@ -233,6 +236,7 @@ package struct ITR: Sendable {
                 continue
             }
             actions += learn(record, for: eid, from: source.address, now: now)
+            actions += learnt(reply, record, now: now)
         }
         // The mapping system now divides the space otherwise. The old entry goes last, so that its packets always find one.
         if isRefresh, !records.contains(where: { $0.eid == target }), let stale = cache.remove(target) {
@@ -388,6 +392,7 @@ package struct ITR: Sendable {
             if let update {
                 updates.append(update)
                 prober.add(address, now: now)
+                noncer.add(address)
             }
             return id
         }
@@ -402,7 +407,10 @@ package struct ITR: Sendable {
         zip(content.locators, ids).compactMap { record, id in
             guard id != nil, let address = record.address.locatorAddress else { return nil }
             let update = locators.release(address, users: users)
-            if update != nil { prober.remove(address) }
+            if update != nil {
+                prober.remove(address)
+                noncer.remove(address)
+            }
             return update
         }
     }
@@ -463,16 +471,19 @@ package struct ITR: Sendable {
 
     /// When `timeout` has work to do.
     package mutating func deadline() -> Instant? {
-        [timers.earliest()?.deadline, cache.deadline, prober.deadline()].compactMap(\.self).min()
+        [timers.earliest()?.deadline, cache.deadline, prober.deadline(), noncer.deadline()].compactMap(\.self).min()
     }
 
     /// Does what is due.
     ///
-    /// - Parameter packetsSent: how many packets the forwarding state has encapsulated for a mapping so far.
+    /// - Parameters:
+    ///   - packetsSent: how many packets the forwarding state has encapsulated for a mapping so far.
+    ///   - echoes: what it has seen of echo-noncing with a locator.
     package mutating func timeout(
         now: Instant,
         using random: inout some RandomNumberGenerator,
-        packetsSent: (MappingID) -> UInt64
+        packetsSent: (MappingID) -> UInt64,
+        echoes: (LocatorID) -> EchoCounters? = { _ in nil }
     ) -> [ITRAction] {
         var actions: [ITRAction] = []
         for _ in 0..<Self.sliceLimit {
@@ -480,6 +491,7 @@ package struct ITR: Sendable {
             actions += questionTimeout(target, now: now, using: &random)
         }
         actions += probe(now: now, using: &random)
+        actions += seeToEchoes(now: now, using: &random, echoes: echoes)
         for _ in 0..<Self.sliceLimit {
             if let gone = cache.popExpired(now) {
                 statistics.add(.expirations, gone.entry.eid.prefix.family)
@@ -567,7 +579,9 @@ package struct ITR: Sendable {
         }
         // Where there are too many now, those that end first go, a slice in each `timeout`.
         cache.limit = new.mapCacheLimit
-        let probed = carryOut(prober.reconfigure(new.rlocProbing, now: now), now: now)
+        let echoed = noncer.reconfigure(isEnabled: new.echoNonce, isProbed: new.rlocProbing.isEnabled, now: now)
+        let probed =
+            carryOut(prober.reconfigure(new.rlocProbing, now: now), now: now) + carryOut(echoed, now: now)
         let hasSameFamilies = Set(new.rlocs.map(\.family)) == Set(old.rlocs.map(\.family))
         let chosen = hasSameFamilies ? [] : chooseLocatorsAnew(now: now)
         return probed + chosen + start(now: now)

@@ -17,6 +17,8 @@ package struct ITRSettings: Hashable, Sendable {
     /// Where packets to non-LISP sites go; each address once. Empty: natively.
     package var proxyETRs: [ProxyETR]
     package var staticMappings: [StaticMapping]
+    /// Whether RLOCs whose sites can echo nonces are asked to.
+    package var echoNonce: Bool
 
     package init(
         mapResolvers: [IPAddress],
@@ -25,7 +27,8 @@ package struct ITRSettings: Hashable, Sendable {
         rlocProbing: RLOCProbingSettings = .init(),
         proxyITR: ProxyITRSettings? = nil,
         proxyETRs: [ProxyETR] = [],
-        staticMappings: [StaticMapping] = []
+        staticMappings: [StaticMapping] = [],
+        echoNonce: Bool = false
     ) {
         self.mapResolvers = mapResolvers
         self.rlocs = rlocs
@@ -34,6 +37,7 @@ package struct ITRSettings: Hashable, Sendable {
         self.proxyITR = proxyITR
         self.proxyETRs = proxyETRs
         self.staticMappings = staticMappings
+        self.echoNonce = echoNonce
     }
 }
 
@@ -51,6 +55,16 @@ package enum ITRAction: Hashable, Sendable {
     case negativePrefixForgotten(EIDPrefix)
     /// An RLOC stopped answering probes, or answers again.
     case locatorTurned(IPAddress, isUp: Bool)
+    /// The hints of LISP headers have decided something.
+    case headerHint(HeaderHintEvent)
+}
+
+/// What the hints of LISP headers made the ITR do (RFC 9300 section 10).
+package enum HeaderHintEvent: Hashable, Sendable {
+    /// The RLOC is not used any more: packets come back from there, yet without the nonces that they should echo.
+    case echoesMissing(IPAddress)
+    /// It is used again, to see whether it echoes.
+    case onTrial(IPAddress)
 }
 
 /// What the ITR counts.
@@ -87,6 +101,9 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case probeReplyOtherLocator = "RLOC-probe reply refused: its p-bit is not at the RLOC that was probed"
     case locatorsWentDown = "RLOCs that stopped answering probes"
     case locatorsCameBack = "RLOCs that answer probes again"
+    case echoesSeen = "nonces echoed"
+    case echoesMissed = "RLOCs doubted: packets came back without the nonce that was asked for"
+    case locatorsWithoutEchoes = "RLOCs taken out of use: packets came back without the nonce that was asked for"
 }
 
 /// What is known of a Map-Resolver from asking it.

@@ -118,6 +118,8 @@ package struct RLOCProber: Sendable {
     private static let firstProbe = Duration.seconds(1)
     /// How often the time between the probes of a dead RLOC is doubled at most.
     private static let longestBackoff = 20
+    /// For so many intervals other signs of life spare an RLOC its probe.
+    private static let longestSparing = 4
     /// A probe that confirms a doubt has at least so long.
     private static let shortestWait = Duration.milliseconds(200)
 
@@ -160,6 +162,17 @@ package struct RLOCProber: Sendable {
         guard settings.isEnabled, case .resting? = items[address]?.phase else { return }
         items[address]?.isDoubted = true
         timers.set(address, at: now)
+    }
+
+    /// Packets go to `address` and come back: that spares it the probe of this interval. Not for ever: an echo is easier to forge
+    /// than an answer, so one probe goes in `longestSparing` intervals at least (RFC 9300 section 16). A probe that is out, or a
+    /// doubt, takes its course.
+    package mutating func heard(_ address: IPAddress, now: Instant) {
+        guard settings.isEnabled, let item = items[address], case .resting = item.phase, item.reachability.isUp,
+            !item.isDoubted, let answered = item.reachability.lastAnswered
+        else { return }
+        let due = min(now + settings.interval, answered + settings.interval * Self.longestSparing)
+        if due > now { timers.set(address, at: due) }
     }
 
     // MARK: Time

@@ -59,7 +59,9 @@ package struct ReferencePlane {
             if let mapping = entries[eid]?.mapping { packetsSent[mapping] = nil }
             leave(entries[eid])
             entries[eid] = nil
-        case .putOwnPrefix, .deleteOwnPrefix, .putAcceptedSource, .deleteAcceptedSource:
+        case .requestEcho(let id, _):
+            if locators[id] == nil { note("there is no locator \(id.rawValue)", update) }
+        case .putOwnPrefix, .deleteOwnPrefix, .putAcceptedSource, .deleteAcceptedSource, .setHeaderHints:
             break
         }
     }

@@ -51,6 +51,9 @@ extension TraceEntry: CustomStringConvertible {
         case .deleteOwnPrefix(let eid): "delete own prefix \(eid)"
         case .putAcceptedSource(let eid): "accept source \(eid)"
         case .deleteAcceptedSource(let eid): "accept source \(eid) no more"
+        case .setHeaderHints(let hints): "set header hints \(hints.rawValue)"
+        case .requestEcho(let id, let nonce):
+            nonce.map { "ask locator \(id.rawValue) to echo \($0)" } ?? "ask locator \(id.rawValue) no more"
         }
     }
 

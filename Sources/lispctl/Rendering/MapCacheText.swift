@@ -108,7 +108,7 @@ private func detailLines(of locator: MapCacheLocator) -> [String] {
         "    Multicast priority/weight:         \(locator.multicastPriority)/\(locator.multicastWeight)",
         "    Packets out:                       \(locator.encapsulated.packets)"
             + "(\(locator.encapsulated.octets) bytes)",
-    ] + (locator.probing.map(detailLines) ?? [])
+    ] + (locator.probing.map(detailLines) ?? []) + (locator.echoes.map(detailLines) ?? [])
 }
 
 private func detailLines(of probing: LocatorProbing) -> [String] {
@@ -123,6 +123,21 @@ private func detailLines(of probing: LocatorProbing) -> [String] {
         )
     }
     return lines
+}
+
+private func detailLines(of echoes: LocatorEchoes) -> [String] {
+    let state =
+        switch echoes.state {
+        case .notCapable: "the site does not echo"
+        case .resting, .asking, .down: echoes.state.rawValue
+        }
+    return [
+        "    Echo-nonce:                        \(state)"
+            + (echoes.lastEchoed.map { ", last echoed: \(ago($0))" } ?? "")
+            + (echoes.failures > 0 ? ", requests without an echo: \(echoes.failures)" : ""),
+        "    Nonces asked/echoed/other:         \(echoes.requested)/\(echoes.matched)/\(echoes.mismatched), "
+            + "echoed for the site: \(echoes.echoed)",
+    ]
 }
 
 extension LocatorState {

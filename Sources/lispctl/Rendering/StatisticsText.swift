@@ -172,5 +172,13 @@ private func textLines(of plane: DataPlaneStatistics) -> [String] {
         line("trains of datagrams received/sent", "\(plane.trainsReceived)/\(plane.trainsSent)"),
         line("source ports without trains", plane.portsWithoutTrains),
     ]
+    lines += plane.headerHints.map(textLines) ?? []
     return lines + reasonLines("Packets dropped", plane.drops)
+}
+
+private func textLines(of hints: HeaderHintCounts) -> [String] {
+    [
+        line("echo-nonce requests sent/echoed", "\(hints.echoesRequested)/\(hints.echoesMatched)"),
+        line("echo-nonce requests received/echoes sent", "\(hints.echoRequestsReceived)/\(hints.echoesSent)"),
+    ] + reasonLines("Hints of LISP headers ignored", hints.ignored)
 }
