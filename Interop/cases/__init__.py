@@ -14,6 +14,8 @@ from .multihoming import LatestGroup, MergedGroup
 from .negatives import NegativesGroup
 from .notifications import NotificationsGroup
 from .operator import OperatorGroup
+from .proxies import (NativeRoutesGroup, ProxiesOverIPv4, ProxiesOverIPv6, ProxyETRsGroup, ProxyRolesGroup,
+                      StaticMappingsGroup)
 from .pyats import PyatsGroup
 from .reachability import ReachabilityGroup
 from .registration import RegistrationGroup
@@ -38,6 +40,12 @@ GROUPS = [
     ReloadEachGroup,
     KeyRolloverGroup,
     RefusalGroup,
+    ProxiesOverIPv4,
+    ProxiesOverIPv6,
+    ProxyRolesGroup,
+    ProxyETRsGroup,
+    StaticMappingsGroup,
+    NativeRoutesGroup,
     NegativesGroup,
     HeadersGroup,
     StrictReversePathGroup,

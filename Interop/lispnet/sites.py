@@ -17,6 +17,7 @@ r"""The network: two LISP sites over a core that knows nothing of their EIDs.
       web         203.0.113.10               2001:db8:f:4::2   a host that knows nothing of LISP
       rogue       198.51.100.14              2001:db8:f:5::2   sends forged messages
       xtrB2       198.51.100.26              2001:db8:f:6::2   another router of site B, in MultihomedSites only
+      proxy       198.51.100.34              2001:db8:f:7::2   between the sites and the rest, in ProxiedSites only
 
 `rlocs` says of which families the RLOCs are: "4", "6" or "46"; the core links have addresses of these only. EIDs are always of
 both. The core has no route to an EID unless `let_core_route` gives it one.
@@ -45,6 +46,7 @@ class Site:
 
 SITE_A = Site("a", 1, "site-a")
 SITE_B = Site("b", 2, "site-b")
+SITE_C = Site("c", 3, "site-c")
 
 # Core links: name of the core's interface -> (router's IPv4, core's IPv4, length), (router's IPv6, core's IPv6).
 CORE_LINKS = {
@@ -53,6 +55,7 @@ CORE_LINKS = {
     "mapserver": (("198.51.100.10", "198.51.100.9", 30), ("2001:db8:f:3::2", "2001:db8:f:3::1")),
     "rogue": (("198.51.100.14", "198.51.100.13", 30), ("2001:db8:f:5::2", "2001:db8:f:5::1")),
     "xtrB2": (("198.51.100.26", "198.51.100.25", 30), ("2001:db8:f:6::2", "2001:db8:f:6::1")),
+    "proxy": (("198.51.100.34", "198.51.100.33", 30), ("2001:db8:f:7::2", "2001:db8:f:7::1")),
     "web": (("203.0.113.10", "203.0.113.1", 24), ("2001:db8:f:4::2", "2001:db8:f:4::1")),
 }
 
@@ -84,8 +87,8 @@ class TwoSites:
 
     def _attach(self, node):
         (ours4, cores4, length), (ours6, cores6) = CORE_LINKS[node.name]
-        # The non-LISP host is of both families, whatever the RLOCs are.
-        families = "46" if node is self.web else self.rlocs
+        # The non-LISP host and its way there are of both families, whatever the RLOCs are.
+        families = "46" if node.name in ("web", "proxy") else self.rlocs
         ours, cores, routes = [], [], []
         if "4" in families:
             ours.append(f"{ours4}/{length}")
@@ -151,6 +154,23 @@ class MultihomedSites(TwoSites):
             else (self.second_gateway4, self.second_gateway6, "eth1"))
         self.host_b.ip(f"route replace default via {four} dev {interface}",
                        f"route replace default via {six} dev {interface}")
+
+
+class ProxiedSites(TwoSites):
+    """The same with a proxy, which the core has as its way to all EIDs, and with a host behind it that may become site C.
+
+      web (203.0.113.10) -- core -- proxy --site0-- hostP: 10.3.0.10, 2001:db8:c::10
+    """
+
+    def __init__(self, run, rlocs="4", host_mtu=1500):
+        super().__init__(run, rlocs, host_mtu)
+        self.proxy = Node(run, "proxy", router=True)
+        self._attach(self.proxy)
+        self.host_p = Node(run, "hostP")
+        connect_host(self.proxy, "site0", SITE_C.gateway4, SITE_C.gateway6,
+                     self.host_p, SITE_C.host4, SITE_C.host6, host_mtu)
+        for prefix, family in (("10.0.0.0/8", "4"), ("2001:db8:a::/47", "6"), (SITE_C.prefix6, "6")):
+            self.core.ip(f"route add {prefix} via {self.rloc(self.proxy, family)}")
 
 
 def connect_host(router, interface, gateway4, gateway6, host, address4, address6, mtu=1500):
