@@ -1,4 +1,4 @@
-"""What an operator sees while things happen: events, live and afterwards, and metrics.
+"""What an operator sees while things happen: events, live and afterwards, metrics, and why packets go where they go.
 
 xtrB has a second address beside its one on the core link; site B offers the first with priority 1 and the second with 2.
 """
@@ -38,9 +38,10 @@ class ManagementGroup(SitesGroup):
             management={"http": f"[::1]:{PORT}"}))
         self.xtr_a = daemon.Daemon(self.network.xtr_a, daemon.xtr(
             self.network, SITE_A, rloc_probing=PROBING, management={"http": f"{self.network.rloc(self.network.xtr_a)}:{PORT}"}))
-        locators = [{"address": self.first, "priority": 1, "weight": 100},
-                    {"address": SECOND, "priority": 2, "weight": 100}]
-        self.xtr_b = daemon.Daemon(self.network.xtr_b, daemon.xtr(self.network, SITE_B, locators=locators))
+        self.xtr_b = daemon.Daemon(self.network.xtr_b, daemon.xtr(self.network, SITE_B, locators=self.preference()))
+
+    def preference(self):
+        return [{"address": self.first, "priority": 1, "weight": 100}, {"address": SECOND, "priority": 2, "weight": 100}]
 
     def set_dead(self, *addresses):
         """Lets the core lose what goes to these addresses."""
@@ -356,6 +357,132 @@ for t in threads: t.join()
             expect(log.count("<3>") == 1, f"more than a line:\n{log}")
             open(process.log_path, "w", encoding="ascii").close()
 
+    # Explain
+
+    def explain(self, each, *words):
+        return each.control("explain", *words)["data"]
+
+    @test("explain names the locator that a flow takes, and its packets do take it")
+    def explains_flows(self):
+        wait_reachable(self.network.host_a, SITE_B.host4)
+        self.share(SITE_B.prefix4)
+        carried = {self.first: 0, SECOND: 0}
+        for port in range(40000, 40016):
+            flow = ["--protocol", "udp", "--source-port", str(port), "--destination-port", "9"]
+            report = self.explain(self.xtr_a, SITE_A.host4, SITE_B.host4, *flow)
+            expect(report["outcome"] == "encapsulated" and report["host"]["interface"] == "lisp0", f"{report}")
+            chosen = [each["address"] for each in report["locators"] if each["isChosen"]]
+            expect(len(chosen) == 1, f"chosen: {report['locators']}")
+            before = self.sent_to()
+            send_datagrams(self.network.host_a, SITE_B.host4, port, 9, 20)
+            now = wait_until("the packets are counted", lambda: self.grew(before, 20), 10)
+            other = SECOND if chosen == [self.first] else self.first
+            expect(now[chosen[0]] >= 20 and now[other] < 20, f"flow of port {port}: {now}, not to {chosen[0]}")
+            carried[chosen[0]] += 1
+        expect(all(carried.values()), f"sixteen flows all take one locator: {carried}")
+        # Without the flow nobody can know.
+        report = self.explain(self.xtr_a, SITE_A.host4, SITE_B.host4)
+        expect(not any(each["isChosen"] for each in report["locators"]) and "or" in report["summary"], f"{report}")
+        self.unshare()
+
+    def share(self, prefix):
+        """Site B offers both RLOCs alike, and xtrA knows."""
+        self.xtr_b.write({**self.xtr_b.configuration, "locators": [
+            {"address": address, "priority": 1, "weight": 50} for address in (self.first, SECOND)]})
+        self.xtr_b.control("config", "reload")
+        self.relearn(prefix, lambda locators: all(each["priority"] == 1 for each in locators))
+
+    def unshare(self):
+        self.xtr_b.write({**self.xtr_b.configuration, "locators": self.preference()})
+        self.xtr_b.control("config", "reload")
+        self.relearn(SITE_B.prefix4, lambda locators: any(each["priority"] == 2 for each in locators))
+
+    def relearn(self, prefix, check):
+        def known():
+            self.xtr_a.control("clear", "map-cache")
+            wait_reachable(self.network.host_a, SITE_B.host4)
+            entry = tables.mapping(self.xtr_a, prefix)
+            return entry and check(entry.raw["locators"])
+        wait_until("xtrA has the new mapping", known, 30)
+
+    def sent_to(self):
+        locators = tables.mapping(self.xtr_a, SITE_B.prefix4).raw["locators"]
+        return {each["address"]: each["encapsulated"]["packets"] for each in locators}
+
+    def grew(self, before, packets):
+        grown = {address: number - before[address] for address, number in self.sent_to().items()}
+        return grown if sum(grown.values()) >= packets else None
+
+    @test("explain says why a dead locator is not used, and which one steps in")
+    def explains_dead(self):
+        wait_reachable(self.network.host_a, SITE_B.host4)
+        report = self.explain(self.xtr_a, SITE_A.host4, SITE_B.host4)
+        expect([(each["address"], each["isUsed"]) for each in report["locators"]] == [(self.first, True), (SECOND, False)],
+               f"{report['locators']}")
+        expect("stands by" in report["locators"][1]["why"], f"{report['locators'][1]}")
+        wait_until("it has answered a probe", lambda: tables.mapping(self.xtr_a, SITE_B.prefix4).raw["locators"][0].get(
+            "probing", {}).get("probesAnswered"), 15)
+        expect(report["largestPacket"] == 1500 - 36 and "registered with" in report["wayBack"], f"{report}")
+        self.set_dead(self.first)
+        try:
+            wait_until("the first is down", lambda: self.explain(
+                self.xtr_a, SITE_A.host4, SITE_B.host4)["locators"][0]["state"] == "down", 15)
+            report = self.explain(self.xtr_a, SITE_A.host4, SITE_B.host4)
+            expect("does not answer RLOC-probes, last answered" in report["locators"][0]["why"], f"{report['locators']}")
+            expect(report["locators"][1]["isChosen"] and SECOND in report["summary"], f"{report}")
+            before = self.sent_to()
+            expect(ping(self.network.host_a, SITE_B.host4, 10, interval=0.05).lost == 0, "pings are lost")
+            now = wait_until("they are counted", lambda: self.grew(before, 10), 5)
+            expect(now[SECOND] >= 10 and now[self.first] < 10, f"packets went {now}")
+            text = self.xtr_a.text("explain", SITE_A.host4, SITE_B.host4)
+            expect(f"Result: encapsulated to {SECOND}" in text and "no    does not answer RLOC-probes" in text, text)
+        finally:
+            self.set_dead()
+        wait_until("the first is up", lambda: self.explain(
+            self.xtr_a, SITE_A.host4, SITE_B.host4)["locators"][0]["state"] == "up", 15)
+
+    @test("explain and the packets agree about own, unrouted, foreign, negative and unknown addresses")
+    def explains_others(self):
+        wait_reachable(self.network.host_a, SITE_A.second_host4)
+        own = self.explain(self.xtr_a, SITE_A.host4, SITE_A.second_host4)
+        expect(own["outcome"] == "local" and any("10010" in step for step in own["host"]["steps"]), f"{own}")
+        unrouted = self.explain(self.xtr_a, SITE_A.host4, SITE_A.unrouted4)
+        expect(unrouted["outcome"] == "dropped" and any("10011" in step for step in unrouted["host"]["steps"]), f"{unrouted}")
+        expect(ping(self.network.host_a, SITE_A.unrouted4, 1, wait=1).received == 0, "an unrouted own EID answers")
+        foreign = self.explain(self.xtr_a, "203.0.113.10", SITE_B.host4)
+        expect(foreign["outcome"] == "natively" and not foreign["host"]["steps"], f"{foreign}")
+        for family, unknown in (("4", "10.99.0.1"), ("6", "2001:db8:b:99::1")):
+            source = SITE_A.host4 if family == "4" else SITE_A.host6
+            report = self.explain(self.xtr_a, source, unknown)
+            if "mapping" not in report:
+                expect(report["outcome"] == "asked" and self.network.map_server_address in report["question"], f"{report}")
+        self.xtr_a.control("clear", "map-cache")
+        missing = self.explain(self.xtr_a, SITE_A.host4, SITE_B.host4)
+        expect(missing["outcome"] == "asked" and "the first packet makes the router ask" in missing["question"], f"{missing}")
+        # A host that is no LISP site: the answer is negative, and the next packets never come to us.
+        ping(self.network.host_a, "203.0.113.10", 1, wait=2)
+        negative = wait_until("explain knows that it is negative", lambda: next(
+            (report for report in [self.explain(self.xtr_a, SITE_A.host4, "203.0.113.10")]
+             if report["outcome"] == "natively" and "mapping" in report), None), 10)
+        expect(negative["mapping"]["action"] == "natively-forward", f"{negative}")
+        for report in (own, unrouted, foreign, missing, negative):
+            expect(not report["notes"], f"{report['notes']}")
+
+    @test("explain refuses what cannot be right by exit status 64 and one line")
+    def explain_usage(self):
+        for words in (("10.1.0.1",), ("10.1.0.1", "site-b"), ("10.1.0.1", "2001:db8::1"), ("10.1.0.0/16", "10.2.0.1"),
+                      ("10.1.0.1", "10.2.0.1", "--protocol", "tpc"), ("10.1.0.1", "10.2.0.1", "--source-port", "80"),
+                      ("10.1.0.1", "10.2.0.1", "--protocol", "256"), ("10.1.0.1", "10.2.0.1", "--source-port", "65536")):
+            done = self.xtr_a.control("explain", *words, json_output=False, check=False)
+            expect(done.returncode == 64 and not done.stdout, f"{words}: {done.returncode} {done.stdout}")
+        for words in (("10.1.0.1", "site-b"), ("10.1.0.1", "2001:db8::1"), ("10.1.0.1", "10.2.0.1", "--protocol", "tpc")):
+            done = self.xtr_a.control("explain", *words, json_output=False, check=False)
+            expect(done.stderr.count("\n") == 1, f"{words}: {done.stderr}")
+        done = self.xtr_a.control("explain", "10.1.0.1", "10.2.0.1", "--instance-id", "7", json_output=False, check=False)
+        expect(done.returncode == 1 and "instance 7 is not configured" in done.stderr, done.stderr)
+        done = self.map_server.control("explain", "10.1.0.1", "10.2.0.1", json_output=False, check=False)
+        expect(done.returncode == 1 and "carries no packets" in done.stderr, done.stderr)
+
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\.)*",?)*)\})? (\S+)')
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\.)*)"')
@@ -395,6 +522,13 @@ def value(families, name, **labels):
         if found == labels:
             return number
     raise KeyError(f"{name} {labels}")
+
+
+def send_datagrams(node, address, source_port, port, count):
+    """UDP datagrams of one flow."""
+    script = f"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', {source_port}))\n" \
+             f"for _ in range({count}): s.sendto(b'flow', ('{address}', {port}))"
+    node.run("python3", "-c", script)
 
 
 class Watcher:

@@ -25,7 +25,7 @@ package final class DataPlane {
     private let options: DataPlaneOptions
     let shared: PlaneShared
     let workers: [WorkerShared]
-    private let state: ForwardingState
+    let state: ForwardingState
     private let families: Set<AddressFamily>
     private var backlog = UpdateBacklog()
     private var instanceNumbers: [InstanceID: Int] = [:]

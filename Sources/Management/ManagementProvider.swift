@@ -14,8 +14,10 @@ package protocol ManagementProvider: Sendable {
     func statistics(_ query: TableQuery) async throws(ManagementError) -> StatisticsReport
     func mapServers() async throws(ManagementError) -> MapServersReport
     func mapResolvers() async throws(ManagementError) -> MapResolversReport
+    func proxyETRs() async throws(ManagementError) -> ProxyETRsReport
     func locators() async throws(ManagementError) -> LocatorsReport
     func interfaces() async throws(ManagementError) -> InterfacesReport
+    func explain(_ query: ExplainQuery) async throws(ManagementError) -> ExplainReport
     func events(_ query: EventQuery) async throws(ManagementError) -> EventsReport
     func metrics() async throws(ManagementError) -> [MetricFamily]
     func configuration() async throws(ManagementError) -> ConfigurationReport

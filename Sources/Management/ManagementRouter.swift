@@ -31,8 +31,10 @@ struct ManagementRouter {
         get(router, .mapServers) { (_: TableQuery) async throws(ManagementError) in try await provider.mapServers() }
         get(router, .mapResolvers) { (_: TableQuery) async throws(ManagementError) in try await provider.mapResolvers()
         }
+        get(router, .proxyETRs) { (_: TableQuery) async throws(ManagementError) in try await provider.proxyETRs() }
         get(router, .locators) { (_: TableQuery) async throws(ManagementError) in try await provider.locators() }
         get(router, .interfaces) { (_: TableQuery) async throws(ManagementError) in try await provider.interfaces() }
+        get(router, .explain) { query async throws(ManagementError) in try await provider.explain(query) }
         get(router, .events) { [access] (query: EventQuery) async throws(ManagementError) in
             guard access == .everything || query.wait == 0 else {
                 throw ManagementError(.badRequest, "wait: only the UNIX socket holds an answer back")

@@ -16,6 +16,8 @@ package enum EventKind: String, Sendable, CaseIterable {
     // The ITR.
     case locatorUp = "locator-up"
     case locatorDown = "locator-down"
+    case proxyETRUp = "proxy-etr-up"
+    case proxyETRDown = "proxy-etr-down"
 
     // The ETR.
     case registrationAcknowledged = "registration-acknowledged"
@@ -49,8 +51,9 @@ package enum EventKind: String, Sendable, CaseIterable {
         case .messageRefused, .mapRegisterRefused, .sendFailed: .anybody
         case .siteRegistered, .siteChanged, .siteWithdrawn, .siteExpired, .siteDropped, .mapNotifyUnanswered: .sites
         case .started, .ending, .configurationReloaded, .configurationRefused, .locatorsChanged, .hostFailed,
-            .hostRecovered, .stateNotSaved, .locatorUp, .locatorDown, .registrationAcknowledged, .registrationRefused,
-            .registrationUnanswered:
+            .hostRecovered, .stateNotSaved, .locatorUp, .locatorDown, .proxyETRUp, .proxyETRDown,
+            .registrationAcknowledged,
+            .registrationRefused, .registrationUnanswered:
             .router
         }
     }

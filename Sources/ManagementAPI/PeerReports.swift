@@ -162,15 +162,19 @@ package struct LocalLocator: Codable, Sendable, Equatable {
 package struct RemoteLocator: Codable, Sendable, Equatable {
     package var address: String
     package var state: LocatorState
-    /// Since a map-cache entry uses it.
+    /// Since it has been in this state, or in use.
     package var since: Moment?
-    /// How many map-cache entries use it.
+    /// How many map-cache entries use it; one more if it is a Proxy-ETR.
     package var mappings: Int
     package var encapsulated: Traffic
     /// The source address of packets to it.
     package var source: String?
     /// The path MTU, if it is known to be smaller than the interface's.
     package var mtu: Int?
+    /// How often the state changed.
+    package var stateChanges: UInt64
+    /// Once it has been probed.
+    package var probing: LocatorProbing?
 
     package init(
         address: String,
@@ -179,7 +183,9 @@ package struct RemoteLocator: Codable, Sendable, Equatable {
         mappings: Int,
         encapsulated: Traffic = Traffic(),
         source: String? = nil,
-        mtu: Int? = nil
+        mtu: Int? = nil,
+        stateChanges: UInt64 = 0,
+        probing: LocatorProbing? = nil
     ) {
         self.address = address
         self.state = state
@@ -188,6 +194,8 @@ package struct RemoteLocator: Codable, Sendable, Equatable {
         self.encapsulated = encapsulated
         self.source = source
         self.mtu = mtu
+        self.stateChanges = stateChanges
+        self.probing = probing
     }
 }
 
@@ -245,5 +253,50 @@ package struct RLOCInterface: Codable, Sendable, Equatable {
         self.isUp = isUp
         self.mtu = mtu
         self.addresses = addresses
+    }
+}
+
+/// `lispctl show proxy-etrs`
+package struct ProxyETRsReport: Codable, Sendable, Equatable {
+    /// In the order of the configuration.
+    package var proxyETRs: [ProxyETRStatus]
+
+    package init(proxyETRs: [ProxyETRStatus]) {
+        self.proxyETRs = proxyETRs
+    }
+}
+
+package struct ProxyETRStatus: Codable, Sendable, Equatable {
+    package var address: String
+    package var priority: UInt8
+    package var weight: UInt8
+    package var state: LocatorState
+    /// Whether flows to non-LISP sites are sent there now.
+    package var isUsed: Bool
+    /// Since it has been in this state; absent for one that takes no part.
+    package var since: Moment?
+    /// What was sent there, to LISP sites at the same RLOC, too.
+    package var encapsulated: Traffic
+    /// Once it has been probed.
+    package var probing: LocatorProbing?
+
+    package init(
+        address: String,
+        priority: UInt8,
+        weight: UInt8,
+        state: LocatorState,
+        isUsed: Bool,
+        since: Moment? = nil,
+        encapsulated: Traffic = Traffic(),
+        probing: LocatorProbing? = nil
+    ) {
+        self.address = address
+        self.priority = priority
+        self.weight = weight
+        self.state = state
+        self.isUsed = isUsed
+        self.since = since
+        self.encapsulated = encapsulated
+        self.probing = probing
     }
 }

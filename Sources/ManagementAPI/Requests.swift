@@ -20,10 +20,14 @@ package enum ManagementRoute: String, Sendable, CaseIterable {
     case mapServers = "/v1/map-servers"
     /// GET: `MapResolversReport`
     case mapResolvers = "/v1/map-resolvers"
+    /// GET: `ProxyETRsReport`
+    case proxyETRs = "/v1/proxy-etrs"
     /// GET: `LocatorsReport`
     case locators = "/v1/locators"
     /// GET: `InterfacesReport`
     case interfaces = "/v1/interfaces"
+    /// GET with `source`, `destination`, `instance`, `protocol`, `source-port`, `destination-port`: `ExplainReport`
+    case explain = "/v1/explain"
     /// GET with `after`, `limit`, `wait`: `EventsReport`
     case events = "/v1/events"
     /// GET: text in the exposition format of Prometheus
@@ -175,6 +179,79 @@ extension EventQuery: ManagementQuery {
             default: throw QueryRefusal("there is no parameter \(name)")
             }
         }
+    }
+}
+
+/// Which packet is asked about.
+package struct ExplainQuery: Sendable, Equatable {
+    /// Addresses of one family.
+    package var source: String
+    package var destination: String
+    /// Absent: the instance whose site the source is in, else the first.
+    package var instanceID: UInt32?
+    /// The IP protocol; absent: any.
+    package var protocolNumber: UInt8?
+    package var sourcePort: UInt16?
+    package var destinationPort: UInt16?
+
+    package init(
+        source: String,
+        destination: String,
+        instanceID: UInt32? = nil,
+        protocolNumber: UInt8? = nil,
+        sourcePort: UInt16? = nil,
+        destinationPort: UInt16? = nil
+    ) {
+        self.source = source
+        self.destination = destination
+        self.instanceID = instanceID
+        self.protocolNumber = protocolNumber
+        self.sourcePort = sourcePort
+        self.destinationPort = destinationPort
+    }
+}
+
+extension ExplainQuery: ManagementQuery {
+    package var parameters: [(name: String, value: String)] {
+        var result = [(name: "source", value: source), (name: "destination", value: destination)]
+        if let instanceID { result.append(("instance", String(instanceID))) }
+        if let protocolNumber { result.append(("protocol", String(protocolNumber))) }
+        if let sourcePort { result.append(("source-port", String(sourcePort))) }
+        if let destinationPort { result.append(("destination-port", String(destinationPort))) }
+        return result
+    }
+
+    package init(parameters: some Sequence<(name: String, value: String)>) throws(QueryRefusal) {
+        var query = ExplainQuery(source: "", destination: "")
+        for (name, value) in parameters {
+            switch name {
+            case "source": query.source = value
+            case "destination": query.destination = value
+            case "instance":
+                guard let id = UInt32(value), id <= 0xff_ffff else {
+                    throw QueryRefusal("instance is a number from 0 to 16777215, not \(value)")
+                }
+                query.instanceID = id
+            case "protocol": query.protocolNumber = try Self.number(name, value)
+            case "source-port": query.sourcePort = try Self.number(name, value)
+            case "destination-port": query.destinationPort = try Self.number(name, value)
+            default: throw QueryRefusal("there is no parameter \(name)")
+            }
+        }
+        guard !query.source.isEmpty, !query.destination.isEmpty else {
+            throw QueryRefusal("source and destination are needed: two addresses")
+        }
+        self = query
+    }
+
+    private static func number<Number: FixedWidthInteger>(
+        _ name: String,
+        _ value: String
+    ) throws(QueryRefusal) -> Number {
+        guard let number = Number(value) else {
+            throw QueryRefusal("\(name) is a number from 0 to \(Number.max), not \(value)")
+        }
+        return number
     }
 }
 

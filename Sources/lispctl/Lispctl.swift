@@ -17,7 +17,7 @@ struct Lispctl: AsyncParsableCommand {
             """,
         version: "lispctl \(Release.version)",
         subcommands: [
-            Show.self, Monitor.self, Clear.self, Config.self, Lig.self, Decode.self, Completions.self,
+            Show.self, Explain.self, Monitor.self, Clear.self, Config.self, Lig.self, Decode.self, Completions.self,
         ]
     )
 

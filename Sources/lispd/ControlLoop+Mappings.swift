@@ -68,7 +68,7 @@ extension ControlLoop {
         }
     }
 
-    private func mapCacheEntry(_ entry: LISPTables.MapCacheEntry, _ time: ReportTime) -> ManagementAPI.MapCacheEntry {
+    func mapCacheEntry(_ entry: LISPTables.MapCacheEntry, _ time: ReportTime) -> ManagementAPI.MapCacheEntry {
         let counters = plane?.counters(of: entry.mapping) ?? MappingCounters()
         return ManagementAPI.MapCacheEntry(
             instanceID: entry.eid.instanceID.rawValue,
@@ -248,7 +248,7 @@ extension MapReplyAction {
 }
 
 extension LocatorProbing {
-    fileprivate init(_ reachability: RLOCReachability, _ time: ReportTime) {
+    init(_ reachability: RLOCReachability, _ time: ReportTime) {
         func milliseconds(_ duration: Duration) -> Double { Double(duration.nanoseconds / 1_000) / 1_000 }
         self.init(
             probesSent: reachability.probesSent,

@@ -179,7 +179,7 @@ extension ControlLoop {
             "RLOCs that have no metrics of their own, since only the first \(Self.rlocLimit) have."
         )
         leftOut.add(count: max(0, itr.locators.count - Self.rlocLimit))
-        var up = MetricFamily(.gauge, "lispd_rloc_up", "Whether the RLOC is used, as far as probing knows: 1 or 0.")
+        var up = MetricFamily(.gauge, "lispd_rloc_up", "Whether packets may be sent to the RLOC: 1 or 0.")
         var roundTrip = MetricFamily(
             .gauge,
             "lispd_rloc_round_trip_seconds",
@@ -315,7 +315,7 @@ extension ControlLoop {
         hits.add(
             statistics.encapsulated.packets &+ statistics.forwardedNatively
                 &+ dropped(.noUsableLocator, .exceedsPathMTU, .policyNoReason, .policyDenied)
-                &+ dropped(.policyAuthenticationFailure, .noRouteToLocator, .sendBufferFull, .sendFailed)
+                &+ dropped(.policyAuthenticationFailure, .attracted, .noRouteToLocator, .sendBufferFull, .sendFailed)
         )
         var misses = MetricFamily(
             .counter,

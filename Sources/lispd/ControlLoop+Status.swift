@@ -288,15 +288,45 @@ extension ControlLoop {
             )
         }
         let remote = (router.itr?.locators.locators ?? []).map { address, id, users, since -> RemoteLocator in
-            RemoteLocator(
+            let reachability = router.itr?.prober[address]
+            return RemoteLocator(
                 address: address.description,
                 state: router.itr?.isUp(address) ?? true ? .up : .down,
-                since: time.moment(since),
+                since: time.moment(reachability?.since ?? since),
                 mappings: users,
-                encapsulated: Traffic(plane?.counters(of: id).encapsulated ?? .init())
+                encapsulated: Traffic(plane?.counters(of: id).encapsulated ?? .init()),
+                mtu: plane?.use(of: id).flatMap { $0.mtu == 0 ? nil : $0.mtu },
+                stateChanges: reachability?.changes ?? 0,
+                probing: reachability.flatMap { $0.probesSent > 0 ? LocatorProbing($0, time) : nil }
             )
         }
         return LocatorsReport(local: local, remote: remote)
+    }
+
+    func proxyETRsReport() throws(ManagementError) -> ProxyETRsReport {
+        guard let itr = router.itr else {
+            throw ManagementError(.notOurRole, "this router is no ITR: it sends nothing to a Proxy-ETR")
+        }
+        let time = ReportTime()
+        let best = itr.proxyETRs.filter { $0.id != nil && itr.isUp($0.proxy.address) }.map(\.proxy.priority)
+            .min()
+        return ProxyETRsReport(
+            proxyETRs: itr.proxyETRs.map { proxy in
+                let reachability = proxy.id.flatMap { _ in itr.prober[proxy.proxy.address] }
+                let isUp = itr.isUp(proxy.proxy.address)
+                let state: LocatorState = proxy.id == nil ? .unusable : isUp ? .up : .down
+                return ProxyETRStatus(
+                    address: proxy.proxy.address.description,
+                    priority: proxy.proxy.priority,
+                    weight: proxy.proxy.weight,
+                    state: state,
+                    isUsed: state == .up && proxy.proxy.priority == best,
+                    since: reachability.map { time.moment($0.since) },
+                    encapsulated: Traffic(proxy.id.flatMap { plane?.counters(of: $0).encapsulated } ?? .init()),
+                    probing: reachability.flatMap { $0.probesSent > 0 ? LocatorProbing($0, time) : nil }
+                )
+            }
+        )
     }
 
     /// The interface that a locator is configured by; `nil` for one that is configured by its address.

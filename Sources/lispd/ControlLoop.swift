@@ -233,7 +233,8 @@ actor ControlLoop {
             case .negativePrefixForgotten(let eid):
                 host.negativePrefixForgotten(eid)
                 routingIsStale()
-            case .note(let note): events.post(Event(note))
+            case .note(let note):
+                events.post(Event(note, proxyETRs: router.itr?.proxyETRs.map(\.proxy.address) ?? []))
             }
         }
     }

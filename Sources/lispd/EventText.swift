@@ -7,19 +7,21 @@ import LISPWire
 import ManagementAPI
 
 extension Event {
-    init(_ note: RouterNote) {
+    /// - Parameter proxyETRs: the Proxy-ETRs that this router uses: of those something else is to be said than of other RLOCs.
+    init(_ note: RouterNote, proxyETRs: [IPAddress] = []) {
         switch note {
         case .refused(let reason, let source):
             self.init(.messageRefused, .notice, "\(reason), from \(source)", peer: "\(source.address)")
         case .registration(let change):
             self.init(change)
-        case .locator(let rloc, isUp: true):
-            self.init(.locatorUp, .info, "RLOC \(rloc) answers probes again", locator: "\(rloc)")
-        case .locator(let rloc, isUp: false):
+        case .locator(let rloc, let isUp):
+            let isProxy = proxyETRs.contains(rloc)
+            let name = isProxy ? "Proxy-ETR" : "RLOC"
             self.init(
-                .locatorDown,
-                .warning,
-                "RLOC \(rloc) does not answer probes: it is not used until it does",
+                isProxy ? isUp ? .proxyETRUp : .proxyETRDown : isUp ? .locatorUp : .locatorDown,
+                isUp ? .info : .warning,
+                "\(name) \(rloc) "
+                    + (isUp ? "answers probes again" : "does not answer probes: it is not used until it does"),
                 locator: "\(rloc)"
             )
         case .headerHint(let event):

@@ -58,6 +58,8 @@ final class HostIntegration {
 
     private let applier: HostRoutingApplier
     private(set) var notes: [HostNote] = []
+    /// What the host was last told to be.
+    private(set) var state: HostState = [:]
 
     /// As many prefixes as can get a route, and how many more there are.
     private struct Prefixes {
@@ -223,6 +225,7 @@ final class HostIntegration {
             )
         )
         notes = plan.notes
+        state = plan.state
         try applier.apply(plan, rereading: rereading)
     }
 

@@ -48,9 +48,23 @@ struct ManagementService: ManagementProvider {
 
     func mapResolvers() async throws(ManagementError) -> MapResolversReport { try await loop.mapResolversReport() }
 
+    func proxyETRs() async throws(ManagementError) -> ProxyETRsReport { try await loop.proxyETRsReport() }
+
     func locators() async throws(ManagementError) -> LocatorsReport { await loop.locatorsReport() }
 
     func interfaces() async throws(ManagementError) -> InterfacesReport { try await loop.interfacesReport() }
+
+    func explain(_ query: ExplainQuery) async throws(ManagementError) -> ExplainReport {
+        let packet = try await loop.explainedPacket(query)
+        let destination = EIDPrefix(instanceID: packet.instance, IPPrefix(host: packet.destination))
+        let hasRoute: Bool
+        do {
+            hasRoute = try await !routes.routed([packet.space: [destination]]).isEmpty
+        } catch {
+            throw ManagementError(.unavailable, "cannot read this host's routes: \(error)")
+        }
+        return await loop.explain(packet, hasRoute: hasRoute)
+    }
 
     func events(_ query: EventQuery) async throws(ManagementError) -> EventsReport { try await events.report(query) }
 

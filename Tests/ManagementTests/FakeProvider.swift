@@ -6,6 +6,7 @@ import Synchronization
 
 final class FakeProvider: ManagementProvider {
     let queries = Mutex<[TableQuery]>([])
+    let explained = Mutex<[ExplainQuery]>([])
     let eventQueries = Mutex<[EventQuery]>([])
     let clears = Mutex<[ClearMapCacheRequest]>([])
     let reloadFailure: ManagementError?
@@ -86,10 +87,24 @@ final class FakeProvider: ManagementProvider {
 
     func mapServers() async throws(ManagementError) -> MapServersReport { MapServersReport(mapServers: []) }
     func mapResolvers() async throws(ManagementError) -> MapResolversReport { MapResolversReport(mapResolvers: []) }
+    func proxyETRs() async throws(ManagementError) -> ProxyETRsReport { ProxyETRsReport(proxyETRs: []) }
     func locators() async throws(ManagementError) -> LocatorsReport { LocatorsReport(local: [], remote: []) }
 
     func interfaces() async throws(ManagementError) -> InterfacesReport {
         InterfacesReport(tunnels: [], rlocInterfaces: [])
+    }
+
+    func explain(_ query: ExplainQuery) async throws(ManagementError) -> ExplainReport {
+        explained.withLock { $0.append(query) }
+        return ExplainReport(
+            source: query.source,
+            destination: query.destination,
+            instanceID: query.instanceID ?? 0,
+            outcome: .encapsulated,
+            summary: "to 192.0.2.2",
+            host: ExplainedHost(interface: "lisp0", steps: [], text: ""),
+            wayBack: ""
+        )
     }
 
     func events(_ query: EventQuery) async throws(ManagementError) -> EventsReport {

@@ -150,7 +150,8 @@ private func failure(_ reply: HTTPReply) throws -> Failure {
     @Test func `every path answers`() async throws {
         try await withServer { path async throws in
             for route in ManagementRoute.allCases where route != .clearMapCache && route != .reload {
-                let reply = try await get(route.rawValue, path)
+                let query = route == .explain ? "?source=10.1.0.1&destination=10.2.0.1" : ""
+                let reply = try await get(route.rawValue + query, path)
                 #expect(reply.status == 200, "\(route)")
             }
         }
@@ -183,6 +184,29 @@ private func failure(_ reply: HTTPReply) throws -> Failure {
             }
         }
         #expect(provider.eventQueries.withLock { $0 } == [EventQuery(after: 7, limit: 1000, wait: 30)])
+    }
+
+    @Test func `a packet to explain has a query of its own`() async throws {
+        let provider = FakeProvider()
+        let query = ExplainQuery(
+            source: "2001:db8:1::1",
+            destination: "2001:db8:2::1",
+            instanceID: 101,
+            protocolNumber: 17,
+            sourcePort: 0,
+            destinationPort: 65535
+        )
+        #expect(try ExplainQuery(parameters: query.parameters) == query)
+        try await withServer(provider) { path async throws in
+            let target =
+                "/v1/explain?source=2001%3Adb8%3A1%3A%3A1&destination=2001%3Adb8%3A2%3A%3A1&instance=101&protocol=17"
+                + "&source-port=0&destination-port=65535"
+            #expect(try answer(await get(target, path), ExplainReport.self).instanceID == 101)
+            for query in ["", "?source=10.1.0.1", "?source=10.1.0.1&destination=10.2.0.1&protocol=256"] {
+                #expect(try await get("/v1/explain\(query)", path).status == 400, "\(query)")
+            }
+        }
+        #expect(provider.explained.withLock { $0 } == [query])
     }
 
     @Test(arguments: [

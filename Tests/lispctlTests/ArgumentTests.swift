@@ -39,7 +39,8 @@ import Testing
     @Test(arguments: [
         ["show", "map-cache", "ipv4", "--instance-id", "16777216"], ["lig", "10.2.0.1", "--count", "6"], ["lig"],
         ["show", "service", "ipv5"], ["completions", "tcsh"], ["show", "events", "--count", "0"],
-        ["monitor", "--count", "1001"],
+        ["monitor", "--count", "1001"], ["explain", "10.1.0.1"],
+        ["explain", "10.1.0.1", "10.2.0.1", "--protocol", "udp", "--source-port", "65536"],
     ])
     func `refuses arguments out of range`(arguments: [String]) {
         #expect(throws: (any Error).self) { try Lispctl.parseAsRoot(arguments) }
@@ -50,10 +51,63 @@ import Testing
         ["clear", "map-cache", "ipv6", "--instance-id", "0"], ["config", "check", "f"], ["config", "reload"],
         ["config", "show"], ["lig", "self6", "--to", "192.0.2.53", "--source", "10.1.0.1", "--count", "1"],
         ["completions", "fish"], ["show", "statistics", "ipv6"], ["show", "events", "--count", "1000", "--json"],
-        ["monitor", "--count", "0", "--json"],
+        ["monitor", "--count", "0", "--json"], ["show", "proxy-etrs"], ["explain", "10.1.0.1", "10.2.0.1", "--json"],
     ])
     func `parses every command`(arguments: [String]) throws {
         _ = try Lispctl.parseAsRoot(arguments)
+    }
+
+    @Test(arguments: [
+        (["10.1.0.1", "10.2.0.1"], ExplainQuery(source: "10.1.0.1", destination: "10.2.0.1")),
+        (
+            ["2001:DB8::1", "2001:db8::2", "--protocol", "icmp", "--instance-id", "7"],
+            ExplainQuery(source: "2001:db8::1", destination: "2001:db8::2", instanceID: 7, protocolNumber: 58)
+        ),
+        (
+            ["10.1.0.1", "10.2.0.1", "--protocol", "udp", "--source-port", "5", "--destination-port", "53"],
+            ExplainQuery(
+                source: "10.1.0.1",
+                destination: "10.2.0.1",
+                protocolNumber: 17,
+                sourcePort: 5,
+                destinationPort: 53
+            )
+        ),
+        (
+            ["10.1.0.1", "10.2.0.1", "--protocol", "47"],
+            ExplainQuery(source: "10.1.0.1", destination: "10.2.0.1", protocolNumber: 47)
+        ),
+    ])
+    func `asks to explain a packet`(arguments: [String], query: ExplainQuery) throws {
+        let command = try #require(try Lispctl.parseAsRoot(["explain"] + arguments) as? Explain)
+        #expect(try command.query() == query)
+    }
+
+    @Test(arguments: [
+        (["10.1.0.1", "site-b"], "`site-b` is no address: give one such as 10.2.0.1 or 2001:db8:2::1"),
+        (["10.1.0.1", "2001:db8::1"], "10.1.0.1 and 2001:db8::1 are not of one family: no packet has both"),
+        (
+            ["10.1.0.1", "10.2.0.1", "--protocol", "tpc"],
+            "--protocol tpc: give icmp, sctp, tcp, udp or a number from 0 to 255"
+        ),
+        (
+            ["10.1.0.1", "10.2.0.1", "--source-port", "80"],
+            "ports are those of TCP, UDP or SCTP: give --protocol tcp, udp or sctp, too"
+        ),
+        (
+            ["10.1.0.1", "10.2.0.1", "--protocol", "icmp", "--destination-port", "80"],
+            "ports are those of TCP, UDP or SCTP: give --protocol tcp, udp or sctp, too"
+        ),
+    ])
+    func `refuses to explain what is no packet`(arguments: [String], message: String) throws {
+        let command = try #require(try Lispctl.parseAsRoot(["explain"] + arguments) as? Explain)
+        do throws(CommandFailure) {
+            _ = try command.query()
+            Issue.record("accepted")
+        } catch {
+            #expect(error.status == .usage)
+            #expect(error.lines == ["lispctl: \(message)"])
+        }
     }
 
     @Test func `a daemon that is not there is exit status 69`() async {
@@ -80,5 +134,8 @@ import Testing
         #expect(Lispctl.completionScript(for: .bash).contains("map-cache"))
         #expect(Lispctl.completionScript(for: .zsh).contains("map-cache"))
         #expect(Lispctl.completionScript(for: .fish).contains("map-cache"))
+        for command in ["monitor", "explain", "events", "proxy-etrs"] {
+            #expect(Lispctl.completionScript(for: .bash).contains(command))
+        }
     }
 }

@@ -364,7 +364,88 @@ enum Fixture {
                 weight: 100
             )
         ],
-        remote: [RemoteLocator(address: "192.0.2.2", state: .up, since: moment(242), mappings: 1, source: "192.0.2.1")]
+        remote: [
+            RemoteLocator(address: "192.0.2.2", state: .up, since: moment(242), mappings: 1, source: "192.0.2.1"),
+            RemoteLocator(
+                address: "2001:db8::9",
+                state: .down,
+                since: moment(5),
+                mappings: 3,
+                mtu: 1300,
+                stateChanges: 1,
+                probing: probing
+            ),
+        ]
+    )
+
+    static let probing = LocatorProbing(
+        probesSent: 14,
+        probesAnswered: 13,
+        lastAnswered: moment(7),
+        roundTrip: .init(last: 1.25, smallest: 0.5, largest: 30.75, smoothed: 2.0)
+    )
+
+    static let proxyETRs = ProxyETRsReport(
+        proxyETRs: [
+            ProxyETRStatus(
+                address: "192.0.2.9",
+                priority: 1,
+                weight: 100,
+                state: .up,
+                isUsed: true,
+                since: moment(242),
+                encapsulated: Traffic(packets: 3, octets: 300),
+                probing: probing
+            ),
+            ProxyETRStatus(address: "2001:db8::9", priority: 255, weight: 0, state: .unusable, isUsed: false),
+        ]
+    )
+
+    static let explained = ExplainReport(
+        source: "10.1.0.10",
+        destination: "10.2.0.10",
+        instanceID: 0,
+        protocolNumber: 17,
+        sourcePort: 40000,
+        outcome: .encapsulated,
+        summary: "encapsulated to 198.51.100.22",
+        host: ExplainedHost(
+            interface: "lisp0",
+            steps: ["10030: from 10.1.0.0/16 lookup 10001", "default dev lisp0 table 10001"],
+            text: "goes into lisp0: its source is in 10.1.0.0/16, an EID-prefix of this site"
+        ),
+        mapping: MapCacheEntry(
+            instanceID: 0,
+            eidPrefix: "10.2.0.0/16",
+            created: moment(242),
+            lastModified: moment(242),
+            expiresIn: 86157,
+            source: "map-reply",
+            state: .complete,
+            answeredBy: "198.51.100.6"
+        ),
+        locators: [
+            ExplainedLocator(
+                address: "198.51.100.6",
+                priority: 1,
+                weight: 100,
+                state: .down,
+                isUsed: false,
+                why: "does not answer RLOC-probes, last answered 12 s ago"
+            ),
+            ExplainedLocator(
+                address: "198.51.100.22",
+                priority: 2,
+                weight: 100,
+                state: .up,
+                isUsed: true,
+                isChosen: true,
+                why: "the only one of the best priority that can be used",
+                mtu: 1300
+            ),
+        ],
+        largestPacket: 1264,
+        wayBack: "10.1.0.0/16 is registered with 198.51.100.10"
     )
 
     static let interfaces = InterfacesReport(

@@ -46,6 +46,69 @@ import Testing
         #expect(text(of: EventsReport(events: [], latest: 0)).isEmpty)
     }
 
+    @Test func `locators, with what probing found`() {
+        #expect(
+            text(of: Fixture.locators) == """
+                Local RLOC  Interface  State  Pri/Wgt  Locator sets
+                192.0.2.1   eth0       up     1/100    default
+
+                Remote RLOC  State  Since     Mappings  Sent                 Source     MTU   Probes  RTT
+                192.0.2.2    up     00:04:02  1         0 packets, 0 octets  192.0.2.1  -     -       -
+                2001:db8::9  down   00:00:05  3         0 packets, 0 octets  -          1300  14/13   2.0 ms
+
+                """
+        )
+    }
+
+    @Test func `Proxy-ETRs`() {
+        #expect(
+            text(of: Fixture.proxyETRs) == """
+                Proxy-ETR    State     Since     Pri/Wgt  Used  Sent                   Probes  RTT
+                192.0.2.9    up        00:04:02  1/100    yes   3 packets, 300 octets  14/13   2.0 ms
+                2001:db8::9  unusable  -         255/0    no    0 packets, 0 octets    -       -
+
+                """
+        )
+        #expect(text(of: ProxyETRsReport(proxyETRs: [])).hasPrefix("No Proxy-ETR is configured"))
+    }
+
+    @Test func `an explanation, step by step`() {
+        #expect(
+            text(of: Fixture.explained) == """
+                10.1.0.10 to 10.2.0.10, UDP port 40000 to any, instance 0
+
+                Result: encapsulated to 198.51.100.22
+
+                Host: the packet goes into lisp0: its source is in 10.1.0.0/16, an EID-prefix of this site
+                  10030: from 10.1.0.0/16 lookup 10001
+                  default dev lisp0 table 10001
+
+                Mapping: 10.2.0.0/16, uptime 00:04:02, expires 23:55:57, via map-reply from 198.51.100.6
+                   Locator        State  Pri/Wgt  MTU   Used  Why
+                   198.51.100.6   down     1/100  -     no    does not answer RLOC-probes, last answered 12 s ago
+                *  198.51.100.22  up       2/100  1300  yes   the only one of the best priority that can be used
+
+                Size: packets of up to 1264 octets go as they are
+
+                Way back: 10.1.0.0/16 is registered with 198.51.100.10
+
+                """
+        )
+        var asked = Fixture.explained
+        asked.protocolNumber = nil
+        asked.sourcePort = nil
+        asked.mapping = nil
+        asked.locators = []
+        asked.largestPacket = nil
+        asked.question = "the first packet makes the router ask"
+        asked.notes = ["the data plane does not follow"]
+        let shown = text(of: asked)
+        #expect(shown.hasPrefix("10.1.0.10 to 10.2.0.10, instance 0\n"))
+        #expect(shown.contains("\n*** the data plane does not follow ***\n"))
+        #expect(shown.contains("\nMapping: none\n  the first packet makes the router ask\n"))
+        #expect(!shown.contains("Size:"))
+    }
+
     @Test func `map-cache in detail shows what probing found`() {
         let text = MapCacheText(isDetailed: true).text(of: Fixture.mapCache)
         #expect(text.contains("    RLOC-probes sent/answered:         14/13, last answered: 00:00:07\n"))
@@ -212,7 +275,8 @@ import Testing
             text(of: Fixture.database), SiteText(isDetailed: true).text(of: Fixture.sites),
             SiteText(isDetailed: false).text(of: Fixture.sites),
             text(of: Fixture.statistics), text(of: Fixture.mapServers), text(of: Fixture.mapResolvers),
-            text(of: Fixture.locators), text(of: Fixture.interfaces),
+            text(of: Fixture.locators), text(of: Fixture.interfaces), text(of: Fixture.proxyETRs),
+            text(of: Fixture.explained),
         ]
         for text in texts {
             #expect(text.hasSuffix("\n"))

@@ -36,6 +36,15 @@ import Testing
         #expect(trial.kind == "locator-up" && trial.severity == .info && trial.locator == "192.0.2.2")
     }
 
+    @Test func `a Proxy-ETR that goes down or comes back is one`() {
+        let down = Event(.locator(Self.address, isUp: false), proxyETRs: [Self.address])
+        #expect(down.kind == "proxy-etr-down")
+        #expect(down.text == "Proxy-ETR 192.0.2.2 does not answer probes: it is not used until it does")
+        let other = IPAddress("192.0.2.3")!
+        #expect(Event(.locator(Self.address, isUp: true), proxyETRs: [other]).kind == "locator-up")
+        #expect(Event(.locator(Self.address, isUp: true), proxyETRs: [other, Self.address]).kind == "proxy-etr-up")
+    }
+
     @Test func `a refused message names its sender`() {
         let event = Event(.refused(reason: "control message dropped", source: Self.source))
         #expect(

@@ -268,6 +268,14 @@ final class ForwardingState {
         return counters
     }
 
+    func use(of id: LocatorID) -> LocatorUse? {
+        guard let cell = locators[id] else { return nil }
+        return LocatorUse(
+            isUsable: cell.pointee.usable.load(ordering: .relaxed) != 0,
+            mtu: Int(cell.pointee.mtu.load(ordering: .relaxed))
+        )
+    }
+
     // MARK: Sets
 
     private func putLocatorSet(_ id: LocatorSetID, _ slots: [LocatorSlot]) {

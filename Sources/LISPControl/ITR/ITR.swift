@@ -467,6 +467,16 @@ package struct ITR: Sendable {
         questions[eid] != nil
     }
 
+    /// What is under way to learn the mapping of an EID; `nil`: nothing.
+    package func question(about eid: EID) -> Question? {
+        questions[EIDPrefix(instanceID: eid.instanceID, IPPrefix(host: eid.address))]
+    }
+
+    /// The Map-Resolver that the next question goes to; `nil` if there is none.
+    package var nextMapResolver: IPAddress? {
+        resolvers.isEmpty ? nil : resolvers[preferred % resolvers.count].address
+    }
+
     // MARK: Time
 
     /// When `timeout` has work to do.

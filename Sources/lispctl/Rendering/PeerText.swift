@@ -46,6 +46,31 @@ func milliseconds(_ microseconds: UInt64) -> String {
     return "\(microseconds / 1000).\(String(repeating: "0", count: 3 - fraction.count))\(fraction) ms"
 }
 
+func text(of report: ProxyETRsReport) -> String {
+    guard !report.proxyETRs.isEmpty else {
+        return "No Proxy-ETR is configured: what is no LISP site is reached natively.\n"
+    }
+    return joined(
+        columns(
+            ["Proxy-ETR", "State", "Since", "Pri/Wgt", "Used", "Sent", "Probes", "RTT"],
+            report.proxyETRs.map { proxy in
+                [
+                    proxy.address, proxy.state.name, proxy.since.map { ago($0) } ?? "-",
+                    "\(proxy.priority)/\(proxy.weight)", proxy.isUsed ? "yes" : "no", packets(proxy.encapsulated),
+                ] + probeColumns(proxy.probing)
+            }
+        )
+    )
+}
+
+/// Probes sent and answered, and the smoothed round-trip time.
+private func probeColumns(_ probing: LocatorProbing?) -> [String] {
+    guard let probing else { return ["-", "-"] }
+    return [
+        "\(probing.probesSent)/\(probing.probesAnswered)", probing.roundTrip.map { "\($0.smoothed) ms" } ?? "-",
+    ]
+}
+
 func text(of report: LocatorsReport) -> String {
     let local = columns(
         ["Local RLOC", "Interface", "State", "Pri/Wgt", "Locator sets"],
@@ -58,12 +83,12 @@ func text(of report: LocatorsReport) -> String {
         }
     )
     let remote = columns(
-        ["Remote RLOC", "State", "Since", "Mappings", "Sent", "Source", "MTU"],
+        ["Remote RLOC", "State", "Since", "Mappings", "Sent", "Source", "MTU", "Probes", "RTT"],
         report.remote.map { locator in
             [
                 locator.address, locator.state.name, locator.since.map { ago($0) } ?? "-", String(locator.mappings),
                 packets(locator.encapsulated), locator.source ?? "-", locator.mtu.map(String.init) ?? "-",
-            ]
+            ] + probeColumns(locator.probing)
         }
     )
     return joined(local + [""] + remote)
