@@ -2,6 +2,7 @@
 
 from .bench import BenchGroup, BenchJudgementGroup
 from .demo import DemoGroup
+from .doubts import EchoDoubtGroup
 from .forwarding import OverIPv4, OverIPv6
 from .garbage import GarbageGroup
 from .headers import HeadersGroup, StrictReversePathGroup
@@ -27,6 +28,7 @@ GROUPS = [
     MapServerRestartGroup,
     MergedGroup,
     LatestGroup,
+    EchoDoubtGroup,
     NotificationsGroup,
     EchoNonceGroup,
     ReachabilityGroup,

@@ -94,9 +94,9 @@ class ProxiedGroup(SitesGroup):
         each.write(configuration)
         each.start()
 
-    def expect_answered(self, node, address, count=5, **options):
+    def expect_answered(self, node, address, count=5):
         wait_reachable(node, address)
-        result = ping(node, address, count, **options)
+        result = ping(node, address, count, interval=0.05)
         expect(result.lost == 0, f"{result.lost} of {count} pings from {node.name} to {address} lost:\n{result.output}")
 
     def expect_all_talk(self):
