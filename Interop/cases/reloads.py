@@ -190,6 +190,40 @@ class ReloadEachGroup(RunningSites):
         self.change(self.xtr_a, lambda: [each.get("siteID") for each in tables.registration(
             self.map_server, SITE_A.prefix4).raw["registrations"]] == [7], site_id=7)
 
+    @test("map-cache: static mappings come and go")
+    def static_mappings(self):
+        static = [{"eid": "10.9.0.0/16", "locators": [{"address": "192.0.2.7", "priority": 1, "weight": 100}]},
+                  {"eid": "10.8.0.0/16", "action": "drop"}]
+        self.change(self.xtr_a, lambda: all(tables.mapping(self.xtr_a, each["eid"]) for each in static),
+                    map_cache={"static": static})
+
+    @test("proxy-etrs: what is no LISP site goes to a Proxy-ETR, and natively again")
+    def proxy_etrs(self):
+        ping(self.network.host_a, "203.0.113.10", wait=1)
+
+        def is_so():
+            negative = [row.raw["forwarding"] for row in tables.map_cache(self.xtr_a) if row.is_negative]
+            return negative and set(negative) == {"proxy-etr"}
+
+        self.change(self.xtr_a, is_so, proxy_etrs=[{"address": "192.0.2.9", "priority": 1, "weight": 100}])
+
+    @test("roles: a site's router becomes both proxies, too, and ceases to be")
+    def roles(self):
+        def is_proxy():
+            return any(each["proxyITR"] and each["proxyETR"] for each in tables.show(self.xtr_a, "service")["services"])
+
+        self.change(self.xtr_a, is_proxy, roles=["itr", "etr", "proxy-itr", "proxy-etr"],
+                    proxy_itr={"eid-space": ["10.64.0.0/10"]}, proxy_etr={"accept-sources": ["10.64.0.0/10"]})
+        left = [line for line in self.network.xtr_a.routing_state() if "10003" in line]
+        expect(not left, f"left of the Proxy-ITR: {left}")
+
+    @test("echo-nonce: on and off")
+    def echo_nonce(self):
+        def is_on():
+            return any("echo-nonce" in line for line in tables.show(self.xtr_a, "status")["warnings"])
+
+        self.change(self.xtr_a, is_on, echo_nonce={"enabled": True})
+
     @test("what only a restart can change is refused with its name, and the running configuration stays")
     def needs_restart(self):
         configuration = self.xtr_a.configuration
