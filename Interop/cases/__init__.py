@@ -16,7 +16,7 @@ from .negatives import NegativesGroup
 from .notifications import NotificationsGroup
 from .operator import OperatorGroup
 from .proxies import (NativeRoutesGroup, ProxiesOverIPv4, ProxiesOverIPv6, ProxyETRsGroup, ProxyRolesGroup,
-                      StaticMappingsGroup)
+                      ProxyTenantGroup, StaticMappingsGroup)
 from .pyats import PyatsGroup
 from .reachability import ReachabilityGroup
 from .registration import RegistrationGroup
@@ -45,6 +45,7 @@ GROUPS = [
     ProxiesOverIPv4,
     ProxiesOverIPv6,
     ProxyRolesGroup,
+    ProxyTenantGroup,
     ProxyETRsGroup,
     StaticMappingsGroup,
     NativeRoutesGroup,

@@ -5,7 +5,8 @@ The core knows no EID but for one route: all of them are behind the proxy.
 
 from lispnet import capture, daemon, datagrams, tables
 from lispnet.datagrams import Listener
-from lispnet.sites import EID_SPACE, SITE_A, SITE_B, SITE_C, ProxiedSites
+from lispnet.nodes import Node
+from lispnet.sites import EID_SPACE, SITE_A, SITE_B, SITE_C, ProxiedSites, connect_host
 from lispnet.testing import expect, test
 from lispnet.traffic import Stream, finish_ping, iperf3, ping, start_ping, wait_reachable
 from lispnet.waiting import wait_until
@@ -331,6 +332,70 @@ class ProxyRolesGroup(ProxiedGroup):
                 result = ping(sender, NOBODY4, 5, wait=1)
                 expect(result.received == 0 and "xceeded" not in result.output, f"{sender.name}:\n{result.output}")
             expect(passage.count(NOBODY4) <= 10, f"the packets crossed the core {passage.count(NOBODY4)} times")
+
+
+class ProxyTenantGroup(ProxiedGroup):
+    """The same for a tenant whose EIDs are those of instance 0, too; its TUNs are in namespaces of its own.
+
+      redA 10.1.0.10 -- tenantA: lisp101 == xtrA == core == proxy == lisp101: tenantP -- shop 192.0.2.10
+      hostA 10.1.0.10 ---------------------- xtrA == core == proxy -------------- core -- web 203.0.113.10
+    """
+
+    name = "proxy-tenant"
+    captured = None
+    TENANT, SHOP4, SHOP6 = 101, "192.0.2.10", "2001:db8:77::10"
+
+    def make_daemons(self):
+        super().make_daemons()
+        tenant_a, self.red_a = Node(self.run, "tenantA", router=True), Node(self.run, "redA")
+        connect_host(tenant_a, "site0", SITE_A.gateway4, SITE_A.gateway6, self.red_a, SITE_A.host4, SITE_A.host6)
+        self.tenant_p, self.shop = Node(self.run, "tenantP", router=True), Node(self.run, "shop")
+        connect_host(self.tenant_p, "shop0", "192.0.2.1", "2001:db8:77::1", self.shop, self.SHOP4, self.SHOP6)
+        database = [{"eid": prefix, "instance-id": instance}
+                    for instance in (0, self.TENANT) for prefix in SITE_A.prefixes]
+        self.xtr_a.write({**self.xtr_a.configuration, "database": database,
+                          "instances": [{"id": self.TENANT, "namespace": tenant_a.namespace}]})
+        server = self.map_server.configuration
+        server["map-server"]["sites"][0]["eids"] += [
+            {"prefix": prefix, "instance-id": self.TENANT} for prefix in SITE_A.prefixes]
+        self.map_server.write(server)
+        space = SPACE + [{"prefix": prefix, "instance-id": self.TENANT} for prefix in SPACE]
+        self.proxy.write({**self.proxy.configuration,
+                          "proxy-itr": {"eid-space": space}, "proxy-etr": {"accept-sources": space},
+                          "instances": [{"id": 0}, {"id": self.TENANT, "namespace": self.tenant_p.namespace}]})
+
+    @test("carries the tenant's packets to its own non-LISP host and back, beside those of instance 0")
+    def carries(self):
+        for shop, web, eid in ((self.SHOP4, WEB4, SITE_A.host4), (self.SHOP6, WEB6, SITE_A.host6)):
+            self.expect_answered(self.red_a, shop)
+            self.expect_answered(self.shop, eid)
+            self.expect_answered(self.network.host_a, web)
+            self.expect_answered(self.network.web, eid)
+
+    @test("delivers each of two hosts with one EID what comes by its own proxy")
+    def delivers_apart(self):
+        for eid in (SITE_A.host4, SITE_A.host6):
+            listeners = {"shop": Listener(self.red_a, eid), "web": Listener(self.network.host_a, eid)}
+            for name, sender in (("shop", self.shop), ("web", self.network.web)):
+                wait_reachable(sender, eid)
+                with datagrams.udp_socket(sender, datagrams.family_of(eid)) as outgoing:
+                    outgoing.sendto(name.encode(), (eid, 4000))
+            for name, listener in listeners.items():
+                received = [payload.decode() for payload, _ in listener.receive_all()]
+                listener.close()
+                expect(received == [name], f"{eid} behind {name} received what {received} sent")
+
+    @test("reaches in no instance what only the other has")
+    def keeps_apart(self):
+        for node, address in ((self.red_a, WEB4), (self.network.host_a, self.SHOP4), (self.shop, SITE_B.host4)):
+            result = ping(node, address, 3, wait=1)
+            expect(result.received == 0, f"{node.name} reaches {address}")
+
+    @test("leaves the tenant's namespace as it was at SIGTERM")
+    def leaves_tenant(self):
+        self.proxy.stop()
+        left = [line for line in self.tenant_p.routing_state() if "lisp" in line or "proto 216" in line]
+        expect(not left, f"left behind: {left}")
 
 
 class ProxyETRsGroup(ProxiedGroup):
