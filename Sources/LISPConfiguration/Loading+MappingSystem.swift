@@ -233,15 +233,37 @@ extension Loader {
         if result.roles.contains(.mapResolver) { result.mapResolver = MapResolverConfiguration() }
         guard let section = root["map-resolver"]?.mapping(["map-servers"]) else { return }
         guard result.roles.contains(.mapResolver) else { return refuseWithoutRole(root, "map-resolver", result.roles) }
-        guard let members = section["map-servers"]?.list("a list of Map-Servers", allowsEmpty: true), !members.isEmpty
-        else { return }
+        var servers: [MapServerReferenceConfiguration] = []
+        let members = section["map-servers"]?.list("a list of Map-Servers", allowsEmpty: true) ?? []
         for member in members {
-            guard let entry = member.mapping(["address", "eids", "instance-id"]) else { continue }
-            _ = entry.required("address")?.ipAddress("the address of a Map-Server")
-            _ = entry["instance-id"]?.instanceID()
-            for eid in entry.required("eids")?.list("a list of prefixes") ?? [] { _ = eid.ipPrefix() }
+            let expected = "a Map-Server such as {address: 192.0.2.54, eids: [10.0.0.0/8]}"
+            guard let entry = member.mapping(["address", "eids", "instance-id"], expected) else { continue }
+            let address = entry.required("address")?.ipAddress("the address of a Map-Server")
+            let instance = entry["instance-id"].map { $0.instanceID() } ?? .default
+            let eids = entry.required("eids")?.list("a list of prefixes") ?? []
+            let prefixes = eids.map { ($0, $0.ipPrefix()) }
+            guard let address, let instance else { continue }
+            var known = Set(servers.filter { $0.address == address }.flatMap(\.eids))
+            var server = MapServerReferenceConfiguration(address: address, eids: [])
+            for case (let node, let prefix?) in prefixes {
+                let eid = EIDPrefix(instanceID: instance, prefix)
+                if known.insert(eid).inserted {
+                    server.eids.append(eid)
+                } else {
+                    node.report(
+                        found: "\(eid) a second time for Map-Server \(address)",
+                        expected: "each prefix once for each Map-Server"
+                    )
+                }
+            }
+            servers.append(server)
         }
-        section.refuseNotSupported("map-servers")
+        guard !servers.isEmpty || members.isEmpty else {
+            // Not one that could be used: that is the fault to speak of, not that there is none.
+            result.mapResolver = nil
+            return
+        }
+        result.mapResolver = MapResolverConfiguration(mapServers: servers)
     }
 
     func refuseWithoutRole(_ root: ConfigurationMapping, _ key: String, _ roles: Set<RouterRole>) {
@@ -271,11 +293,11 @@ extension Loader {
             case .mapServer:
                 _ = root.required("map-server", "with role map-server")
             case .mapResolver:
-                if !result.roles.contains(.mapServer) {
+                if !result.roles.contains(.mapServer), result.mapResolver?.mapServers.isEmpty == true {
                     findings.report(
                         root.mark(of: "roles"),
-                        found: "role map-resolver alone, which is not supported yet",
-                        expected: "role map-server beside it"
+                        found: "role map-resolver without a Map-Server to ask",
+                        expected: "`map-servers` in `map-resolver`, or role map-server beside it"
                     )
                 }
             case .proxyITR:

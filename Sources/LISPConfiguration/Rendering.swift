@@ -50,7 +50,7 @@ extension RouterConfiguration {
             result.add("proxy-etr", .mapping([.init(key: "accept-sources", value: proxyETR.acceptSources.document)]))
         }
         if let mapServer { result.add("map-server", mapServer.document) }
-        if mapResolver != nil { result.add("map-resolver", .mapping([])) }
+        if let mapResolver { result.add("map-resolver", mapResolver.document) }
         result.add("data-plane", dataPlane.document)
         result.add("management", management.document)
         return .mapping(result.pairs)
@@ -129,6 +129,24 @@ extension [EIDPrefix] {
                 ])
             }
         )
+    }
+}
+
+extension MapResolverConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.addList("map-servers", mapServers.map(\.document))
+        return .mapping(result.pairs)
+    }
+}
+
+extension MapServerReferenceConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("address", .text(address.description))
+        result.add("eids", .list(eids.map { .text($0.prefix.description) }))
+        if let instance = eids.first?.instanceID { result.add("instance-id", .number(UInt64(instance.rawValue))) }
+        return .mapping(result.pairs)
     }
 }
 

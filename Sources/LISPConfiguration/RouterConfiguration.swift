@@ -291,7 +291,7 @@ package struct SiteEIDConfiguration: Hashable, Sendable {
 
 /// The role `map-resolver`.
 package struct MapResolverConfiguration: Hashable, Sendable {
-    /// Which Map-Server is asked for which EIDs, by longest match; empty: the one in this process.
+    /// Which Map-Server is asked for which EIDs, by longest match; the one in this process, if any, for all others.
     package var mapServers: [MapServerReferenceConfiguration]
 
     package init(mapServers: [MapServerReferenceConfiguration] = []) {
@@ -302,6 +302,7 @@ package struct MapResolverConfiguration: Hashable, Sendable {
 /// A Map-Server and the EIDs it is asked for.
 package struct MapServerReferenceConfiguration: Hashable, Sendable {
     package var address: IPAddress
+    /// Never empty, all of one instance; no EID-prefix twice for an address.
     package var eids: [EIDPrefix]
 
     package init(address: IPAddress, eids: [EIDPrefix]) {

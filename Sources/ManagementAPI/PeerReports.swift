@@ -72,10 +72,37 @@ package struct MapServerStatus: Codable, Sendable, Equatable {
 
 /// `lispctl show map-resolvers`
 package struct MapResolversReport: Codable, Sendable, Equatable {
+    /// Those that the ITR asks.
     package var mapResolvers: [MapResolverStatus]
+    /// The Map-Servers that our own Map-Resolver asks, as configured; absent without that role.
+    package var routes: [MapServerRouteStatus]?
 
-    package init(mapResolvers: [MapResolverStatus]) {
+    package init(mapResolvers: [MapResolverStatus], routes: [MapServerRouteStatus]? = nil) {
         self.mapResolvers = mapResolvers
+        self.routes = routes
+    }
+}
+
+package struct MapServerRouteStatus: Codable, Sendable, Equatable {
+    package var mapServer: String
+    package var instanceID: UInt32
+    package var eidPrefixes: [String]
+    /// Map-Requests that went to the address, for whichever of its EID-prefixes.
+    package var forwarded: UInt64
+    package var lastForwarded: Moment?
+
+    package init(
+        mapServer: String,
+        instanceID: UInt32,
+        eidPrefixes: [String],
+        forwarded: UInt64 = 0,
+        lastForwarded: Moment? = nil
+    ) {
+        self.mapServer = mapServer
+        self.instanceID = instanceID
+        self.eidPrefixes = eidPrefixes
+        self.forwarded = forwarded
+        self.lastForwarded = lastForwarded
     }
 }
 

@@ -171,7 +171,8 @@ extension ControlLoop {
                     mapCacheEntries: table.entryCount,
                     mapCacheLimit: configuration.mapCache.limit,
                     databaseEntries: own.count,
-                    rlocProbing: !roles.isDisjoint(with: [.itr, .proxyITR]) && configuration.rlocProbing.isEnabled
+                    rlocProbing: !roles.isDisjoint(with: [.itr, .proxyITR]) && configuration.rlocProbing.isEnabled,
+                    solicitMapRequests: !roles.isDisjoint(with: [.itr, .proxyITR])
                 )
             }
         )
@@ -227,12 +228,12 @@ extension ControlLoop {
     }
 
     func mapResolversReport() throws(ManagementError) -> MapResolversReport {
-        guard let itr = router.itr else {
-            throw ManagementError(.notOurRole, "this router is no ITR: it asks no Map-Resolver")
+        guard router.itr != nil || router.mapResolver != nil else {
+            throw ManagementError(.notOurRole, "this router is neither ITR nor Map-Resolver: it asks no Map-Resolver")
         }
         let time = ReportTime()
         return MapResolversReport(
-            mapResolvers: itr.resolvers.map { resolver in
+            mapResolvers: (router.itr?.resolvers ?? []).map { resolver in
                 MapResolverStatus(
                     address: resolver.address.description,
                     state: resolver.sent == 0 ? .unknown : resolver.isUp ? .up : .down,
@@ -242,6 +243,18 @@ extension ControlLoop {
                     lastAnswered: resolver.lastAnswered.map(time.moment),
                     roundTripMicroseconds: resolver.lastRoundTrip.map { UInt64(max(0, $0.nanoseconds / 1000)) }
                 )
+            },
+            routes: router.mapResolver.map { resolver in
+                resolver.settings.mapServers.map { server in
+                    let forwarded = resolver.forwarded[server.address] ?? ForwardedRequests()
+                    return MapServerRouteStatus(
+                        mapServer: server.address.description,
+                        instanceID: server.eids.first?.instanceID.rawValue ?? 0,
+                        eidPrefixes: server.eids.map(\.prefix.description),
+                        forwarded: forwarded.count,
+                        lastForwarded: forwarded.last.map(time.moment)
+                    )
+                }
             }
         )
     }

@@ -13,7 +13,9 @@ extension RouterSettings {
         let roles = configuration.roles
         if !roles.isDisjoint(with: [.itr, .proxyITR]) {
             itr = ITRSettings(
-                mapResolvers: configuration.mapResolvers,
+                // Without any, the Map-Resolver beside us is meant, which listens at each of our addresses.
+                mapResolvers: configuration.mapResolvers.isEmpty
+                    ? Array(host.rlocs.prefix(1)) : configuration.mapResolvers,
                 rlocs: host.rlocs,
                 mapCacheLimit: configuration.mapCache.limit,
                 rlocProbing: RLOCProbingSettings(configuration.rlocProbing),

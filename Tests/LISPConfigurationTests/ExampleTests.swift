@@ -89,6 +89,22 @@ private func path(ofExample name: String) -> String {
         #expect(configuration.management.socket == "/run/lispd/lispd.sock")
     }
 
+    @Test func `a Map-Resolver's Map-Servers keep their instances`() throws {
+        let yaml = """
+            roles: [map-resolver]
+            map-resolver:
+              map-servers:
+                - {address: 192.0.2.54, eids: [10.0.0.0/8, "2001:db8::/32"]}
+                - {address: 192.0.2.54, eids: [10.0.0.0/8], instance-id: 7}
+            """
+        let configuration = try RouterConfiguration(yaml: yaml, file: "f")
+        let servers = try #require(configuration.mapResolver).mapServers
+        #expect(servers.map(\.address.description) == ["192.0.2.54", "192.0.2.54"])
+        #expect(servers.map { $0.eids.map(\.description) } == [["10.0.0.0/8", "2001:db8::/32"], ["[7] 10.0.0.0/8"]])
+        let again = try RouterConfiguration(yaml: configuration.yaml, file: "f")
+        #expect(again.mapResolver == configuration.mapResolver)
+    }
+
     @Test func `writes out every default`() throws {
         let yaml = """
             roles: [itr, etr]

@@ -222,8 +222,16 @@ private let wrongLines: [(line: String, message: String)] = [
         "f:8:54: found instance 7, which `instances` does not list, expected one of 0, 101"
     ),
     (
-        "map-resolver: {map-servers: [{address: 192.0.2.54, eids: [10.0.0.0/8]}]}",
-        "f:8:16: found `map-servers`, which is not supported yet, expected it to be left out"
+        "map-resolver: {map-servers: [{address: 192.0.2.54, eids: [10.0.0.0/8, 10.0.0.0/8]}]}",
+        "f:8:71: found 10.0.0.0/8 a second time for Map-Server 192.0.2.54, expected each prefix once for each Map-Server"
+    ),
+    (
+        "map-resolver: {map-servers: [{address: ms, eids: [10.0.0.0/8]}]}",
+        "f:8:40: found `ms`, expected the address of a Map-Server"
+    ),
+    (
+        "map-resolver: {map-servers: [{address: 192.0.2.54, eids: []}]}",
+        "f:8:58: found an empty list, expected a list of prefixes with at least one member"
     ),
     ("data-plane: {workers: 0}", "f:8:23: found `0`, expected auto or a number from 1 to 64"),
     ("data-plane: {workers: many}", "f:8:23: found `many`, expected auto or a number from 1 to 64"),
@@ -332,7 +340,8 @@ private let harmless = [
     "etr: {accept-map-data: off}", "rloc-probing: {enabled: false, interval: 60s, retries: 3, retry-interval: 1s}",
     "echo-nonce: {enabled: false}", "locator-status-bits: {enabled: false}", "flow-monitors: []", "ike-monitor: {}",
     "proxy-etrs: []", "site-interfaces: []", "map-cache: {limit: 5, static: []}",
-    "map-resolver: {map-servers: []}", "data-plane: {source-rloc-check: off, workers: 4, offload: off}",
+    "map-resolver: {map-servers: []}", "map-resolver: {map-servers: [{address: 192.0.2.54, eids: [10.0.0.0/8]}]}",
+    "data-plane: {source-rloc-check: off, workers: 4, offload: off}",
     "xtr-id: 0x0123456789abcdef0123456789ABCDEF", "site-id: 18446744073709551615",
 ]
 
@@ -388,9 +397,20 @@ private let harmless = [
         #expect(refusal(of: yaml) == missing.map { "f:1:1: found \($0)" })
     }
 
-    @Test func `a Map-Resolver needs its Map-Server beside it`() {
-        let message = "found role map-resolver alone, which is not supported yet, expected role map-server beside it"
+    @Test func `a Map-Resolver needs a Map-Server, its own or another`() {
+        let message =
+            "found role map-resolver without a Map-Server to ask, expected `map-servers` in `map-resolver`, or role map-server beside it"
         #expect(refusal(of: "roles: [map-resolver]") == ["f:1:1: \(message)"])
+        #expect(refusal(of: "roles: [map-resolver]\nmap-resolver: {map-servers: []}") == ["f:1:1: \(message)"])
+        let elsewhere = "map-resolver: {map-servers: [{address: 192.0.2.54, eids: [10.0.0.0/8]}]}"
+        #expect(refusal(of: "roles: [map-resolver]\n\(elsewhere)") == [])
+    }
+
+    @Test func `a faulty list of Map-Servers is the only fault spoken of`() {
+        let yaml = "roles: [map-resolver]\nmap-resolver: {map-servers: [{address: 192.0.2.54, eids: []}]}"
+        #expect(
+            refusal(of: yaml) == ["f:2:58: found an empty list, expected a list of prefixes with at least one member"]
+        )
     }
 
     @Test func `a section needs its role`() {

@@ -15,6 +15,19 @@ package struct MapServerRoute: Hashable, Sendable {
     }
 }
 
+/// Map-Requests that went to one Map-Server.
+package struct ForwardedRequests: Hashable, Sendable {
+    package private(set) var count: UInt64 = 0
+    package private(set) var last: Instant?
+
+    package init() {}
+
+    fileprivate mutating func note(_ now: Instant) {
+        count += 1
+        last = now
+    }
+}
+
 package struct MapResolverSettings: Hashable, Sendable {
     package var mapServers: [MapServerRoute]
     /// Whether this router is a Map-Server too: it gets what no route matches.
@@ -62,6 +75,8 @@ package struct MapResolver: Sendable {
 
     package private(set) var settings: MapResolverSettings
     package private(set) var statistics = Tally<MapResolverCount>()
+    /// What went to each of the Map-Servers of `settings`.
+    package private(set) var forwarded: [IPAddress: ForwardedRequests] = [:]
     private var routes = PrefixTable<[IPAddress]>()
     private var limiter: MapReplyLimiter
     private var memory = ForwardingMemory()
@@ -74,6 +89,8 @@ package struct MapResolver: Sendable {
 
     package mutating func reconfigure(_ new: MapResolverSettings) {
         settings = new
+        let addresses = Set(new.mapServers.map(\.address))
+        forwarded = forwarded.filter { addresses.contains($0.key) }
         routes = PrefixTable()
         for server in new.mapServers where new.families.contains(server.address.family) {
             for eid in server.eids where !(routes[eid]?.contains(server.address) ?? false) {
@@ -136,7 +153,10 @@ package struct MapResolver: Sendable {
                 statistics.add(.repeated, request.family)
             } else {
                 statistics.add(.forwarded, request.family, count: targets.count)
-                actions += targets.map { .send(ControlDatagram(payload: raw, destination: .control($0))) }
+                for target in targets {
+                    forwarded[target, default: ForwardedRequests()].note(now)
+                    actions.append(.send(ControlDatagram(payload: raw, destination: .control(target))))
+                }
             }
         }
         if !answer.isEmpty, let datagram = reply(answer, to: request, in: message, at: local, now: now) {

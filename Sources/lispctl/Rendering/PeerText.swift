@@ -26,18 +26,30 @@ func text(of report: MapServersReport) -> String {
 }
 
 func text(of report: MapResolversReport) -> String {
-    joined(
-        columns(
-            ["Map-Resolver", "State", "Sent", "Answered", "Last sent", "Last answer", "RTT"],
-            report.mapResolvers.map { resolver in
+    var lines = columns(
+        ["Map-Resolver", "State", "Sent", "Answered", "Last sent", "Last answer", "RTT"],
+        report.mapResolvers.map { resolver in
+            [
+                resolver.address, resolver.state.rawValue, String(resolver.sent), String(resolver.answered),
+                ago(resolver.lastSent), ago(resolver.lastAnswered),
+                resolver.roundTripMicroseconds.map(milliseconds) ?? "-",
+            ]
+        }
+    )
+    if let routes = report.routes {
+        lines += ["", "This Map-Resolver asks:"]
+        lines += columns(
+            ["Map-Server", "Instance", "Forwarded", "Last", "EID-prefixes"],
+            routes.map { route in
                 [
-                    resolver.address, resolver.state.rawValue, String(resolver.sent), String(resolver.answered),
-                    ago(resolver.lastSent), ago(resolver.lastAnswered),
-                    resolver.roundTripMicroseconds.map(milliseconds) ?? "-",
+                    route.mapServer, String(route.instanceID), String(route.forwarded), ago(route.lastForwarded),
+                    route.eidPrefixes.joined(separator: ", "),
                 ]
             }
         )
-    )
+        if routes.isEmpty { lines.append("the Map-Server beside it, for every EID") }
+    }
+    return joined(lines)
 }
 
 /// Microseconds as `0.123 ms`.
