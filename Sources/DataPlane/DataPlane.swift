@@ -43,6 +43,7 @@ package final class DataPlane {
         self.state = state
         shared = try PlaneShared(hashSeed: options.hashSeed ?? UInt64.random(in: .min ... .max), hints: state.hints)
         workers = (0..<count).map { WorkerShared(index: $0, reader: state.reclaimer.reader($0), options: options) }
+        setClock(Self.second)
     }
 
     deinit { stop() }
@@ -169,6 +170,7 @@ package final class DataPlane {
 
     /// Frees what workers have let go of, and takes up waiting changes. Cheap; worth calling a few times a second.
     package func maintain() {
+        setClock(Self.second)
         state.reclaimer.advance()
         guard !backlog.isEmpty else { return }
         drainBacklog()
@@ -229,6 +231,42 @@ package final class DataPlane {
             if isQueued { woken.insert(worker.index) } else { undelivered += 1 }
         }
         for runtime in runtimes where woken.contains(runtime.index) { runtime.wake() }
+    }
+
+    // MARK: Peers
+
+    /// The routers that packets were encapsulated to, or that sent packets that were decapsulated, in the last `time`, none
+    /// twice. Those that many have sent since may be missing: each worker remembers about 4,000.
+    package func peers(within time: Duration) -> [ForwardingPeer] {
+        let now = Self.second
+        setClock(now)
+        let ago = UInt32(clamping: time.components.seconds)
+        return peers(since: now > ago ? now - ago : 1)
+    }
+
+    func peers(since: UInt32) -> [ForwardingPeer] {
+        var peers: Set<ForwardingPeer> = []
+        // A locator is shared by instances; with one of them alone it is that one's.
+        let only = instanceNumbers.count == 1 ? instanceNumbers.keys.first : nil
+        state.forEachLocator(usedSince: since) { peers.insert(ForwardingPeer(instanceID: only, rloc: $0)) }
+        for worker in workers {
+            worker.peers.forEach(since: since) { instance, rloc in
+                peers.insert(ForwardingPeer(instanceID: InstanceID(uncheckedRawValue: instance), rloc: rloc))
+            }
+        }
+        return Array(peers)
+    }
+
+    /// Tells the workers the time.
+    func setClock(_ second: UInt32) {
+        shared.second.pointee.store(second, ordering: .relaxed)
+    }
+
+    /// Of a clock that goes on while the machine sleeps; never 0.
+    private static var second: UInt32 {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        return UInt32(truncatingIfNeeded: time.tv_sec) &+ 1
     }
 
     // MARK: Counters

@@ -105,6 +105,18 @@ package struct ForwardingMiss: Hashable, Sendable {
     }
 }
 
+/// A router that we exchanged data with: encapsulated to it, or decapsulated what it sent.
+package struct ForwardingPeer: Hashable, Sendable {
+    /// `nil` where the data plane does not know, since it sends to an RLOC for all instances.
+    package var instanceID: InstanceID?
+    package var rloc: IPAddress
+
+    package init(instanceID: InstanceID? = nil, rloc: IPAddress) {
+        self.instanceID = instanceID
+        self.rloc = rloc
+    }
+}
+
 /// What becomes of a held packet.
 package enum HeldPacketVerdict: Hashable, Sendable {
     /// Look the destination up again and treat it like a new packet; a second miss drops it, counted.

@@ -31,6 +31,8 @@ struct LocatorCell: ~Copyable {
     let usable: Atomic<UInt32>
     /// Path MTU towards it, 0 when unknown.
     let mtu: Atomic<UInt32>
+    /// The second in which a packet last went there (`PlaneShared.second`); 0: none did.
+    let lastUsed: Atomic<UInt32>
     let id: UInt32
     /// Sets that name it, plus 1 while the control plane knows it. Touched by the control loop only.
     let references: ReferenceCount

@@ -204,6 +204,7 @@ final class ForwardingState {
                 body: Atomic(UInt(bitPattern: body)),
                 usable: Atomic(usable),
                 mtu: Atomic(UInt32(mtu)),
+                lastUsed: Atomic(0),
                 id: id.rawValue,
                 references: ReferenceCount(1),
                 echo: Atomic(hintsInUse.contains(.echoNonce) ? makeEchoState() : 0),
@@ -274,6 +275,17 @@ final class ForwardingState {
             isUsable: cell.pointee.usable.load(ordering: .relaxed) != 0,
             mtu: Int(cell.pointee.mtu.load(ordering: .relaxed))
         )
+    }
+
+    /// The locators that packets went to since `second`.
+    func forEachLocator(usedSince second: UInt32, _ body: (IPAddress) -> Void) {
+        locators.forEach { cell in
+            let last = cell.pointee.lastUsed.load(ordering: .relaxed)
+            guard last != 0, last >= second,
+                let locator = UnsafeMutablePointer<LocatorBody>(bitPattern: cell.pointee.body.load(ordering: .relaxed))
+            else { return }
+            body(IPAddress(family: locator.pointee.family, leftAligned: locator.pointee.address.value))
+        }
     }
 
     // MARK: Sets

@@ -20,6 +20,12 @@ extension Worker where Device: ~Copyable {
         var source = TrieKey(high: 0, low: 0)
         var sourceIsOwn = false
         var value: UnsafeMutablePointer<EntryValue>?
+        /// A packet of the message was delivered.
+        var isDelivered = false
+        /// The sender that was noted last.
+        var peerInstance: UInt32?
+        var peerFamily: UInt8 = 0
+        var peer = TrieKey(high: 0, low: 0)
     }
 
     /// Receives one batch of datagrams and writes what is for this site to the TUNs.
@@ -47,6 +53,7 @@ extension Worker where Device: ~Copyable {
                 }
             }
             decapsulate(index, packet, left &- DataPlaneConstants.lispHeaderSize, &last, &run)
+            if last.isDelivered { notePeer(entry, &last) }
         }
         flushReceived(&run)
         return count
@@ -140,6 +147,7 @@ extension Worker where Device: ~Copyable {
 
         let octets = UInt64(truncatingIfNeeded: inner.length)
         totals[number].decapsulated.addAlone(packets: 1, octets: octets)
+        last.isDelivered = true
         guard let value = last.value else { return heedNothing(header) }
         let words = value.pointee.words
         let mapping = instance.mapping(words)
@@ -176,6 +184,24 @@ extension Worker where Device: ~Copyable {
             }
         }
         return nil
+    }
+
+    /// Once per message: who sent it uses our mapping.
+    @inline(__always)
+    private func notePeer(_ entry: UnsafeMutablePointer<BatchEntry>, _ last: inout Last) {
+        last.isDelivered = false
+        let (family, source) = (entry.pointee.sourceFamily, entry.pointee.source)
+        guard let id = last.instanceID, last.peerInstance != id || last.peerFamily != family || last.peer != source
+        else { return }
+        last.peerInstance = id
+        last.peerFamily = family
+        last.peer = source
+        peers.note(
+            instance: id,
+            family: family,
+            address: source,
+            second: second.pointee.load(ordering: .relaxed)
+        )
     }
 
     private func flushReceived(_ run: inout Run) {

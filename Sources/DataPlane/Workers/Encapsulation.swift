@@ -211,6 +211,7 @@ extension Worker where Device: ~Copyable {
         guard run.packets > 0 else { return }
         if let cell = run.cell {
             cell.pointee.encapsulated.add(packets: run.packets, octets: run.octets)
+            cell.pointee.lastUsed.store(second.pointee.load(ordering: .relaxed), ordering: .relaxed)
             if let mapping = run.mapping, let block = CounterBlocks.block(of: mapping) {
                 block.pointee.encapsulated.add(packets: run.packets, octets: run.octets)
                 if let locator = CounterBlocks.block(of: cell.pointee.id, in: block) {

@@ -44,6 +44,8 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     let counters: UnsafeMutablePointer<Atomic<UInt64>>
     let totals: UnsafeMutablePointer<InstanceTotals>
     let hints: UnsafeMutablePointer<Atomic<UInt32>>
+    let second: UnsafeMutablePointer<Atomic<UInt32>>
+    let peers: PeerTable
     var hasReportedMiss = false
 
     init(plane: PlaneShared, shared: WorkerShared, device: consuming Device) {
@@ -63,6 +65,8 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
         counters = shared.counters
         totals = shared.totals
         hints = plane.hints
+        second = plane.second
+        peers = shared.peers
     }
 
     deinit {

@@ -48,6 +48,8 @@ final class WorkerShared: @unchecked Sendable {
     let misses: PacketRing
     /// From the control loop to the worker. The tag is a `HeldTag`, the word the instance ID.
     let held: PacketRing
+    /// Who sent what this worker decapsulated.
+    let peers: PeerTable
 
     init(index: Int, reader: EpochReader, options: DataPlaneOptions) {
         self.index = index
@@ -62,6 +64,7 @@ final class WorkerShared: @unchecked Sendable {
         }
         misses = PacketRing(bytes: options.missQueueBytes, packets: options.missQueuePackets)
         held = PacketRing(bytes: options.heldQueueBytes, packets: options.heldQueuePackets)
+        peers = PeerTable(seed: options.hashSeed ?? UInt64.random(in: .min ... .max))
     }
 
     deinit {
@@ -70,6 +73,7 @@ final class WorkerShared: @unchecked Sendable {
         tunnels.deallocate()
         misses.deallocate()
         held.deallocate()
+        peers.deallocate()
     }
 
     func dropped(_ reason: DataPlaneDropReason) -> UInt64 {
@@ -110,6 +114,9 @@ final class PlaneShared: @unchecked Sendable {
     let stopRequested: UnsafeMutablePointer<Atomic<UInt32>>
     /// The `HeaderHints` in use.
     let hints: UnsafeMutablePointer<Atomic<UInt32>>
+    /// Seconds on the control loop's clock, never 0. The control loop sets it a few times a second, so that workers need not ask
+    /// the kernel.
+    let second: UnsafeMutablePointer<Atomic<UInt32>>
     let missEvent: EventDescriptor
 
     init(hashSeed: UInt64, hints: UnsafeMutablePointer<Atomic<UInt32>>) throws(LinuxError) {
@@ -124,6 +131,8 @@ final class PlaneShared: @unchecked Sendable {
         isMissSignalled.initialize(to: Atomic(0))
         stopRequested = .allocate(capacity: 1)
         stopRequested.initialize(to: Atomic(0))
+        second = .allocate(capacity: 1)
+        second.initialize(to: Atomic(1))
     }
 
     deinit {
@@ -134,6 +143,7 @@ final class PlaneShared: @unchecked Sendable {
         instances.deallocate()
         isMissSignalled.deallocate()
         stopRequested.deallocate()
+        second.deallocate()
     }
 
     /// Wakes the control loop, once for however many misses.
