@@ -21,6 +21,8 @@ package struct Router: Sendable {
     /// Those that do not decode, once more.
     package private(set) var formatFaults = Tally<FormatFault>()
     package private(set) var messages = Tally<MessageCount>()
+    package internal(set) var smrPeers = SMRPeers()
+    package internal(set) var smrSender = SMRSender()
 
     /// - Parameter nextNonce: where the ETR's nonces go on: the larger of what was saved and the wall clock in nanoseconds.
     /// - Parameter nonces: what the Map-Server remembered when it last ran.
@@ -63,7 +65,7 @@ package struct Router: Sendable {
         let actions: [RouterAction]
         switch decoded {
         case .mapRequest(let request):
-            actions = receivedMapRequest(request, message, now: now)
+            actions = receivedMapRequest(request, message, now: now, using: &random)
         case .mapReply(let reply):
             guard itr != nil else { return refuse(.notOurRole, message) }
             actions = Self.carry(itr?.receivedMapReply(reply, from: message.source, at: message.destination, now: now))
@@ -107,17 +109,39 @@ package struct Router: Sendable {
         try ControlMessage(decoding: payload, zeroInnerChecksum: .accept)
     }
 
-    /// A Map-Request on its own: an RLOC-probe, or one that found its way without the mapping system.
+    /// A Map-Request on its own: an RLOC-probe, an SMR, or one that found its way without the mapping system.
     private mutating func receivedMapRequest(
         _ request: MapRequest,
         _ message: ReceivedControlMessage,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [RouterAction] {
+        guard !request.isSMR else { return receivedSMR(request, message, now: now, using: &random) }
+        guard etr != nil else { return refuse(request.isProbe ? .probeToMappingSystem : .notOurRole, message) }
+        return askETR(request, replyPort: message.source.port, at: message.destination, now: now)
+    }
+
+    private mutating func receivedSMR(
+        _ request: MapRequest,
+        _ message: ReceivedControlMessage,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [RouterAction] {
+        guard itr != nil else { return refuse(.notOurRole, message) }
+        let actions = itr?.receivedSMR(request, from: message.source.address, now: now, using: &random)
+        for case .smrReceived(let rloc, let eid) in actions ?? [] { smrPeers.received(eid, from: rloc, now: now) }
+        return Self.carry(actions)
+    }
+
+    /// A Map-Request for our own ETR.
+    private mutating func askETR(
+        _ request: MapRequest,
+        replyPort: UInt16,
+        at local: IPAddress,
         now: Instant
     ) -> [RouterAction] {
-        guard !request.isSMR else { return refuse(.solicitMapRequest, message) }
-        guard etr != nil else { return refuse(request.isProbe ? .probeToMappingSystem : .notOurRole, message) }
-        return Self.carry(
-            etr?.receivedMapRequest(request, replyPort: message.source.port, at: message.destination, now: now)
-        )
+        if request.isSMRInvoked { noteInvoked(request, now: now) }
+        return Self.carry(etr?.receivedMapRequest(request, replyPort: replyPort, at: local, now: now))
     }
 
     private mutating func receivedEncapsulated(
@@ -129,9 +153,7 @@ package struct Router: Sendable {
         received.add(ControlMessageKind(payload: ecm.payload))
         if let request = ownETRRequest(in: ecm) {
             guard ecm.sourcePort != 0 else { return refuse(.zeroSourcePort, message) }
-            return Self.carry(
-                etr?.receivedMapRequest(request, replyPort: ecm.sourcePort, at: message.destination, now: now)
-            )
+            return askETR(request, replyPort: ecm.sourcePort, at: message.destination, now: now)
         }
         guard mapResolver != nil else { return askMapServer(ecm, message, now: now, using: &random) }
         var actions: [RouterAction] = []
@@ -231,7 +253,7 @@ package struct Router: Sendable {
 
     /// When `timeout` has work to do.
     package mutating func deadline() -> Instant? {
-        [itr?.deadline(), etr?.deadline(), mapServer?.deadline()].compactMap { $0 }.min()
+        [itr?.deadline(), etr?.deadline(), smrSender.deadline(), mapServer?.deadline()].compactMap { $0 }.min()
     }
 
     /// Does what is due.
@@ -248,6 +270,7 @@ package struct Router: Sendable {
         let actions =
             Self.carry(itr?.timeout(now: now, using: &random, packetsSent: packetsSent, echoes: echoes))
             + Self.carry(etr?.timeout(now: now))
+            + smrTimeout(now: now, using: &random)
             + Self.carry(mapServer?.timeout(now: now, using: &random))
         return counted(actions)
     }
@@ -287,6 +310,7 @@ package struct Router: Sendable {
         } else {
             actions += Self.carry(etr?.deregister())
             etr = nil
+            smrSender.removeAll()
         }
         if let new = settings.mapServer {
             if mapServer == nil { mapServer = MapServer(settings: new, limits: limits.registry, nonceState: nonces()) }
@@ -317,6 +341,7 @@ package struct Router: Sendable {
             case .negativePrefixForgotten(let eid): .negativePrefixForgotten(eid)
             case .locatorTurned(let rloc, let isUp): .note(.locator(rloc, isUp: isUp))
             case .headerHint(let event): .note(.headerHint(event))
+            case .smrReceived(let rloc, let eid): .note(.smrReceived(from: rloc, eid: eid))
             }
         }
     }
@@ -326,6 +351,7 @@ package struct Router: Sendable {
             switch action {
             case .send(let datagram): .send(datagram)
             case .registration(let change): .note(.registration(change))
+            case .mappingsChanged(let eids): .solicit(eids)
             }
         }
     }
@@ -339,7 +365,7 @@ package struct Router: Sendable {
         }
     }
 
-    private mutating func counted(_ actions: [RouterAction]) -> [RouterAction] {
+    mutating func counted(_ actions: [RouterAction]) -> [RouterAction] {
         for case .send(let datagram) in actions {
             sent.add(ControlMessageKind(payload: datagram.payload))
             if let message = try? Self.decode(datagram.payload) { messages.add(message, .sent) }

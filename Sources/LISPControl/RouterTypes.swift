@@ -73,6 +73,8 @@ package enum RouterAction: Hashable, Sendable {
     /// that a Proxy-ITR attracts, refuse.
     case negativePrefixKnown(EIDPrefix)
     case negativePrefixForgotten(EIDPrefix)
+    /// Mappings of ours have changed: the owner calls `Router.solicit` with those who exchanged data with us lately.
+    case solicit([EIDPrefix])
     /// For the log.
     case note(RouterNote)
 }
@@ -85,6 +87,10 @@ package enum RouterNote: Hashable, Sendable {
     case locator(IPAddress, isUp: Bool)
     /// What the hints of LISP headers made the ITR do.
     case headerHint(HeaderHintEvent)
+    /// A Solicit-Map-Request for mappings of ours went to an RLOC.
+    case smrSent(to: IPAddress, eids: [EIDPrefix], isRepeat: Bool)
+    /// A Solicit-Map-Request that concerns an entry of the map-cache came from an RLOC.
+    case smrReceived(from: IPAddress, eid: EIDPrefix)
     /// A control message was refused. Attackers can cause many: the owner limits the rate of such lines.
     case refused(reason: String, source: Endpoint)
 }
@@ -145,6 +151,5 @@ package enum RouterRefusal: String, Hashable, Sendable, CaseIterable {
     case notOurRole = "control message dropped: it is for a role that this router does not have"
     case probeToMappingSystem = "Map-Request dropped: an RLOC-probe that came through the mapping system"
     case encapsulatedOther = "Encapsulated Control Message dropped: what is inside is no Map-Request"
-    case solicitMapRequest = "Solicit-Map-Request ignored: not supported yet"
     case zeroSourcePort = "control message dropped: it came from UDP port 0"
 }

@@ -33,7 +33,9 @@ package enum EventKind: String, Sendable, CaseIterable {
     case mapRegisterRefused = "map-register-refused"
     case mapNotifyUnanswered = "map-notify-unanswered"
 
-    // Anybody on the network.
+    // Anybody on the network; whoever sends us data is told of changes.
+    case smrSent = "smr-sent"
+    case smrReceived = "smr-received"
     case messageRefused = "message-refused"
 
     /// Who can cause it, from the least to the most trusted.
@@ -48,7 +50,7 @@ package enum EventKind: String, Sendable, CaseIterable {
 
     package var cause: Cause {
         switch self {
-        case .messageRefused, .mapRegisterRefused, .sendFailed: .anybody
+        case .messageRefused, .mapRegisterRefused, .sendFailed, .smrSent, .smrReceived: .anybody
         case .siteRegistered, .siteChanged, .siteWithdrawn, .siteExpired, .siteDropped, .mapNotifyUnanswered: .sites
         case .started, .ending, .configurationReloaded, .configurationRefused, .locatorsChanged, .hostFailed,
             .hostRecovered, .stateNotSaved, .locatorUp, .locatorDown, .proxyETRUp, .proxyETRDown,

@@ -100,6 +100,7 @@ extension ControlLoop {
         counts += RegistrationRefusal.troubles(in: router.mapServer?.refusals).map {
             ReasonCount(reason: "record of a Map-Register refused: \($0.reason)", count: $0.count)
         }
+        counts += SMRSenderEvent.troubles(in: router.smrSender.statistics)
         counts += MapResolverCount.troubles(in: router.mapResolver?.statistics)
         if sendErrors > 0 {
             counts.append(

@@ -233,6 +233,9 @@ actor ControlLoop {
             case .negativePrefixForgotten(let eid):
                 host.negativePrefixForgotten(eid)
                 routingIsStale()
+            case .solicit(let eids):
+                let peers = plane?.peers(within: SMRSender.memory) ?? []
+                carryOut(router.solicit(eids, peers: peers, now: SystemClock.now, using: &random))
             case .note(let note):
                 events.post(Event(note, proxyETRs: router.itr?.proxyETRs.map(\.proxy.address) ?? []))
             }

@@ -34,7 +34,7 @@ extension ITREvent: Counted {
         switch self {
         case .mapRequestsSent, .mapRepliesAccepted, .negativeMapReplies, .packetsHeld, .packetsReleased, .expirations,
             .refreshes, .entriesCreated, .entriesDeleted, .probesSent, .probeRepliesAccepted, .locatorsWentDown,
-            .locatorsCameBack, .echoesSeen, .echoesMissed, .locatorsWithoutEchoes:
+            .locatorsCameBack, .echoesSeen, .echoesMissed, .locatorsWithoutEchoes, .smrsReceived, .smrInvokedRequests:
             false
         default: true
         }
@@ -47,6 +47,15 @@ extension ETREvent: Counted {
         case .mapRegistersSent, .mapNotifiesAccepted, .mapNotifiesUnsolicited, .mapRequestsAnswered, .probesAnswered:
             false
         default: true
+        }
+    }
+}
+
+extension SMRSenderEvent: Counted {
+    var isTrouble: Bool {
+        switch self {
+        case .sent, .repeated, .invoked, .paced: false
+        case .tooManyRLOCs, .tooManyPrefixes, .noRLOC: true
         }
     }
 }

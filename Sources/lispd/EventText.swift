@@ -26,6 +26,25 @@ extension Event {
             )
         case .headerHint(let event):
             self.init(event)
+        case .smrSent(let rloc, let eids, let isRepeat):
+            let again = isRepeat ? ", once more since it has not asked" : ""
+            self.init(
+                .smrSent,
+                .info,
+                "told \(rloc) that the mapping of \(Self.list(eids)) has changed (SMR)\(again)",
+                instanceID: eids.first?.instanceID.rawValue,
+                eidPrefix: eids.first?.prefix.description,
+                peer: "\(rloc)"
+            )
+        case .smrReceived(let rloc, let eid):
+            self.init(
+                .smrReceived,
+                .info,
+                "\(rloc) says that the mapping of \(eid) has changed (SMR)",
+                instanceID: eid.instanceID.rawValue,
+                eidPrefix: eid.prefix.description,
+                peer: "\(rloc)"
+            )
         case .mapServer(let event):
             self.init(event)
         }

@@ -265,7 +265,7 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
 
     @Test func `counts what is for another role than those it has`() throws {
         let roles: [(RouterSettings, [Int])] = [
-            (RouterSettings(itr: Roles.itr("192.0.2.53")), [0, 1, 2, 4, 5, 6, 7, 8, 9, 10]),
+            (RouterSettings(itr: Roles.itr("192.0.2.53")), [0, 1, 4, 5, 6, 7, 8, 9, 10]),
             (RouterSettings(etr: Roles.etr("192.0.2.53", ["10.1.0.0/16"], id: 1)), [2, 3, 4, 6, 8, 9, 10]),
             (RouterSettings(mapServer: Roles.mapServer), [0, 1, 2, 3, 5, 8, 9, 10]),
             (RouterSettings(mapResolver: MapResolverSettings(hasLocalMapServer: false)), [0, 1, 2, 3, 4, 5, 6]),

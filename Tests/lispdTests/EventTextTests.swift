@@ -45,6 +45,16 @@ import Testing
         #expect(Event(.locator(Self.address, isUp: true), proxyETRs: [other, Self.address]).kind == "proxy-etr-up")
     }
 
+    @Test func `an SMR names the RLOC and the EID-prefix`() {
+        let sent = Event(.smrSent(to: Self.address, eids: [Self.prefix], isRepeat: true))
+        #expect(sent.kind == "smr-sent" && sent.peer == "192.0.2.2")
+        #expect(sent.instanceID == 101 && sent.eidPrefix == "10.1.0.0/16")
+        #expect(sent.text.hasSuffix("has changed (SMR), once more since it has not asked"))
+        let received = Event(.smrReceived(from: Self.address, eid: Self.prefix))
+        #expect(received.kind == "smr-received" && received.severity == .info)
+        #expect(received.text == "192.0.2.2 says that the mapping of [101] 10.1.0.0/16 has changed (SMR)")
+    }
+
     @Test func `a refused message names its sender`() {
         let event = Event(.refused(reason: "control message dropped", source: Self.source))
         #expect(

@@ -44,6 +44,8 @@ package struct ETR: Sendable {
     private var timers = DeadlineQueue<Timer>()
     /// Which registration a Map-Notify with a nonce answers.
     private var outstanding: [Nonce: Timer] = [:]
+    /// What ITRs are to be told of.
+    private var changedMappings = ChangedMappings()
 
     /// When the Map-Register of a registration is due.
     private struct Timer: Hashable, Comparable {
@@ -115,7 +117,9 @@ package struct ETR: Sendable {
     }
 
     /// When `timeout` has work to do.
-    package mutating func deadline() -> Instant? { timers.earliest()?.deadline }
+    package mutating func deadline() -> Instant? {
+        [timers.earliest()?.deadline, changedMappings.deadline].compactMap(\.self).min()
+    }
 
     private mutating func setTimers() {
         timers.removeAll()
@@ -150,7 +154,29 @@ package struct ETR: Sendable {
             timers.set(timer, at: registrars[server].registrations[timer.registration].due)
             actions.append(.send(datagram))
         }
-        return actions
+        guard changedMappings.isDue(now) else { return actions }
+        let open = unacknowledged
+        return actions + tell(changedMappings.timeout(open: open))
+    }
+
+    /// The EID-prefixes of ours that a Map-Server has not acknowledged as they are now.
+    private var unacknowledged: Set<EIDPrefix> {
+        var eids: Set<EIDPrefix> = []
+        for registrar in registrars where registrar.peer.wantsMapNotify {
+            for registration in registrar.registrations where registration.lastAcknowledged == nil {
+                eids.formUnion(registration.mappings)
+            }
+        }
+        return eids
+    }
+
+    private func tell(_ changed: [EIDPrefix]) -> [ETRAction] { changed.isEmpty ? [] : [.mappingsChanged(changed)] }
+
+    /// ITRs can be told of what the Map-Servers know by now.
+    private mutating func tellWhatIsAcknowledged() -> [ETRAction] {
+        guard !changedMappings.isEmpty else { return [] }
+        let (open, database) = (unacknowledged, database)
+        return tell(changedMappings.acknowledged(open: open) { database[$0]?.locators.isEmpty ?? true })
     }
 
     /// The nonces that a registration waits for have changed.
@@ -198,7 +224,7 @@ package struct ETR: Sendable {
             noteOutstanding(timer, since: before)
             let after = registrars[server].registrations[timer.registration]
             timers.set(timer, at: after.due)
-            return changes(from: before, to: after, server: registrars[server].peer.address)
+            return changes(from: before, to: after, server: registrars[server].peer.address) + tellWhatIsAcknowledged()
         }
         guard let server = registrars.firstIndex(where: { $0.peer.address == source.address }) else {
             statistics.add(.mapNotifyUnknownServer, family)
@@ -383,11 +409,20 @@ package struct ETR: Sendable {
             return registrar
         }
         setTimers()
+        changedMappings.changed(Self.changes(from: oldDatabase, to: database), now: now)
         guard !isSameETR else { return withdrawals }
         // To the Map-Server a changed identity is another ETR: it comes before the old one goes, so that the EID-prefixes are
         // registered at every moment.
         var registrations: [ETRAction] = []
         while let due = timers.earliest()?.deadline, due <= now { registrations += timeout(now: now) }
         return registrations + withdrawals
+    }
+
+    /// The EID-prefixes whose mappings differ.
+    private static func changes(from old: Database, to new: Database) -> Set<EIDPrefix> {
+        var changed: Set<EIDPrefix> = []
+        for mapping in old.mappings where new[mapping.eid] != mapping { changed.insert(mapping.eid) }
+        for mapping in new.mappings where old[mapping.eid] == nil { changed.insert(mapping.eid) }
+        return changed
     }
 }

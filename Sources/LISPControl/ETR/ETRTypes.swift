@@ -60,6 +60,8 @@ package enum ETRAction: Hashable, Sendable {
     case send(ControlDatagram)
     /// The Map-Server's view of a mapping changed, or of all of them; for the log.
     case registration(ETRRegistrationChange)
+    /// Whoever uses these mappings is to be told that they have changed.
+    case mappingsChanged([EIDPrefix])
 }
 
 package enum ETRRegistrationChange: Hashable, Sendable {

@@ -30,7 +30,8 @@ package struct ITR: Sendable {
     package private(set) var resolvers: [MapResolverState]
     /// The Map-Resolver that is asked first.
     private var preferred = 0
-    private var questions = PrefixTable<Question>()
+    var questions = PrefixTable<Question>()
+    var smrResponder = SMRResponder()
     private var targets: [Nonce: EIDPrefix] = [:]
     private var askedResolver: [Nonce: IPAddress] = [:]
     package private(set) var held: HeldPackets
@@ -46,7 +47,7 @@ package struct ITR: Sendable {
     /// Those in the cache.
     var staticMappings: [EIDPrefix: StaticMapping] = [:]
     /// The most EIDs that are asked for, or rest after that, at a time.
-    private let questionLimit: Int
+    let questionLimit: Int
 
     package init(
         settings: ITRSettings,
@@ -117,7 +118,7 @@ package struct ITR: Sendable {
     // MARK: Questions
 
     /// Sends a Map-Request for the question and keeps it.
-    private mutating func ask(
+    mutating func ask(
         _ question: Question,
         now: Instant,
         using random: inout some RandomNumberGenerator
@@ -137,9 +138,11 @@ package struct ITR: Sendable {
         resolvers[index].sent += 1
         resolvers[index].lastSent = now
         statistics.add(.mapRequestsSent, question.target.prefix.family)
+        if question.isSMRInvoked { statistics.add(.smrInvokedRequests, question.target.prefix.family) }
         let asker = asker(of: question)
         let request = MapRequest(
             isPITR: asker.isPITR,
+            isSMRInvoked: question.isSMRInvoked,
             nonce: nonce,
             sourceEID: asker.sourceEID,
             itrRLOCs: Array(settings.rlocs.prefix(32)).map(LISPAddress.ip),
@@ -157,7 +160,7 @@ package struct ITR: Sendable {
 
     /// Makes room for a question: the one that has rested longest goes, and with it the rest of its silence. Packets wait for
     /// none of those. `false` if none rests.
-    private mutating func forgetResting() -> Bool {
+    mutating func forgetResting() -> Bool {
         guard let (target, _) = resting.earliest() else { return false }
         _ = close(target)
         statistics.add(.restCutShort, target.prefix.family)
@@ -481,7 +484,9 @@ package struct ITR: Sendable {
 
     /// When `timeout` has work to do.
     package mutating func deadline() -> Instant? {
-        [timers.earliest()?.deadline, cache.deadline, prober.deadline(), noncer.deadline()].compactMap(\.self).min()
+        [
+            timers.earliest()?.deadline, cache.deadline, prober.deadline(), noncer.deadline(), smrResponder.deadline(),
+        ].compactMap(\.self).min()
     }
 
     /// Does what is due.
@@ -500,6 +505,7 @@ package struct ITR: Sendable {
             guard let target = timers.popDue(now) else { break }
             actions += questionTimeout(target, now: now, using: &random)
         }
+        actions += smrTimeout(now: now, using: &random)
         actions += probe(now: now, using: &random)
         actions += seeToEchoes(now: now, using: &random, echoes: echoes)
         for _ in 0..<Self.sliceLimit {

@@ -55,6 +55,8 @@ package enum ITRAction: Hashable, Sendable {
     case negativePrefixForgotten(EIDPrefix)
     /// An RLOC stopped answering probes, or answers again.
     case locatorTurned(IPAddress, isUp: Bool)
+    /// An RLOC says that the mapping of `eid`, which the map-cache holds, has changed.
+    case smrReceived(from: IPAddress, eid: EIDPrefix)
     /// The hints of LISP headers have decided something.
     case headerHint(HeaderHintEvent)
 }
@@ -94,6 +96,11 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case mapCacheFull = "mappings not kept: the map-cache is full, and what ends first is less than a second old"
     case expirations = "map-cache entries expired"
     case refreshes = "map-cache entries refreshed before expiry"
+    case smrsReceived = "Solicit-Map-Requests received"
+    case smrsOfUnknownEIDs = "Solicit-Map-Requests ignored: no map-cache entry for their EIDs"
+    case smrsPaced = "SMR-invoked Map-Requests held back: asked for this EID-prefix within the last 3 s"
+    case smrsLimited = "SMR-invoked Map-Requests not sent: too many at a time"
+    case smrInvokedRequests = "SMR-invoked Map-Requests sent"
     case probesSent = "RLOC-probes sent"
     case probeRepliesAccepted = "RLOC-probe replies accepted"
     case probeReplyUnsolicited = "RLOC-probe reply refused: no probe with its nonce is outstanding"

@@ -3,8 +3,8 @@
 import LISPTables
 import LISPWire
 
-/// Asks for one EID-prefix: once a second, at most ten times, then thirty seconds of silence, then one try (RFC 9301
-/// section 5.3).
+/// Asks for one EID-prefix: once a second, or every three if an SMR made us ask (RFC 9301 section 6.1), at most ten times, then
+/// thirty seconds of silence, then one try (section 5.3).
 ///
 /// Does no I/O and reads no clock. The owner sends when told to and calls `timeout(now:)` at `deadline`.
 package struct Question: Sendable {
@@ -47,16 +47,22 @@ package struct Question: Sendable {
     package let target: EIDPrefix
     /// The source EID of the Map-Request: of the packet that made us ask, `nil` for a refresh.
     package let sourceEID: EID?
+    /// An SMR made us ask: the Map-Request says so by its s-bit.
+    package let isSMRInvoked: Bool
+    /// Between Map-Requests that nobody answers.
+    private let pace: Duration
     private var state: State
     private var isWanted = false
     /// The nonces of the last Map-Requests, newest last, with the time they left.
     package private(set) var nonces: [(nonce: Nonce, sent: Instant)] = []
 
     /// Starts asking: the owner sends at once and tells by `sent`.
-    package init(target: EIDPrefix, sourceEID: EID?, now: Instant) {
+    package init(target: EIDPrefix, sourceEID: EID?, isSMRInvoked: Bool = false, now: Instant) {
         self.target = target
         self.sourceEID = sourceEID
-        self.state = .asking(tries: 1, due: now + Self.interval)
+        self.isSMRInvoked = isSMRInvoked
+        self.pace = isSMRInvoked ? SMRResponder.interval : Self.interval
+        self.state = .asking(tries: 1, due: now + pace)
     }
 
     /// A Map-Request left. Returns the nonces that are no longer believed.
@@ -102,7 +108,7 @@ package struct Question: Sendable {
         guard now >= deadline else { return .wait }
         switch state {
         case .asking(let tries, _) where tries < Self.tries:
-            state = .asking(tries: tries + 1, due: now + Self.interval)
+            state = .asking(tries: tries + 1, due: now + pace)
             return .ask
         case .asking:
             state = .resting(until: now + Self.silence)
@@ -110,7 +116,7 @@ package struct Question: Sendable {
             return .giveUp
         case .resting where isWanted:
             // One try: its failure leads straight back to silence.
-            state = .asking(tries: Self.tries, due: now + Self.interval)
+            state = .asking(tries: Self.tries, due: now + pace)
             return .ask
         case .resting, .pausing:
             return .forget

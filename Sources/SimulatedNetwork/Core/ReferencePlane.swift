@@ -22,6 +22,11 @@ package struct ReferencePlane {
     private var locatorUsers: [LocatorID: Int] = [:]
     private var setUsers: [LocatorSetID: Int] = [:]
 
+    /// When a packet last went to, or came from, an RLOC.
+    private var exchanges: [IPAddress: Instant] = [:]
+    private static let exchangeLimit = 1_000
+    private static let exchangeMemory = Duration.seconds(60)
+
     package init() {}
 
     package var isEmpty: Bool { locators.isEmpty && sets.isEmpty && entries.isEmpty }
@@ -106,6 +111,19 @@ package struct ReferencePlane {
             place -= weight
         }
         return nil
+    }
+
+    /// A packet went to `rloc` or came from there.
+    mutating func exchanged(with rloc: IPAddress, now: Instant) {
+        if exchanges.count >= Self.exchangeLimit, exchanges[rloc] == nil {
+            exchanges = exchanges.filter { $0.value.duration(to: now) <= Self.exchangeMemory }
+        }
+        exchanges[rloc] = now
+    }
+
+    /// With whom packets were exchanged lately, in order.
+    func peers(within time: Duration, now: Instant) -> [ForwardingPeer] {
+        exchanges.filter { $0.value.duration(to: now) <= time }.keys.sorted().map { ForwardingPeer(rloc: $0) }
     }
 
     package mutating func count(_ mapping: MappingID) {

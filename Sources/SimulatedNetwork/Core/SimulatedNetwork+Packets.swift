@@ -56,7 +56,8 @@ extension SimulatedNetwork {
             node.plane.count(match.entry.mapping)
             record(node, .packet(packet, "encapsulated to \(rloc)"))
             hash.add(packet.id << 8 | 5)
-            carry(.packet(packet, rloc: rloc), from: node, to: rloc)
+            node.plane.exchanged(with: rloc, now: now)
+            carry(.packet(packet, source: node.address(of: rloc.family), rloc: rloc), from: node, to: rloc)
         case .forwardNatively:
             natively(packet, at: node)
         case .drop:

@@ -56,7 +56,7 @@ package final class SimulatedNetwork {
 
     enum Flight {
         case datagram(payload: [UInt8], source: Endpoint, destination: Endpoint, causes: Int)
-        case packet(SimulatedPacket, rloc: IPAddress)
+        case packet(SimulatedPacket, source: IPAddress?, rloc: IPAddress)
     }
 
     /// The clock on the wall when a run starts, in nanoseconds: what an ETR's nonces start from.
@@ -326,6 +326,9 @@ package final class SimulatedNetwork {
                 release(packets, verdict, at: node)
             case .remoteEIDKnown, .remoteEIDForgotten, .negativePrefixKnown, .negativePrefixForgotten:
                 break
+            case .solicit(let eids):
+                let peers = node.plane.peers(within: SMRSender.memory, now: now)
+                act(node) { router, now, random in router.solicit(eids, peers: peers, now: now, using: &random) }
             case .note(let note):
                 record(node, .note(note))
                 if keepsRecords { node.notes.append(note) }
@@ -400,8 +403,9 @@ package final class SimulatedNetwork {
                 ReceivedControlMessage(payload: payload, source: source, destination: destination.address),
                 at: node
             )
-        case .packet(let packet, let rloc):
+        case .packet(let packet, let source, let rloc):
             guard let node = router(at: rloc), node.isUp else { return }
+            if let source { node.plane.exchanged(with: source, now: now) }
             decapsulate(packet, at: node, rloc: rloc)
         }
     }
