@@ -1,6 +1,7 @@
 """The cases of the namespace suite, one file a theme. Those that take longest come first."""
 
 from .bench import BenchGroup, BenchJudgementGroup
+from .change import ChangeGroup
 from .demo import DemoGroup
 from .doubts import EchoDoubtGroup
 from .forwarding import OverIPv4, OverIPv6
@@ -32,6 +33,7 @@ GROUPS = [
     NotificationsGroup,
     EchoNonceGroup,
     ReachabilityGroup,
+    ChangeGroup,
     OperatorGroup,
     ManagementGroup,
     OverIPv4,
