@@ -225,6 +225,23 @@ private func requests(_ actions: [RouterAction]) throws -> [MapRequest] {
         #expect(bench.rlocs(of: "10.2.2.0/24") == [IPAddress(Bench.new)!])
     }
 
+    @Test func `whose answer covers older negative entries takes those out, since they would hide it`() throws {
+        let bench = Bench()
+        try bench.learn("10.2.0.2", [Bench.negative("10.2.0.0/23")])
+        try bench.learn("10.2.4.2", [Bench.negative("10.2.4.0/24")])
+        try bench.learn("10.2.6.2", [Bench.record("10.2.6.0/24")])
+        let asked = try bench.smr(source: "10.2.1.0")
+        bench.answer(
+            try #require(asked.first),
+            [Bench.record("10.2.0.0/16", rloc: Bench.new), Bench.negative("10.2.9.0/24")]
+        )
+        #expect(bench.itr.cache.longestMatch(EID(IPAddress("10.2.0.2")!))?.eid == eidPrefix("10.2.0.0/16"))
+        #expect(bench.itr.cache.longestMatch(EID(IPAddress("10.2.4.2")!))?.eid == eidPrefix("10.2.0.0/16"))
+        // What another site has inside, and what the answer itself denies, stays.
+        #expect(bench.rlocs(of: "10.2.6.0/24") == [IPAddress(Bench.old)!])
+        #expect(bench.itr.cache[eidPrefix("10.2.9.0/24")]?.isNegative == true)
+    }
+
     @Test func `that comes while the entry is refreshed asks again, since that answer may be older`() throws {
         let bench = Bench()
         try bench.learn(

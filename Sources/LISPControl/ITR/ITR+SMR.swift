@@ -8,6 +8,8 @@ extension ITR {
     /// Records of one SMR that are looked at, and map-cache entries inside one of them.
     private static let recordLimit = 32
     private static let moreSpecificLimit = 16
+    /// Map-cache entries that an answer may contradict.
+    private static let contradictionLimit = 1_000
 
     /// A Solicit-Map-Request reached us.
     ///
@@ -84,6 +86,20 @@ extension ITR {
             return []
         }
         return ask(Question(target: target, sourceEID: nil, isSMRInvoked: true, now: now), now: now, using: &random)
+    }
+
+    /// A site says what its mapping is now: negative entries inside of it that are older would hide it.
+    mutating func removeContradicted(by answer: EIDPrefix, now: Instant) -> [ITRAction] {
+        guard cache[answer]?.isNegative == false else { return [] }
+        var actions: [ITRAction] = []
+        var last: EIDPrefix?
+        for _ in 0..<Self.contradictionLimit {
+            guard let entry = cache.first(after: last, within: answer) else { break }
+            last = entry.eid
+            guard entry.isNegative, entry.refreshed < now, let gone = cache.remove(entry.eid) else { continue }
+            actions += removed(gone)
+        }
+        return actions
     }
 
     /// An EID-prefix of `instanceID` that packets reach at `rloc`: of the site that is there.

@@ -245,6 +245,7 @@ package struct ITR: Sendable {
         if isRefresh, !records.contains(where: { $0.eid == target }), let stale = cache.remove(target) {
             actions += removed(stale)
         }
+        if question.isSMRInvoked { actions += removeContradicted(by: top, now: now) }
         pause(question, now: now)
         // Whoever else waits for an address inside the answer, or for the refresh of a mapping that came with it, need not ask
         // any more.
