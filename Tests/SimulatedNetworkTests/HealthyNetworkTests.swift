@@ -42,6 +42,18 @@ import Testing
         for limit in reached { #expect(outcome.tallies[limit, default: 0] > 0, "\(limit)") }
     }
 
+    @Test func `tells everybody concerned of a change within seconds`() {
+        for seed in Seeds.from(41, count: 3) {
+            let outcome = run(Scenario.moving.brief(), seed: seed)
+            #expect(outcome.violations.map(\.summary) == [])
+            let seen = [
+                "Solicit-Map-Requests sent", "Solicit-Map-Requests received", "SMR-invoked Map-Requests sent",
+                "SMR-invoked Map-Requests received",
+            ]
+            for event in seen { #expect(outcome.tallies[event, default: 0] > 10, "\(event)") }
+        }
+    }
+
     @Test func `is well with several Map-Servers and Map-Resolvers, proxy replies and merging`() {
         var city = Scenario.city.brief(minutes: 1)
         city.shape.routers = 20

@@ -12,6 +12,8 @@ import Testing
         switch fault {
         case .heldPacketsUnlimited, .questionsUnlimited, .mapCacheUnlimited, .registrationsUnlimited:
             scenario = Scenario.limits.brief()
+        case .smrNotSent, .smrNotPaced, .smrNotHeard:
+            scenario = Scenario.moving.brief()
         default: break
         }
         scenario.shape.fault = fault

@@ -5,6 +5,7 @@
 // - Map-Registers: without an answer after 1 s, doubled up to 60 s; with one after 20 s or more.
 // - Map-Replies to one question: one a second.
 // - An unsolicited Map-Notify: at most seven times, 3 s apart or more.
+// - SMRs to one RLOC: one in 3 s.
 
 import LISPControl
 import LISPTables
@@ -51,6 +52,7 @@ package final class PaceCheck: Check {
         var registrations: [Group: Registration] = [:]
         var answers: [Answer: Instant] = [:]
         var notifies: [Nonce: Notify] = [:]
+        var solicited: [IPAddress: Instant] = [:]
         var notifiesAccepted: UInt64 = 0
     }
 
@@ -77,7 +79,10 @@ package final class PaceCheck: Check {
                 !(network.cause.map { Self.answers(notify, $0) } ?? false)
             else { return }
             fault = notified(notify, node, network.now)
-        case .mapRequest, .mapNotifyAck, .other:
+        case .mapRequest:
+            guard case .mapRequest(let request)? = message.decoded, request.isSMR else { return }
+            fault = solicited(message.destination.address, node, network.now)
+        case .mapNotifyAck, .other:
             fault = nil
         }
         if let fault { network.violate(self, node, fault) }
@@ -170,6 +175,12 @@ package final class PaceCheck: Check {
         return pause < .seconds(3) ? "tells of \(notify.nonce) again after \(pause)" : nil
     }
 
+    private func solicited(_ rloc: IPAddress, _ node: SimulatedRouter, _ now: Instant) -> String? {
+        let before = records[node.index, default: Records()].solicited.updateValue(now, forKey: rloc)
+        guard let pause = before?.duration(to: now), pause < .seconds(3) else { return nil }
+        return "sends \(rloc) another SMR after \(pause)"
+    }
+
     package func handedOver(_ packet: SimulatedPacket, at node: SimulatedRouter, in network: SimulatedNetwork) {
         let eid = packet.destination
         let host = EIDPrefix(instanceID: eid.instanceID, IPPrefix(host: eid.address))
@@ -237,6 +248,7 @@ package final class PaceCheck: Check {
         own.asked = own.asked.filter { own.questions[$0.value] != nil }
         own.answers = own.answers.filter { $0.value.duration(to: now) < .seconds(2) }
         own.notifies = own.notifies.filter { $0.value.last.duration(to: now) < .seconds(120) }
+        own.solicited = own.solicited.filter { $0.value.duration(to: now) < .seconds(3) }
         records[node.index] = own
     }
 }

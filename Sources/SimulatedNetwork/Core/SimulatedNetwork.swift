@@ -61,8 +61,9 @@ package final class SimulatedNetwork {
 
     /// The clock on the wall when a run starts, in nanoseconds: what an ETR's nonces start from.
     static let wallClock: UInt64 = 1_750_000_000_000_000_000
-    /// No honest chain of messages that cause each other is longer: Map-Request, forwarded twice, Map-Reply.
-    package static let longestChain = 6
+    /// No honest chain of messages that cause each other is longer: Map-Register, Map-Notify, SMR, SMR-invoked Map-Request,
+    /// forwarded twice, Map-Reply.
+    package static let longestChain = 7
 
     var queue = EventQueue()
     var flights = Slab<Flight>()

@@ -47,6 +47,12 @@ package enum SeededFault: String, CaseIterable, Sendable {
     case notifyToWrongPort
     /// An ETR never withdraws what it no longer has, and goes on registering it.
     case databaseStale
+    /// An ETR tells nobody that its mappings have changed.
+    case smrNotSent
+    /// An ETR sends each SMR twice.
+    case smrNotPaced
+    /// An ITR does not act on SMRs.
+    case smrNotHeard
 
     /// The checks of which one has to find it.
     package var foundBy: Set<String> {
@@ -64,6 +70,8 @@ package enum SeededFault: String, CaseIterable, Sendable {
         case .registrationNotRepeated: ["agreement"]
         case .notifyToWrongPort: ["sending"]
         case .databaseStale: ["belief", "agreement"]
+        case .smrNotSent, .smrNotHeard: ["news"]
+        case .smrNotPaced: ["pace"]
         }
     }
 
@@ -136,6 +144,16 @@ package enum SeededFault: String, CaseIterable, Sendable {
                 return [.send(datagram)]
             }
         case .databaseStale: DatabaseStale()
+        case .smrNotSent:
+            ActionRewriting { action, _ in
+                if case .solicit = action { [] } else { [action] }
+            }
+        case .smrNotPaced:
+            ActionRewriting { action, _ in
+                guard case .send(let datagram) = action, isSMR(datagram.payload) else { return [action] }
+                return [action, action]
+            }
+        case .smrNotHeard: SMRDeafness()
         }
     }
 
@@ -170,7 +188,8 @@ package enum SeededFault: String, CaseIterable, Sendable {
     func concerns(_ roles: Set<Role>) -> Bool {
         switch self {
         case .ttlIgnored, .replyNonceUnchecked, .prioritiesMixedUp, .negativeTooWide, .heldPacketsUnlimited,
-            .questionsUnlimited, .mapCacheUnlimited, .asksTwice, .updatesReversed, .deletionsForgotten, .releasedTwice:
+            .questionsUnlimited, .mapCacheUnlimited, .asksTwice, .updatesReversed, .deletionsForgotten, .releasedTwice,
+            .smrNotHeard:
             roles.contains(.itr)
         case .expiryOff:
             // Time stands still for the whole router.
@@ -178,7 +197,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
         case .registerNonceUnchecked, .registerKeyUnchecked, .registrationsUnlimited, .notifyToWrongPort:
             roles.contains(.mapServer)
         case .notifyUnverified, .registersTwice, .notifiesAnswered, .databaseStale, .registrationNotRepeated,
-            .clockStands:
+            .clockStands, .smrNotSent, .smrNotPaced:
             roles.contains(.etr)
         }
     }
@@ -229,6 +248,18 @@ final class NegativeWidening: FaultyBehaviour {
         var message = message
         message.payload = reply.encoded()
         return message
+    }
+}
+
+private func isSMR(_ payload: [UInt8]) -> Bool {
+    guard ControlMessageKind(payload: payload) == .mapRequest else { return false }
+    return (try? MapRequest(decoding: payload))?.isSMR ?? false
+}
+
+/// Never hears that a mapping has changed.
+final class SMRDeafness: FaultyBehaviour {
+    func receives(_ message: ReceivedControlMessage, at node: SimulatedRouter) -> ReceivedControlMessage? {
+        isSMR(message.payload) ? nil : message
     }
 }
 

@@ -11,9 +11,12 @@ final class Disturbances {
     private var random: SeededRandom
     private var isActive = true
     private var partitions = 0
+    /// Operators change what they change, and nothing goes wrong.
+    private let onlyChanges: Bool
 
-    init(_ world: World) {
+    init(_ world: World, onlyChanges: Bool) {
         self.world = world
+        self.onlyChanges = onlyChanges
         random = SeededRandom(seed: world.network.seed, stream: 5)
     }
 
@@ -41,7 +44,7 @@ final class Disturbances {
     private func anySite() -> Site { world.sites[random.below(world.sites.count)] }
 
     private func disturb() {
-        switch random.below(13) {
+        switch onlyChanges ? 7 + random.below(5) : random.below(13) {
         case 0, 1: weather()
         case 2: flap(anyRouter())
         case 3: separate()

@@ -16,6 +16,8 @@ package struct Scenario: Sendable {
     package var auditInterval: Duration
     /// Destinations that each ITR tries in the end.
     package var probesPerITR: Int
+    /// Sites change and nothing goes wrong: then everybody concerned hears of it at once.
+    package var onlyChanges = false
     /// Events of a router that are shown with what it violated.
     package var traceLength = 40
 
@@ -71,9 +73,10 @@ package struct Scenario: Sendable {
         let world = World(shape, seed: seed, traceLength: traceLength)
         let network = world.network
         let agreement = network.watchEverything(isAttacked: shape.isAttacked)
+        if onlyChanges { network.watch(NewsCheck()) }
         network.audit(every: auditInterval)
         let attacker = shape.isAttacked ? Attacker(network) : nil
-        let disturbances = Disturbances(world)
+        let disturbances = Disturbances(world, onlyChanges: onlyChanges)
 
         network.run(calm)
         attacker?.start(every: attackInterval)
@@ -128,6 +131,9 @@ package struct Scenario: Sendable {
             for event in ETREvent.allCases {
                 sums[event.rawValue, default: 0] += node.router.etr?.statistics[event] ?? 0
             }
+            for event in SMRSenderEvent.allCases {
+                sums[event.rawValue, default: 0] += node.router.smrSender.statistics[event]
+            }
             for event in MapServerCount.allCases {
                 sums[event.rawValue, default: 0] += node.router.mapServer?.statistics[event] ?? 0
             }
@@ -146,7 +152,7 @@ package struct Scenario: Sendable {
 
 extension Scenario {
     /// The scenarios by name.
-    package static let all: [Scenario] = [small, attacked, limits, city, country, soak]
+    package static let all: [Scenario] = [small, attacked, limits, moving, city, country, soak]
 
     /// A shorter one that runs within a second or so without optimization: TTLs and packets fewer, disturbances closer.
     package func brief(minutes: Int64 = 3) -> Scenario {
@@ -176,6 +182,13 @@ extension Scenario {
         "limits",
         WorldShape(routers: 8, hasSmallLimits: true, packetInterval: .milliseconds(200))
     )
+    /// Sites whose RLOCs, preferences and EID-prefixes change all the time, while nothing is lost.
+    package static var moving: Scenario {
+        var moving = Scenario("moving", WorldShape(routers: 12, isAttacked: false))
+        moving.onlyChanges = true
+        moving.calm = .seconds(90)
+        return moving
+    }
     /// Several Map-Servers and Map-Resolvers.
     package static let city = Scenario("city", WorldShape(routers: 30, mapServers: 3, mapResolvers: 2))
     /// Many sites, each with little traffic: to see what size costs.

@@ -1,0 +1,93 @@
+// Whoever exchanged data with a site in the last minute hears within seconds that its mappings have changed (RFC 9301
+// section 6.1). For networks in which nothing is lost: a lost SMR may leave its receiver with the old mapping until the TTL ends.
+
+import ForwardingInterface
+import LISPControl
+import LISPTables
+import LISPWire
+
+package final class NewsCheck: Check {
+    package let name = "news"
+    /// Longer than an SMR waits for its turn at an RLOC, its receiver for its turn to ask, and the answer takes.
+    private static let patience = Duration.seconds(12)
+    /// Less than the ETR's memory, so that nobody is expected to be told at its very end.
+    private static let memory = Duration.seconds(55)
+
+    private struct Change {
+        let router: Int
+        var eids: Set<EIDPrefix>
+        var at: Instant
+        var peers: Set<IPAddress>
+    }
+
+    private var mappings: [Int: [EIDPrefix: DatabaseMapping]] = [:]
+    private var addresses: [Int: (all: [IPAddress], since: Instant)] = [:]
+    /// The oldest first.
+    private var changes: [Change] = []
+    /// Map-caches that were compared with a change.
+    package private(set) var comparisons = 0
+
+    package init() {}
+
+    package func reset(
+        _ node: SimulatedRouter,
+        restarted: Bool,
+        keepingState: Bool,
+        in network: SimulatedNetwork
+    ) {
+        if addresses[node.index]?.all != node.addresses { addresses[node.index] = (node.addresses, network.now) }
+        let etr = node.settings.etr
+        let new = Dictionary((etr?.mappings ?? []).map { ($0.eid, $0) }, uniquingKeysWith: { _, last in last })
+        let old = mappings.updateValue(new, forKey: node.index) ?? [:]
+        var change = Change(router: node.index, eids: [], at: network.now, peers: [])
+        change.eids = Set(old.keys).union(new.keys).filter { old[$0] != new[$0] }
+        if let pending = changes.firstIndex(where: { $0.router == node.index }) {
+            let before = changes.remove(at: pending)
+            guard !restarted else { return }
+            change.eids.formUnion(before.eids)
+            change.peers = before.peers
+        }
+        // Merged locators change again when the site's other ETR has registered, which tells its own peers only.
+        guard !restarted, !change.eids.isEmpty, let servers = etr?.mapServers, !servers.isEmpty,
+            !servers.contains(where: \.merge)
+        else { return }
+        change.peers.formUnion(node.plane.peers(within: Self.memory, now: network.now).map(\.rloc))
+        // Whom it has no address for any more it cannot tell.
+        let families = Set(node.addresses.map(\.family))
+        change.peers = change.peers.filter { families.contains($0.family) && !node.addresses.contains($0) }
+        changes.append(change)
+    }
+
+    package func acted(_ node: SimulatedRouter, in network: SimulatedNetwork) {
+        while let change = changes.first, change.at + Self.patience <= network.now {
+            changes.removeFirst()
+            for peer in change.peers.sorted() {
+                if let node = network.router(at: peer) { compare(node, with: change, in: network) }
+            }
+        }
+    }
+
+    private func compare(_ node: SimulatedRouter, with change: Change, in network: SimulatedNetwork) {
+        // One that had another address when the data passed cannot be reached there.
+        guard node.isUp, let itr = node.router.itr, let since = addresses[node.index]?.since,
+            since < change.at.advanced(by: .zero - .seconds(61))
+        else { return }
+        comparisons += 1
+        for eid in change.eids.sorted() {
+            let first = EID(instanceID: eid.instanceID, eid.prefix.address)
+            guard let entry = itr.cache.longestMatch(first), entry.expires > network.now else { continue }
+            let truth = network.claims.current(for: first)
+            if let fault = Self.fault(of: entry, truth, network) {
+                let site = network.routers[change.router].name
+                network.violate(self, node, "\(Self.patience) after \(eid) of \(site) changed \(entry.eid) \(fault)")
+            }
+        }
+    }
+
+    private static func fault(of entry: MapCacheEntry, _ truth: [Claim], _ network: SimulatedNetwork) -> String? {
+        if entry.isNegative { return truth.isEmpty ? nil : "is still negative" }
+        guard let eid = truth.first?.mapping.eid, eid.covers(entry.eid) else { return "covers what it should not" }
+        let current = network.claims.covering(entry.eid).filter { $0.until == nil }
+        return BeliefCheck.support(entry, among: current) == nil ? "has the old locators" : nil
+    }
+}
