@@ -20,13 +20,10 @@ private final class Bench {
     var now = Instant.zero
     var random = SplitMix(seed: 1)
 
-    init(questionLimit: Int = RouterLimits.questions) {
-        router = Router(
-            RouterSettings(itr: ITRSettings(mapResolvers: [Self.resolver], rlocs: [Self.rloc])),
-            limits: RouterLimits(questions: questionLimit),
-            nextNonce: 1,
-            now: .zero
-        )
+    init(staticMappings: [StaticMapping] = []) {
+        let itr = ITRSettings(mapResolvers: [Self.resolver], rlocs: [Self.rloc], staticMappings: staticMappings)
+        router = Router(RouterSettings(itr: itr), nextNonce: 1, now: .zero)
+        _ = router.start(now: .zero)
     }
 
     var itr: ITR { router.itr! }
@@ -268,6 +265,14 @@ private func requests(_ actions: [RouterAction]) throws -> [MapRequest] {
         #expect(try bench.smr(source: "10.2.2.0") == [])
         bench.answer(asked, [Bench.record("10.2.2.0/24")])
         #expect(try bench.wait(.seconds(1)).map(\.isSMRInvoked) == [true])
+    }
+
+    @Test func `leaves alone what the operator has written down`() throws {
+        let old = DatabaseLocator(address: IPAddress(Bench.old)!, priority: 1, weight: 100, isLocal: false)
+        let bench = Bench(staticMappings: [StaticMapping(eid: eidPrefix("10.2.2.0/24"), locators: [old])])
+        #expect(bench.rlocs(of: "10.2.2.0/24") == [IPAddress(Bench.old)!])
+        #expect(try bench.smr(source: "10.2.2.0", records: ["10.2.2.0/24"]) == [])
+        #expect(bench.itr.statistics[.smrsOfUnknownEIDs] == 1)
     }
 
     @Test func `cannot be used to flood the mapping system: a budget for all, and what is beyond is counted`() throws {

@@ -53,9 +53,9 @@ extension ITR {
     }
 
     /// The entry that covers the EID or, where that has no locators, the EID alone: so much of the space as such an entry covers
-    /// need not have one answer any more.
+    /// need not have one answer any more. None for what our operator has written down.
     private func refreshTarget(of eid: EID, now: Instant) -> EIDPrefix? {
-        guard let entry = cache.longestMatch(eid), entry.expires > now else { return nil }
+        guard let entry = cache.longestMatch(eid), !entry.isStatic, entry.expires > now else { return nil }
         return entry.isNegative ? EIDPrefix(instanceID: eid.instanceID, IPPrefix(host: eid.address)) : entry.eid
     }
 
@@ -96,7 +96,7 @@ extension ITR {
         for _ in 0..<Self.contradictionLimit {
             guard let entry = cache.first(after: last, within: answer) else { break }
             last = entry.eid
-            guard entry.isNegative, entry.refreshed < now, let gone = cache.remove(entry.eid) else { continue }
+            guard entry.isNegative, !entry.isStatic, entry.refreshed < now, let gone = cache.remove(entry.eid) else { continue }
             actions += removed(gone)
         }
         return actions
