@@ -227,6 +227,7 @@ private func requests(_ actions: [RouterAction]) throws -> [MapRequest] {
         try bench.learn("10.2.0.2", [Bench.negative("10.2.0.0/23")])
         try bench.learn("10.2.4.2", [Bench.negative("10.2.4.0/24")])
         try bench.learn("10.2.6.2", [Bench.record("10.2.6.0/24")])
+        bench.now = bench.now + .seconds(1)
         let asked = try bench.smr(source: "10.2.1.0")
         bench.answer(
             try #require(asked.first),
