@@ -10,9 +10,6 @@ extension Loader {
             for member in members { _ = member.kernelName("an interface name", length: 15) }
             if !members.isEmpty { root.refuseNotSupported("site-interfaces") }
         }
-        if let section = root["etr"]?.mapping(["accept-map-data"]) {
-            refuseUnlessOff(section, "accept-map-data", ["off", "verify", "on"])
-        }
         if let section = root["locator-status-bits"]?.mapping(["enabled"]), section["enabled"]?.bool() == true {
             section.refuseNotSupported("enabled", "true")
         }

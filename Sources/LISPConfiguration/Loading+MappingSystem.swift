@@ -128,6 +128,23 @@ extension Loader {
         return (key.secret, path)
     }
 
+    func acceptMapData(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
+        guard let section = root["etr"]?.mapping(["accept-map-data"]),
+            let policy = section["accept-map-data"]?.choice(AcceptMapData.self)
+        else { return }
+        result.acceptMapData = policy
+        let mark = section.mark(of: "accept-map-data")
+        if policy == .on {
+            findings.warn(
+                mark,
+                "`accept-map-data: on` believes whoever can send a Map-Request; `verify` asks the mapping system first"
+            )
+        }
+        if policy != .off, result.roles.isDisjoint(with: [.itr, .proxyITR]) {
+            findings.warn(mark, "`accept-map-data` has no effect without role itr or proxy-itr")
+        }
+    }
+
     func mapServerRole(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
         guard let section = root["map-server"]?.mapping(["eid-space", "sites"]) else { return }
         guard result.roles.contains(.mapServer) else {
@@ -322,7 +339,7 @@ extension Loader {
             ([.itr, .etr, .proxyITR], ["when-down"]),
             ([.itr, .etr, .proxyITR, .proxyETR], ["instances", "locators", "locator-sets", "data-plane"]),
             ([.itr, .proxyITR], ["map-resolvers", "map-cache", "rloc-probing", "proxy-etrs"]),
-            ([.etr], ["xtr-id", "site-id", "map-servers"]),
+            ([.etr], ["xtr-id", "site-id", "map-servers", "etr"]),
         ]
         for (readers, keys) in readers where roles.isDisjoint(with: readers) {
             let names = readers.map(\.rawValue).joined(separator: " or ")

@@ -115,6 +115,7 @@ struct Loader {
         mapCache(root, &result)
         rlocProbing(root, &result)
         headerHints(root, &result)
+        acceptMapData(root, &result)
         mapServerRole(root, &result)
         mapResolverRole(root, &result)
         dataPlane(root, &result)

@@ -39,6 +39,9 @@ extension RouterConfiguration {
         result.addList("database", database.map(\.document))
         result.addList("map-resolvers", mapResolvers.map { .text($0.description) })
         result.addList("map-servers", mapServers.map(\.document))
+        if roles.contains(.etr) {
+            result.add("etr", .mapping([.init(key: "accept-map-data", value: .text(acceptMapData.rawValue))]))
+        }
         result.addList("proxy-etrs", proxyETRs.map(\.document))
         result.add("map-cache", mapCache.document)
         result.add("rloc-probing", rlocProbing.document)

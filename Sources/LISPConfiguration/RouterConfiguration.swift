@@ -23,6 +23,8 @@ package struct RouterConfiguration: Hashable, Sendable {
     package var mapServers: [MapServerPeerConfiguration] = []
     /// Where this router's ITR or Proxy-ITR sends traffic to non-LISP sites; each address once.
     package var proxyETRs: [RemoteLocatorConfiguration] = []
+    /// What is done with the mapping of its source EID that a Map-Request for one of our EIDs may carry.
+    package var acceptMapData: AcceptMapData = .off
     package var mapCache = MapCacheConfiguration()
     package var rlocProbing = RLOCProbingConfiguration()
     /// Asking RLOCs to echo nonces, and echoing those of others (RFC 9300 section 10.1).
@@ -185,6 +187,15 @@ package struct MapServerPeerConfiguration: Hashable, Sendable {
 
     /// `keys` without the paths.
     package var authenticationKeys: [AuthenticationKey] { keys.map(\.key) }
+}
+
+/// What is done with piggybacked map data (RFC 9301 sections 5.2 and 5.3).
+package enum AcceptMapData: String, Hashable, Sendable, CaseIterable {
+    case off
+    /// The mapping system is asked before it is used.
+    case verify
+    /// It is used as it stands, though nothing authenticates it.
+    case on
 }
 
 package struct MapCacheConfiguration: Hashable, Sendable {

@@ -118,7 +118,14 @@ package struct Router: Sendable {
     ) -> [RouterAction] {
         guard !request.isSMR else { return receivedSMR(request, message, now: now, using: &random) }
         guard etr != nil else { return refuse(request.isProbe ? .probeToMappingSystem : .notOurRole, message) }
-        return askETR(request, replyPort: message.source.port, at: message.destination, now: now)
+        return askETR(
+            request,
+            replyPort: message.source.port,
+            from: message.source.address,
+            at: message.destination,
+            now: now,
+            using: &random
+        )
     }
 
     private mutating func receivedSMR(
@@ -137,11 +144,36 @@ package struct Router: Sendable {
     private mutating func askETR(
         _ request: MapRequest,
         replyPort: UInt16,
+        from source: IPAddress,
         at local: IPAddress,
-        now: Instant
+        now: Instant,
+        using random: inout some RandomNumberGenerator
     ) -> [RouterAction] {
         if request.isSMRInvoked { noteInvoked(request, now: now) }
-        return Self.carry(etr?.receivedMapRequest(request, replyPort: replyPort, at: local, now: now))
+        return receivedMapData(of: request, from: source, now: now, using: &random)
+            + Self.carry(etr?.receivedMapRequest(request, replyPort: replyPort, at: local, now: now))
+    }
+
+    /// The mapping that the request carries of its source EID, if the request is for an EID-prefix of ours.
+    private mutating func receivedMapData(
+        of request: MapRequest,
+        from source: IPAddress,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [RouterAction] {
+        guard let record = request.mapData, let database = etr?.database else { return [] }
+        func isOwn(_ eid: EIDPrefix) -> Bool { !database.answer(to: eid, limit: 1).isEmpty }
+        guard request.records.contains(where: { $0.eidPrefix.map(isOwn) ?? false }) else { return [] }
+        return Self.carry(
+            itr?.receivedMapData(
+                record,
+                of: request.sourceEID,
+                from: source,
+                isOwn: isOwn,
+                now: now,
+                using: &random
+            )
+        )
     }
 
     private mutating func receivedEncapsulated(
@@ -153,7 +185,14 @@ package struct Router: Sendable {
         received.add(ControlMessageKind(payload: ecm.payload))
         if let request = ownETRRequest(in: ecm) {
             guard ecm.sourcePort != 0 else { return refuse(.zeroSourcePort, message) }
-            return askETR(request, replyPort: ecm.sourcePort, at: message.destination, now: now)
+            return askETR(
+                request,
+                replyPort: ecm.sourcePort,
+                from: message.source.address,
+                at: message.destination,
+                now: now,
+                using: &random
+            )
         }
         guard mapResolver != nil else { return askMapServer(ecm, message, now: now, using: &random) }
         var actions: [RouterAction] = []

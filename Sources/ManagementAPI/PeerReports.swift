@@ -123,6 +123,11 @@ package struct MapResolverStatus: Codable, Sendable, Equatable {
     package var lastAnswered: Moment?
     /// Of the last answer, in microseconds.
     package var roundTripMicroseconds: UInt64?
+    package var smoothedRoundTripMicroseconds: UInt64?
+    /// The share of the latest Map-Requests that got no answer within a second, of a thousand.
+    package var lossPerMille: Int
+    /// Questions are put to it first.
+    package var isPreferred: Bool
 
     package init(
         address: String,
@@ -131,7 +136,10 @@ package struct MapResolverStatus: Codable, Sendable, Equatable {
         answered: UInt64 = 0,
         lastSent: Moment? = nil,
         lastAnswered: Moment? = nil,
-        roundTripMicroseconds: UInt64? = nil
+        roundTripMicroseconds: UInt64? = nil,
+        smoothedRoundTripMicroseconds: UInt64? = nil,
+        lossPerMille: Int = 0,
+        isPreferred: Bool = false
     ) {
         self.address = address
         self.state = state
@@ -140,6 +148,9 @@ package struct MapResolverStatus: Codable, Sendable, Equatable {
         self.lastSent = lastSent
         self.lastAnswered = lastAnswered
         self.roundTripMicroseconds = roundTripMicroseconds
+        self.smoothedRoundTripMicroseconds = smoothedRoundTripMicroseconds
+        self.lossPerMille = lossPerMille
+        self.isPreferred = isPreferred
     }
 }
 

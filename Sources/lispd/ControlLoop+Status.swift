@@ -167,6 +167,7 @@ extension ControlLoop {
                     },
                     xtrID: siteETR == nil ? nil : xtrID?.description,
                     siteID: siteETR == nil ? nil : configuration.siteID.rawValue,
+                    acceptMapData: configuration.acceptMapData.rawValue,
                     ttl: own.map(\.ttlMinutes).min().map { 60 * Int64($0) },
                     mapCacheEntries: table.entryCount,
                     mapCacheLimit: configuration.mapCache.limit,
@@ -241,7 +242,10 @@ extension ControlLoop {
                     answered: resolver.answered,
                     lastSent: resolver.lastSent.map(time.moment),
                     lastAnswered: resolver.lastAnswered.map(time.moment),
-                    roundTripMicroseconds: resolver.lastRoundTrip.map { UInt64(max(0, $0.nanoseconds / 1000)) }
+                    roundTripMicroseconds: resolver.lastRoundTrip.map(Self.microseconds),
+                    smoothedRoundTripMicroseconds: resolver.smoothedRoundTrip.map(Self.microseconds),
+                    lossPerMille: Int((resolver.loss * 1000).rounded()),
+                    isPreferred: resolver.address == router.itr?.mapResolvers.preferred
                 )
             },
             routes: router.mapResolver.map { resolver in
@@ -258,6 +262,8 @@ extension ControlLoop {
             }
         )
     }
+
+    private static func microseconds(_ duration: Duration) -> UInt64 { UInt64(max(0, duration.nanoseconds / 1000)) }
 
     func locatorsReport() -> LocatorsReport {
         let time = ReportTime()

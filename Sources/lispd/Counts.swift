@@ -34,7 +34,8 @@ extension ITREvent: Counted {
         switch self {
         case .mapRequestsSent, .mapRepliesAccepted, .negativeMapReplies, .packetsHeld, .packetsReleased, .expirations,
             .refreshes, .entriesCreated, .entriesDeleted, .probesSent, .probeRepliesAccepted, .locatorsWentDown,
-            .locatorsCameBack, .echoesSeen, .echoesMissed, .locatorsWithoutEchoes, .smrsReceived, .smrInvokedRequests:
+            .locatorsCameBack, .echoesSeen, .echoesMissed, .locatorsWithoutEchoes, .smrsReceived, .smrInvokedRequests,
+            .mapDataIgnored, .mapDataVerified, .mapDataInstalled, .mapDataKnown:
             false
         default: true
         }

@@ -30,7 +30,8 @@ extension RouterSettings {
                     ProxyETR(address: proxy.address, priority: proxy.priority, weight: proxy.weight)
                 },
                 staticMappings: configuration.mapCache.staticMappings.map(StaticMapping.init),
-                echoNonce: configuration.headerHints.contains(.echoNonce)
+                echoNonce: configuration.headerHints.contains(.echoNonce),
+                acceptMapData: MapDataPolicy(configuration.acceptMapData)
             )
         }
         // A Proxy-ETR answers RLOC-probes as an ETR without a site does.
@@ -111,6 +112,16 @@ extension RouterConfiguration {
     var headerHints: HeaderHints {
         guard roles.isSuperset(of: [.itr, .etr]) else { return [] }
         return echoNonce ? .echoNonce : []
+    }
+}
+
+extension MapDataPolicy {
+    fileprivate init(_ configured: AcceptMapData) {
+        switch configured {
+        case .off: self = .off
+        case .verify: self = .verify
+        case .on: self = .on
+        }
     }
 }
 

@@ -89,6 +89,21 @@ private func path(ofExample name: String) -> String {
         #expect(configuration.management.socket == "/run/lispd/lispd.sock")
     }
 
+    @Test(arguments: ["off", "verify", "on"]) func `what is done with map data reads back`(policy: String) throws {
+        let yaml = """
+            roles: [itr, etr]
+            locators: [{address: 192.0.2.1}]
+            database: [{eid: 10.1.0.0/16}]
+            map-resolvers: [192.0.2.53]
+            map-servers: [{address: 192.0.2.53, keys: [{algorithm: hmac-sha-1-96, key: a}]}]
+            etr: {accept-map-data: \(policy)}
+            """
+        let configuration = try RouterConfiguration(yaml: yaml, file: "f")
+        #expect(configuration.acceptMapData.rawValue == policy)
+        #expect(configuration.warnings.contains { $0.contains("accept-map-data: on") } == (policy == "on"))
+        #expect(try RouterConfiguration(yaml: configuration.yaml, file: "f").acceptMapData.rawValue == policy)
+    }
+
     @Test func `a Map-Resolver's Map-Servers keep their instances`() throws {
         let yaml = """
             roles: [map-resolver]
@@ -134,6 +149,8 @@ private func path(ofExample name: String) -> String {
                     proxy-reply: false
                     merge: false
                     want-map-notify: true
+                etr:
+                  accept-map-data: off
                 map-cache:
                   limit: 100000
                 rloc-probing:

@@ -314,8 +314,8 @@ private let wrongLines: [(line: String, message: String)] = [
         "f:8:23: found `enabled: true`, which is not supported yet, expected it to be left out"
     ),
     (
-        "etr: {accept-map-data: verify}",
-        "f:8:7: found `accept-map-data: verify`, which is not supported yet, expected it to be left out"
+        "etr: {accept-map-data: verified}",
+        "f:8:24: found `verified`, expected one of off, verify, on"
     ),
     (
         "site-interfaces: [eth1]",
@@ -337,7 +337,8 @@ private let wrongLines: [(line: String, message: String)] = [
 ]
 
 private let harmless = [
-    "etr: {accept-map-data: off}", "rloc-probing: {enabled: false, interval: 60s, retries: 3, retry-interval: 1s}",
+    "etr: {accept-map-data: off}", "etr: {accept-map-data: verify}",
+    "rloc-probing: {enabled: false, interval: 60s, retries: 3, retry-interval: 1s}",
     "echo-nonce: {enabled: false}", "locator-status-bits: {enabled: false}", "flow-monitors: []", "ike-monitor: {}",
     "proxy-etrs: []", "site-interfaces: []", "map-cache: {limit: 5, static: []}",
     "map-resolver: {map-servers: []}", "map-resolver: {map-servers: [{address: 192.0.2.54, eids: [10.0.0.0/8]}]}",

@@ -96,7 +96,9 @@ extension ITR {
         for _ in 0..<Self.contradictionLimit {
             guard let entry = cache.first(after: last, within: answer) else { break }
             last = entry.eid
-            guard entry.isNegative, !entry.isStatic, entry.refreshed < now, let gone = cache.remove(entry.eid) else { continue }
+            guard entry.isNegative, !entry.isStatic, entry.refreshed < now, let gone = cache.remove(entry.eid) else {
+                continue
+            }
             actions += removed(gone)
         }
         return actions

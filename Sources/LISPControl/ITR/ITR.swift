@@ -27,11 +27,10 @@ package struct ITR: Sendable {
     /// Which of them echo nonces.
     package internal(set) var noncer: EchoNoncer
     package internal(set) var statistics = Tally<ITREvent>()
-    package private(set) var resolvers: [MapResolverState]
-    /// The Map-Resolver that is asked first.
-    private var preferred = 0
+    package private(set) var mapResolvers: MapResolvers
     var questions = PrefixTable<Question>()
     var smrResponder = SMRResponder()
+    var mapDataBudget = TokenBucket(rate: Self.mapDataRate, burst: Self.mapDataBurst, now: .zero)
     private var targets: [Nonce: EIDPrefix] = [:]
     private var askedResolver: [Nonce: IPAddress] = [:]
     package private(set) var held: HeldPackets
@@ -56,12 +55,14 @@ package struct ITR: Sendable {
     ) {
         self.settings = settings
         self.cache = MapCache(limit: settings.mapCacheLimit)
-        self.resolvers = settings.mapResolvers.map(MapResolverState.init)
+        self.mapResolvers = MapResolvers(settings.mapResolvers)
         self.prober = RLOCProber(settings: settings.rlocProbing)
         self.noncer = EchoNoncer(isEnabled: settings.echoNonce, isProbed: settings.rlocProbing.isEnabled)
         self.held = HeldPackets(limits: holdLimits)
         self.questionLimit = questionLimit
     }
+
+    package var resolvers: [MapResolverState] { mapResolvers.states }
 
     /// How many EIDs are being asked for, and how many nonces of Map-Requests would be believed.
     package var openQuestions: (eids: Int, nonces: Int) { (questions.count, targets.count) }
@@ -103,7 +104,7 @@ package struct ITR: Sendable {
             statistics.add(.questionLimit, miss.destination.address.family)
             return []
         }
-        guard !resolvers.isEmpty, !settings.rlocs.isEmpty else {
+        guard !mapResolvers.isEmpty, !settings.rlocs.isEmpty else {
             statistics.add(.noMapResolver, miss.destination.address.family)
             return []
         }
@@ -128,15 +129,12 @@ package struct ITR: Sendable {
             questions[question.target] = question
             timers.set(question.target, at: question.deadline)
         }
-        guard !resolvers.isEmpty, !settings.rlocs.isEmpty else { return [] }
-        // Every second unanswered try goes to the next Map-Resolver.
-        let index = (preferred + (question.triesSoFar - 1) / 2) % resolvers.count
+        let tried = question.nonces.compactMap { askedResolver[$0.nonce] }
+        guard !settings.rlocs.isEmpty, let resolver = mapResolvers.ask(tried: tried, now: now) else { return [] }
         let nonce = Nonce.random(using: &random)
         for forgotten in question.sent(nonce, now: now) { forget(forgotten) }
         targets[nonce] = question.target
-        askedResolver[nonce] = resolvers[index].address
-        resolvers[index].sent += 1
-        resolvers[index].lastSent = now
+        askedResolver[nonce] = resolver
         statistics.add(.mapRequestsSent, question.target.prefix.family)
         if question.isSMRInvoked { statistics.add(.smrInvokedRequests, question.target.prefix.family) }
         let asker = asker(of: question)
@@ -152,7 +150,7 @@ package struct ITR: Sendable {
             .send(
                 ControlDatagram(
                     payload: request.encapsulated(for: question.target, rlocs: settings.rlocs),
-                    destination: .control(resolvers[index].address)
+                    destination: .control(resolver)
                 )
             )
         ]
@@ -283,14 +281,9 @@ package struct ITR: Sendable {
     }
 
     private mutating func noteAnswer(to question: Question, nonce: Nonce, now: Instant) {
-        guard let address = askedResolver[nonce], let index = resolvers.firstIndex(where: { $0.address == address }),
-            let sent = question.nonces.first(where: { $0.nonce == nonce })?.sent
+        guard let address = askedResolver[nonce], let sent = question.nonces.first(where: { $0.nonce == nonce })?.sent
         else { return }
-        resolvers[index].answered += 1
-        resolvers[index].unanswered = 0
-        resolvers[index].lastAnswered = now
-        resolvers[index].lastRoundTrip = sent.duration(to: now)
-        preferred = index
+        mapResolvers.answered(address, after: sent.duration(to: now), now: now)
     }
 
     /// What becomes of packets now that the cache has changed.
@@ -313,7 +306,7 @@ package struct ITR: Sendable {
     // MARK: The map-cache
 
     /// Puts one record into the cache and the forwarding state; one with TTL 0 takes the entry out.
-    private mutating func learn(
+    mutating func learn(
         _ record: EIDRecord,
         for eid: EIDPrefix,
         from source: IPAddress,
@@ -476,10 +469,8 @@ package struct ITR: Sendable {
         questions[EIDPrefix(instanceID: eid.instanceID, IPPrefix(host: eid.address))]
     }
 
-    /// The Map-Resolver that the next question goes to; `nil` if there is none.
-    package var nextMapResolver: IPAddress? {
-        resolvers.isEmpty ? nil : resolvers[preferred % resolvers.count].address
-    }
+    /// The Map-Resolver that questions go to first, but for a trial of another now and then; `nil` if there is none.
+    package var nextMapResolver: IPAddress? { mapResolvers.preferred }
 
     // MARK: Time
 
@@ -553,10 +544,8 @@ package struct ITR: Sendable {
 
     /// The last Map-Request of the question got no answer in its second.
     private mutating func noteSilence(of question: Question) {
-        guard let nonce = question.nonces.last?.nonce, let address = askedResolver[nonce],
-            let index = resolvers.firstIndex(where: { $0.address == address })
-        else { return }
-        resolvers[index].unanswered += 1
+        guard let nonce = question.nonces.last?.nonce, let address = askedResolver[nonce] else { return }
+        mapResolvers.unanswered(address)
     }
 
     /// In the last tenth of an entry's life: asks for it again once packets are seen to use it, and after a silence once more
@@ -588,12 +577,7 @@ package struct ITR: Sendable {
     package mutating func reconfigure(_ new: ITRSettings, now: Instant) -> [ITRAction] {
         let old = settings
         settings = new
-        if new.mapResolvers != old.mapResolvers {
-            resolvers = new.mapResolvers.map { address in
-                resolvers.first { $0.address == address } ?? MapResolverState(address: address)
-            }
-            preferred = 0
-        }
+        mapResolvers.reconfigure(new.mapResolvers)
         // Where there are too many now, those that end first go, a slice in each `timeout`.
         cache.limit = new.mapCacheLimit
         let echoed = noncer.reconfigure(isEnabled: new.echoNonce, isProbed: new.rlocProbing.isEnabled, now: now)

@@ -5,7 +5,7 @@ import LISPTables
 import LISPWire
 
 package struct ITRSettings: Hashable, Sendable {
-    /// Where Map-Requests go, in order of preference.
+    /// Where Map-Requests go: the first of them as long as nothing is known of their round-trip times and losses.
     package var mapResolvers: [IPAddress]
     /// The RLOCs of this router, which a Map-Reply may be sent to. An address family without one has no usable locators.
     package var rlocs: [IPAddress]
@@ -19,6 +19,7 @@ package struct ITRSettings: Hashable, Sendable {
     package var staticMappings: [StaticMapping]
     /// Whether RLOCs whose sites can echo nonces are asked to.
     package var echoNonce: Bool
+    package var acceptMapData: MapDataPolicy
 
     package init(
         mapResolvers: [IPAddress],
@@ -28,7 +29,8 @@ package struct ITRSettings: Hashable, Sendable {
         proxyITR: ProxyITRSettings? = nil,
         proxyETRs: [ProxyETR] = [],
         staticMappings: [StaticMapping] = [],
-        echoNonce: Bool = false
+        echoNonce: Bool = false,
+        acceptMapData: MapDataPolicy = .off
     ) {
         self.mapResolvers = mapResolvers
         self.rlocs = rlocs
@@ -38,6 +40,7 @@ package struct ITRSettings: Hashable, Sendable {
         self.proxyETRs = proxyETRs
         self.staticMappings = staticMappings
         self.echoNonce = echoNonce
+        self.acceptMapData = acceptMapData
     }
 }
 
@@ -101,6 +104,12 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case smrsPaced = "SMR-invoked Map-Requests held back: asked for this EID-prefix within the last 3 s"
     case smrsLimited = "SMR-invoked Map-Requests not sent: too many at a time"
     case smrInvokedRequests = "SMR-invoked Map-Requests sent"
+    case mapDataIgnored = "map data of Map-Requests ignored: accept-map-data is off"
+    case mapDataVerified = "map data of Map-Requests put to the mapping system"
+    case mapDataInstalled = "map data of Map-Requests used unverified"
+    case mapDataKnown = "map data of Map-Requests ignored: the map-cache has the EID, or it is being asked for"
+    case mapDataRefused = "map data of Map-Requests refused: not a mapping of the source EID, or of ours"
+    case mapDataLimited = "map data of Map-Requests ignored: too much at a time, or no empty space in the map-cache"
     case probesSent = "RLOC-probes sent"
     case probeRepliesAccepted = "RLOC-probe replies accepted"
     case probeReplyUnsolicited = "RLOC-probe reply refused: no probe with its nonce is outstanding"
@@ -111,24 +120,4 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case echoesSeen = "nonces echoed"
     case echoesMissed = "RLOCs doubted: packets came back without the nonce that was asked for"
     case locatorsWithoutEchoes = "RLOCs taken out of use: packets came back without the nonce that was asked for"
-}
-
-/// What is known of a Map-Resolver from asking it.
-package struct MapResolverState: Hashable, Sendable {
-    package let address: IPAddress
-    package var sent: UInt64 = 0
-    package var answered: UInt64 = 0
-    /// Map-Requests since the last answer that got none within a second.
-    package var unanswered: UInt64 = 0
-    package var lastSent: Instant?
-    package var lastAnswered: Instant?
-    /// From Map-Request to Map-Reply, the latest.
-    package var lastRoundTrip: Duration?
-
-    package init(address: IPAddress) {
-        self.address = address
-    }
-
-    /// Not three requests in a row without an answer.
-    package var isUp: Bool { unanswered < 3 }
 }

@@ -27,15 +27,18 @@ func text(of report: MapServersReport) -> String {
 
 func text(of report: MapResolversReport) -> String {
     var lines = columns(
-        ["Map-Resolver", "State", "Sent", "Answered", "Last sent", "Last answer", "RTT"],
+        ["Map-Resolver", "State", "Sent", "Answered", "Last sent", "Last answer", "RTT", "Smoothed", "Loss"],
         report.mapResolvers.map { resolver in
             [
-                resolver.address, resolver.state.rawValue, String(resolver.sent), String(resolver.answered),
-                ago(resolver.lastSent), ago(resolver.lastAnswered),
+                resolver.address + (resolver.isPreferred ? " *" : ""), resolver.state.rawValue, String(resolver.sent),
+                String(resolver.answered), ago(resolver.lastSent), ago(resolver.lastAnswered),
                 resolver.roundTripMicroseconds.map(milliseconds) ?? "-",
+                resolver.smoothedRoundTripMicroseconds.map(milliseconds) ?? "-",
+                "\(resolver.lossPerMille / 10).\(resolver.lossPerMille % 10)%",
             ]
         }
     )
+    if report.mapResolvers.contains(where: \.isPreferred) { lines += ["", "* is asked first"] }
     if let routes = report.routes {
         lines += ["", "This Map-Resolver asks:"]
         lines += columns(
