@@ -12,6 +12,7 @@ from .instances import InstancesGroup
 from .lifecycle import LifecycleGroup, RefusalGroup, ReloadGroup
 from .lifetimes import MapServerRestartGroup, TimeToLiveGroup
 from .management import ManagementGroup
+from .management_proxies import ProxyManagementGroup
 from .multihoming import LatestGroup, MergedGroup
 from .negatives import NegativesGroup
 from .notifications import NotificationsGroup
@@ -36,6 +37,7 @@ GROUPS = [
     ChangeGroup,
     OperatorGroup,
     ManagementGroup,
+    ProxyManagementGroup,
     OverIPv4,
     OverIPv6,
     RegistrationGroup,
