@@ -22,6 +22,7 @@ SHA1_KEY = {"id": 1, "algorithm": "hmac-sha-1-96", "key": "of SHA-1"}
 SHA2_KEY = {"id": 0, "algorithm": "hmac-sha-256-128", "key": "of SHA-256"}
 MERGE = 0x0400
 MERGED = "10.3.0.0/16"
+PROXY_ETRS = ["192.0.2.9", "2001:db8:f:9::9"]  # nobody there
 
 
 class PyatsGroup(SitesGroup):
@@ -59,7 +60,8 @@ class PyatsGroup(SitesGroup):
         return daemon.xtr(
             self.network, site, database=database, instances=[{"id": TENANT, "namespace": tenant.namespace}],
             locators=[{"interface": "core", "priority": 1, "weight": 100}, *more_locators], site_id=77,
-            map_servers=[{"address": server, "keys": [key], "want-map-notify": True}])
+            map_servers=[{"address": server, "keys": [key], "want-map-notify": True}],
+            proxy_etrs=[{"address": address} for address in PROXY_ETRS] if site is SITE_A else [])
 
     def map_server_configuration(self):
         def site(name, key, eids, **more):

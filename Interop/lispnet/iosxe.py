@@ -159,6 +159,8 @@ def map_cache_entry(entry, table):
     }
     if "action" in entry:
         expected["negative_mapping"] = {"map_reply_action": entry["action"]}
+    if entry.get("forwarding") == "proxy-etr":
+        expected["encap_to_petr"] = True
     if entry["locators"]:
         expected["positive_mapping"] = {"rlocs": {
             str(number): map_cache_locator(number, locator, table)
@@ -350,6 +352,8 @@ def service(status):
         # ios_only: activity check and persistence
         "map_cache": {"limit": status["mapCacheLimit"], "activity_check_period": 0, "persistent": "disabled"},
     }
+    if status["proxyETRs"]:
+        expected["itr"]["use_proxy_etr_rloc"] = status["proxyETRs"]
     if status["mapResolvers"]:
         expected["map_resolvers"] = {address: {"mr_address": address} for address in status["mapResolvers"]}
     if status["mapServers"]:

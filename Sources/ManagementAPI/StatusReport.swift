@@ -161,6 +161,8 @@ package struct ServiceStatus: Codable, Sendable, Equatable {
     package var proxyETR: Bool
     package var mapServer: Bool
     package var mapResolver: Bool
+    /// Where an ITR sends what is for no LISP site.
+    package var proxyETRs: [String]
     package var mapResolvers: [String]
     package var mapServers: [ServiceMapServer]
     /// 32 hexadecimal digits.
@@ -187,6 +189,7 @@ package struct ServiceStatus: Codable, Sendable, Equatable {
         proxyETR: Bool = false,
         mapServer: Bool,
         mapResolver: Bool,
+        proxyETRs: [String] = [],
         mapResolvers: [String] = [],
         mapServers: [ServiceMapServer] = [],
         xtrID: String? = nil,
@@ -208,6 +211,7 @@ package struct ServiceStatus: Codable, Sendable, Equatable {
         self.proxyETR = proxyETR
         self.mapServer = mapServer
         self.mapResolver = mapResolver
+        self.proxyETRs = proxyETRs
         self.mapResolvers = mapResolvers
         self.mapServers = mapServers
         self.xtrID = xtrID

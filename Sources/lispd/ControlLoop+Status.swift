@@ -158,6 +158,7 @@ extension ControlLoop {
                     proxyETR: roles.contains(.proxyETR),
                     mapServer: roles.contains(.mapServer),
                     mapResolver: roles.contains(.mapResolver),
+                    proxyETRs: (router.itr?.proxyETRs ?? []).map(\.proxy.address.description),
                     mapResolvers: configuration.mapResolvers.map(\.description),
                     mapServers: (router.etr?.registrars ?? []).map { registrar in
                         ServiceMapServer(

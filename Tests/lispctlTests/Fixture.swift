@@ -251,6 +251,7 @@ enum Fixture {
                 etr: true,
                 mapServer: false,
                 mapResolver: false,
+                proxyETRs: ["192.0.2.9", "2001:db8::9"],
                 mapResolvers: ["192.0.2.53", "2001:db8::53"],
                 mapServers: [
                     ServiceMapServer(address: "192.0.2.53", acknowledged: moment(35)),

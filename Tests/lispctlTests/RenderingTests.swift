@@ -72,6 +72,33 @@ import Testing
         #expect(text(of: ProxyETRsReport(proxyETRs: [])).hasPrefix("No Proxy-ETR is configured"))
     }
 
+    @Test func `what goes to a Proxy-ETR is said as IOS says it`() {
+        let services = text(of: Fixture.services).split(separator: "\n")
+        #expect(services.contains("  ITR use proxy ETR RLOC(Encap IID):        192.0.2.9, 2001:db8::9"))
+        let entry = MapCacheEntry(
+            instanceID: 0,
+            eidPrefix: "192.0.0.0/9",
+            created: Fixture.moment(1),
+            lastModified: Fixture.moment(1),
+            source: "map-reply",
+            state: .complete,
+            action: "natively-forward",
+            forwarding: .proxyETR
+        )
+        let report = MapCacheReport(
+            tables: [EIDTable(instanceID: 0, family: .ipv4, entryCount: 1)],
+            entries: [entry]
+        )
+        for isDetailed in [false, true] {
+            let lines = MapCacheText(isDetailed: isDetailed).text(of: report).split(separator: "\n")
+            #expect(
+                lines.suffix(2) == [
+                    "  Negative cache entry, action: natively-forward", "  Encapsulating to proxy ETR",
+                ]
+            )
+        }
+    }
+
     @Test func `an explanation, step by step`() {
         #expect(
             text(of: Fixture.explained) == """

@@ -61,6 +61,7 @@ private func textLines(of entry: MapCacheEntry, detail: Bool) -> [String] {
     ]
     if detail { lines += detailLines(of: entry) }
     if let action = entry.action { lines.append("  Negative cache entry, action: \(action)") }
+    if entry.forwarding == .proxyETR { lines.append("  Encapsulating to proxy ETR") }
     guard !entry.locators.isEmpty else { return lines }
     let rows = entry.locators.map(row)
     let table = columns(["Locator", "Uptime", "State", "Pri/Wgt", "Encap-IID"], rows, indent: 2)
@@ -90,11 +91,10 @@ private func detailLines(of entry: MapCacheEntry) -> [String] {
         "  Packets in: \(entry.decapsulated.packets)(\(entry.decapsulated.octets) bytes)\(lastUsed)",
     ]
     switch entry.forwarding {
-    case .proxyETR: lines.append("  Forwarding: encapsulated to a Proxy-ETR")
     case .native: lines.append("  Forwarding: natively")
     case .mapRequest: lines.append("  Forwarding: each packet asks for the mapping")
     case .drop: lines.append("  Forwarding: dropped")
-    case .encapsulate, nil: break
+    case .encapsulate, .proxyETR, nil: break
     }
     if !entry.locators.isEmpty, entry.source == "map-reply" {
         lines.append("  Answered by \(entry.isAuthoritative ? "an ETR of the site" : "a Map-Server for the site")")

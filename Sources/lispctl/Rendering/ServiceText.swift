@@ -26,6 +26,9 @@ private func textLines(of service: ServiceStatus) -> [String] {
         labelled("Mr-use-petr", "disabled"),
         labelled("First-Packet pETR", "disabled"),
     ]
+    if !service.proxyETRs.isEmpty {
+        lines.append(labelled("ITR use proxy ETR RLOC(Encap IID)", service.proxyETRs.joined(separator: ", ")))
+    }
     if !service.mapResolvers.isEmpty {
         lines.append(labelled("ITR Map-Resolver(s)", service.mapResolvers.joined(separator: ", ")))
     }
