@@ -249,7 +249,11 @@ class MergedGroup(MultihomingGroup):
     def after_change(self):
         self.wait_told(self.first, first=1, second=10)
         self.wait_told(self.second, first=1, second=10)
-        expect(self.mapping() == {self.first: (1, 100), self.second: (10, 100)}, f"xtrA has {self.mapping()}")
+        changed = {self.first: (1, 100), self.second: (10, 100)}
+        # xtrB2 has exchanged packets with xtrA, so that a Solicit-Map-Request tells of it.
+        wait_until("xtrA has the change", lambda: tables.preferences(
+            tables.mapping(self.xtr_a, SITE_B.prefix4).raw["locators"]) == changed, 3)
+        expect(self.mapping() == changed, f"xtrA has {self.mapping()}")
         used = self.used()
         expect(set(used) == {self.first}, f"xtrA sent to {used}")
 

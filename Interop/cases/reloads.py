@@ -224,6 +224,13 @@ class ReloadEachGroup(RunningSites):
 
         self.change(self.xtr_a, is_on, echo_nonce={"enabled": True})
 
+    @test("etr: what becomes of map data in Map-Requests")
+    def accept_map_data(self):
+        def is_verified():
+            return any(each["acceptMapData"] == "verify" for each in tables.show(self.xtr_a, "service")["services"])
+
+        self.change(self.xtr_a, is_verified, etr={"accept-map-data": "verify"})
+
     @test("what only a restart can change is refused with its name, and the running configuration stays")
     def needs_restart(self):
         configuration = self.xtr_a.configuration
@@ -312,6 +319,15 @@ class ReloadEachGroup(RunningSites):
             expect(not is_resolver(), "it is still a Map-Resolver")
             self.reload(self.map_server, configuration, ["map-resolver", "roles"])
             expect(is_resolver(), "it is no Map-Resolver again")
+
+    @test("map-resolver: asks the Map-Servers that the configuration names, and the one beside it again")
+    def map_servers_of_resolver(self):
+        def asks_another():
+            done = self.xtr_a.control("lig", SITE_B.host4, "--count", "1", json_output=False, check=False)
+            return done.returncode != 0
+
+        silent = [{"address": SECOND_SERVER, "eids": ["10.0.0.0/8"]}]
+        self.change(self.map_server, asks_another, map_resolver={"map-servers": silent})
 
 
 class KeyRolloverGroup(RunningSites):
