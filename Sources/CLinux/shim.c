@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/errqueue.h>
 #include <linux/filter.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
@@ -68,6 +69,11 @@ int clinux_epoll_add_input(int epoll, int fd, uint64_t tag) {
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
+int clinux_epoll_add_errors(int epoll, int fd, uint64_t tag) {
+    struct epoll_event event = {.events = 0, .data.u64 = tag};
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
 int clinux_epoll_remove(int epoll, int fd) {
     struct epoll_event event = {0};
     return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &event);
@@ -127,6 +133,7 @@ int clinux_attach_drop_all(int fd) {
 
 const int clinux_sock_datagram = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 const int clinux_msg_trunc = MSG_TRUNC;
+const int clinux_msg_errqueue = MSG_ERRQUEUE;
 const int clinux_so_mark = SO_MARK;
 const int clinux_so_rcvbufforce = SO_RCVBUFFORCE;
 const int clinux_so_sndbufforce = SO_SNDBUFFORCE;
@@ -134,17 +141,24 @@ const int clinux_so_no_check = SO_NO_CHECK;
 const int clinux_ip_pktinfo = IP_PKTINFO;
 const int clinux_ip_recvtos = IP_RECVTOS;
 const int clinux_ip_recvttl = IP_RECVTTL;
+const int clinux_ip_recverr = IP_RECVERR;
 const int clinux_ip_mtu_discover = IP_MTU_DISCOVER;
 const int clinux_ip_pmtudisc_probe = IP_PMTUDISC_PROBE;
+const int clinux_ip_pmtudisc_dont = IP_PMTUDISC_DONT;
 const int clinux_ipv6_recvpktinfo = IPV6_RECVPKTINFO;
 const int clinux_ipv6_pktinfo = IPV6_PKTINFO;
 const int clinux_ipv6_recvtclass = IPV6_RECVTCLASS;
 const int clinux_ipv6_tclass = IPV6_TCLASS;
 const int clinux_ipv6_recvhoplimit = IPV6_RECVHOPLIMIT;
 const int clinux_ipv6_hoplimit = IPV6_HOPLIMIT;
+const int clinux_ipv6_recverr = IPV6_RECVERR;
 const int clinux_ipv6_mtu_discover = IPV6_MTU_DISCOVER;
+const int clinux_ipv6_mtu = IPV6_MTU;
 const int clinux_udp_no_check6_tx = UDP_NO_CHECK6_TX;
 const int clinux_udp_no_check6_rx = UDP_NO_CHECK6_RX;
+const int clinux_error_origin_local = SO_EE_ORIGIN_LOCAL;
+const int clinux_error_origin_icmp = SO_EE_ORIGIN_ICMP;
+const int clinux_error_origin_icmpv6 = SO_EE_ORIGIN_ICMP6;
 const int clinux_sol_udp = IPPROTO_UDP;
 const int clinux_udp_segment = UDP_SEGMENT;
 const int clinux_udp_gro = UDP_GRO;

@@ -46,6 +46,7 @@ package final class ControlSocket: Sendable {
                 continue
             }
             try socket.receiveDestinations()
+            try socket.reportErrors()
             socket.setBuffers(receive: 4 << 20, send: 4 << 20)
             try socket.bind(to: address, port: bound)
             bound = socket.localPort
@@ -118,6 +119,7 @@ package final class ControlSocket: Sendable {
     package struct Receiver: ~Copyable {
         private let socket: ControlSocket
         private let batch: ReceiveBatch
+        private let errors = ReceiveBatch(capacity: 32)
         private let buffers: UnsafeMutableRawPointer
 
         package init(_ socket: ControlSocket, batchSize: Int = 32) {
@@ -149,6 +151,23 @@ package final class ControlSocket: Sendable {
                 }
             }
             return datagrams
+        }
+
+        /// Where ICMP errors say that what was sent to `port` did not arrive. To be called as often as `receive`: what is not read
+        /// keeps the descriptors ready.
+        ///
+        /// Anybody can send an ICMP error, so this is a hint and no more.
+        package func receiveUnreachable(port: UInt16) -> Set<IPAddress> {
+            var unreachable: Set<IPAddress> = []
+            for descriptor in socket.descriptors {
+                for index in 0..<errors.receiveErrors(from: descriptor) {
+                    guard let error = errors.pathError(index), error.finding == .unreachable,
+                        error.destination.port == port
+                    else { continue }
+                    unreachable.insert(error.destination.address)
+                }
+            }
+            return unreachable
         }
     }
 }

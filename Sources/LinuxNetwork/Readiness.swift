@@ -21,6 +21,13 @@ package struct ReadinessSet: ~Copyable, Sendable {
         }
     }
 
+    /// Watches `watched` for errors only, also those of its error queue; `wait` reports it as `tag`.
+    package func addErrors(_ watched: Int32, tag: UInt64) throws(LinuxError) {
+        guard clinux_epoll_add_errors(descriptor, watched, tag) == 0 else {
+            throw .last("watch descriptor \(watched)")
+        }
+    }
+
     /// Stops watching. A descriptor that is not in the set is no error.
     package func remove(_ watched: Int32) {
         _ = clinux_epoll_remove(descriptor, watched)

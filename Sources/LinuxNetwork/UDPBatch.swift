@@ -74,13 +74,31 @@ package struct ReceiveBatch: ~Copyable {
     /// - Parameter limit: at most so many, and never more than `capacity`.
     /// - Returns: the number of datagrams; 0 when there are none, or on an error that the next call may not have.
     package func receive(from descriptor: Int32, limit: Int = .max) -> Int {
+        receive(from: descriptor, limit: limit, flags: Int32(MSG_DONTWAIT))
+    }
+
+    /// Takes reports about datagrams that were sent on a socket with `reportErrors`, without waiting: `pathError` reads them.
+    ///
+    /// - Returns: the number of reports.
+    package func receiveErrors(from descriptor: Int32) -> Int {
+        let count = receive(from: descriptor, limit: capacity, flags: Int32(MSG_DONTWAIT) | clinux_msg_errqueue)
+        if count == 0 {
+            // A report that found no room in the queue left its mark on the socket all the same.
+            var error: Int32 = 0
+            var length = socklen_t(MemoryLayout<Int32>.size)
+            _ = getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length)
+        }
+        return count
+    }
+
+    private func receive(from descriptor: Int32, limit: Int, flags: Int32) -> Int {
         let limit = min(limit, capacity)
         for index in 0..<limit {
             // Safe: `index` is below `limit`, and so below `capacity`.
             messages[index].msg_hdr.msg_namelen = socklen_t(SocketAddress.maximumLength)
             messages[index].msg_hdr.msg_controllen = receiveControlStride
         }
-        let count = clinux_recvmmsg(descriptor, messages, UInt32(limit), Int32(MSG_DONTWAIT))
+        let count = clinux_recvmmsg(descriptor, messages, UInt32(limit), flags)
         return count < 0 ? 0 : Int(count)
     }
 
@@ -138,6 +156,24 @@ package struct ReceiveBatch: ~Copyable {
             }
         }
         return address
+    }
+
+    /// Report `index` of the last `receiveErrors`; `nil` if the kernel says too little. Valid until the next call.
+    package func pathError(_ index: Int) -> PathError? {
+        guard let destination = SocketAddress.endpoint(source(index)) else { return nil }
+        var report: PathError?
+        forEachControl(index) { level, type, data, length in
+            let isReport =
+                level == Int32(IPPROTO_IP) && type == clinux_ip_recverr
+                || level == Int32(IPPROTO_IPV6) && type == clinux_ipv6_recverr
+            guard isReport, length >= PathError.Finding.size else { return }
+            report = PathError(
+                destination: destination,
+                finding: PathError.Finding(UnsafeRawBufferPointer(start: data, count: length)),
+                quote: UnsafeRawBufferPointer(start: vectors[index].iov_base, count: self.length(index))
+            )
+        }
+        return report
     }
 
     /// Calls `body` with level, type, data and length of each control message.
@@ -279,12 +315,18 @@ package struct SendBatch: ~Copyable {
 
     /// Sends from message `first` on.
     ///
+    /// On a socket with `UDPSocket.reportErrors`, an ICMP error about some earlier datagram makes the next send fail, once and
+    /// whatever it carries. So what may be such an error is tried again, and only what fails twice counts.
+    ///
     /// - Returns: how many messages the kernel took; when that is fewer than were left, call again for `-1` and the reason.
     ///   On an error of the message at `first`: -1, and `errno` says why.
     package func send(on descriptor: Int32, from first: Int) -> Int {
         precondition(first <= count, "an index within the batch")
-        return Int(
-            clinux_sendmmsg(descriptor, messages + first, UInt32(count &- first), Int32(MSG_DONTWAIT))
-        )
+        let sent = transmit(on: descriptor, from: first)
+        return sent < 0 && PathError.mayBeOfEarlierDatagram(errno) ? transmit(on: descriptor, from: first) : sent
+    }
+
+    private func transmit(on descriptor: Int32, from first: Int) -> Int {
+        Int(clinux_sendmmsg(descriptor, messages + first, UInt32(count &- first), Int32(MSG_DONTWAIT)))
     }
 }

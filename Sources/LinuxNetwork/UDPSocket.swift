@@ -81,10 +81,24 @@ package final class UDPSocket: Sendable {
         try set(level, option, clinux_ip_pmtudisc_probe, "path MTU discovery")
     }
 
-    /// Drops all that arrives before it takes memory.
+    /// Lets routers fragment datagrams over IPv4, and has this host fragment them over IPv6 to what every path carries.
+    package func allowFragments() throws(LinuxError) {
+        let option = family == .ipv4 ? clinux_ip_mtu_discover : clinux_ipv6_mtu_discover
+        try set(level, option, clinux_ip_pmtudisc_dont, "fragmentation")
+        if family == .ipv6 { try set(level, clinux_ipv6_mtu, 1280, "IPV6_MTU") }
+    }
+
+    /// Drops all that arrives before it takes memory. What the kernel reports of sent datagrams (`reportErrors`) still has room,
+    /// for some dozens of reports.
     package func receiveNothing() throws(LinuxError) {
         guard clinux_attach_drop_all(descriptor) == 0 else { throw .last("attach a drop-all filter") }
-        _ = trySet(SOL_SOCKET, SO_RCVBUF, 0)
+        _ = trySet(SOL_SOCKET, SO_RCVBUF, 32_768)
+    }
+
+    /// Queues what becomes known of sent datagrams, such as ICMP errors, for `ReceiveBatch.receiveErrors`.
+    package func reportErrors() throws(LinuxError) {
+        let option = family == .ipv4 ? clinux_ip_recverr : clinux_ipv6_recverr
+        try set(level, option, 1, "the report of errors")
     }
 
     /// Asks for buffers of so many octets: beyond the system's limits if we may, else up to them.

@@ -33,6 +33,8 @@ void *clinux_cmsg_data(const struct cmsghdr *current);
 // Readiness. A descriptor is watched for input under a tag of the caller's choice.
 int clinux_epoll_create(void);
 int clinux_epoll_add_input(int epoll, int fd, uint64_t tag);
+/// The same for a descriptor of which only errors matter.
+int clinux_epoll_add_errors(int epoll, int fd, uint64_t tag);
 int clinux_epoll_remove(int epoll, int fd);
 /// Fills `tags` with those of at most `count` (not above 64) ready descriptors and returns their number.
 int clinux_epoll_wait(int epoll, uint64_t *tags, int count, int timeout_milliseconds);
@@ -63,6 +65,7 @@ int clinux_attach_drop_all(int fd);
 /// SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC
 extern const int clinux_sock_datagram;
 extern const int clinux_msg_trunc;
+extern const int clinux_msg_errqueue;
 extern const int clinux_so_mark;
 extern const int clinux_so_rcvbufforce;
 extern const int clinux_so_sndbufforce;
@@ -70,17 +73,25 @@ extern const int clinux_so_no_check;
 extern const int clinux_ip_pktinfo;
 extern const int clinux_ip_recvtos;
 extern const int clinux_ip_recvttl;
+extern const int clinux_ip_recverr;
 extern const int clinux_ip_mtu_discover;
 extern const int clinux_ip_pmtudisc_probe;
+extern const int clinux_ip_pmtudisc_dont;
 extern const int clinux_ipv6_recvpktinfo;
 extern const int clinux_ipv6_pktinfo;
 extern const int clinux_ipv6_recvtclass;
 extern const int clinux_ipv6_tclass;
 extern const int clinux_ipv6_recvhoplimit;
 extern const int clinux_ipv6_hoplimit;
+extern const int clinux_ipv6_recverr;
 extern const int clinux_ipv6_mtu_discover;
+extern const int clinux_ipv6_mtu;
 extern const int clinux_udp_no_check6_tx;
 extern const int clinux_udp_no_check6_rx;
+/// Who found an error (sock_extended_err): this host, a router by ICMP, by ICMPv6.
+extern const int clinux_error_origin_local;
+extern const int clinux_error_origin_icmp;
+extern const int clinux_error_origin_icmpv6;
 /// Level and types of the control messages of trains.
 extern const int clinux_sol_udp;
 extern const int clinux_udp_segment;
