@@ -5,6 +5,7 @@
 //    apply(updates) --> ForwardingState ========>  lookups, without a lock
 //                         (Reclaimer    <--------  quiet points)
 //    drainMisses    <-- misses, one ring each <--  packets without a mapping
+//    drainEvents    <-- events, one ring each <--  what is heard of the ways to RLOCs
 //    release        --> held, one ring each ---->  packets whose mapping came
 //    statistics     <-- counters <---------------  additions
 //
@@ -41,7 +42,11 @@ package final class DataPlane {
         families = options.families ?? WorkerRuntime.availableFamilies()
         let state = ForwardingState(readers: count, families: families)
         self.state = state
-        shared = try PlaneShared(hashSeed: options.hashSeed ?? UInt64.random(in: .min ... .max), hints: state.hints)
+        shared = try PlaneShared(
+            hashSeed: options.hashSeed ?? UInt64.random(in: .min ... .max),
+            hints: state.hints,
+            locators: state.locatorIndex
+        )
         workers = (0..<count).map { WorkerShared(index: $0, reader: state.reclaimer.reader($0), options: options) }
         setClock(Self.second)
     }
@@ -179,7 +184,7 @@ package final class DataPlane {
 
     // MARK: Packets without a mapping
 
-    /// Readable when there are misses to drain.
+    /// Readable when there are misses or events to drain: first `drainMisses`, then `drainEvents`.
     package var missEventDescriptor: Int32 { shared.missEvent.descriptor }
 
     /// Hands over the packets that wait, oldest first for each worker, at most `limit` of them (more make the descriptor
@@ -216,6 +221,16 @@ package final class DataPlane {
             packet: Array(packet),
             queue: UInt16(truncatingIfNeeded: queue)
         )
+    }
+
+    /// Hands over the events that wait. To be called after `drainMisses`, which answers the signal for both.
+    package func drainEvents(_ body: (ForwardingEvent) -> Void) {
+        for worker in workers {
+            // As many as there is room for: more come in the next turn.
+            for _ in 0..<PathEvents.capacity {
+                guard worker.events.pop(body) else { break }
+            }
+        }
     }
 
     /// Gives held packets back to the workers they came from, in this order. Install the mapping first. What finds no room is
@@ -344,6 +359,17 @@ package final class DataPlane {
         statistics.trainsReceived = workers.reduce(0) { $0 + $1.value(.trainsReceived) }
         statistics.portsRefusedTrains = workers.reduce(0) { $0 + $1.value(.portsRefusedTrains) }
         statistics.hints = hintStatistics()
+        statistics.pathErrorsBelieved = workers.reduce(0) { $0 + $1.value(.pathErrorsBelieved) }
+        statistics.pathErrorsRefused = workers.reduce(0) { $0 + $1.value(.pathErrorsRefused) }
+        statistics.pathEventsReported = workers.reduce(0) { $0 + $1.value(.pathEventsReported) }
+        statistics.pathEventsRepeated = workers.reduce(0) { $0 + $1.value(.pathEventsRepeated) }
+        statistics.pathEventsLost = workers.reduce(0) { $0 + $1.value(.pathEventsLost) }
+        statistics.siteErrorsSent = workers.reduce(0) { $0 + $1.value(.siteErrorsSent) }
+        statistics.siteErrorsLimited = workers.reduce(0) { $0 + $1.value(.siteErrorsLimited) }
+        statistics.siteErrorsForbidden = workers.reduce(0) { $0 + $1.value(.siteErrorsForbidden) }
+        statistics.siteErrorsWithoutSource = workers.reduce(0) { $0 + $1.value(.siteErrorsWithoutSource) }
+        statistics.fragmented = workers.reduce(0) { $0 + $1.value(.fragmented) }
+        statistics.sentFragmentable = workers.reduce(0) { $0 + $1.value(.sentFragmentable) }
         statistics.entries = state.entryCount
         statistics.locators = state.locatorCount
         statistics.locatorSets = state.locatorSetCount

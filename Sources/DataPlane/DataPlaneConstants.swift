@@ -15,6 +15,15 @@ enum DataPlaneConstants {
     static let batchSize = 64
     /// Messages that are received together while they are trains of up to 64 datagrams, so that a turn stays short.
     static let trainsPerTurn = 8
+    /// Reports of a source port that are read in one turn.
+    static let errorsPerTurn = 16
+    /// What is read of the packet that such a report quotes: the LISP header and the largest inner header that is looked at.
+    static let quoteSize = 128
+    /// The source port, beside those that flows are spread over, whose datagrams may be fragmented on their way.
+    static let fragmentingPort = 64
+    /// ICMP errors that a worker sends to hosts: a second, and at once.
+    static let siteErrorRate: UInt64 = 1_000
+    static let siteErrorBurst: UInt64 = 100
     /// As many locators as a record can carry.
     static let maximumLocators = 255
     /// With more entries, a batch of packets is looked up together.

@@ -26,6 +26,27 @@ package struct DataPlaneStatistics: Sendable, Hashable {
 
     package var hints = HeaderHintStatistics()
 
+    /// ICMP errors about encapsulated packets, and this host's own: those that are about what we could have sent, and others.
+    package var pathErrorsBelieved: UInt64 = 0
+    package var pathErrorsRefused: UInt64 = 0
+    /// What was handed to the control plane of them, and of packets that could not be sent; what it was told a moment before; what
+    /// found its queue full.
+    package var pathEventsReported: UInt64 = 0
+    package var pathEventsRepeated: UInt64 = 0
+    package var pathEventsLost: UInt64 = 0
+
+    /// ICMP errors about packets of the site: sent, left out by the rate limit, forbidden about such a packet, without an address
+    /// to send them from.
+    package var siteErrorsSent: UInt64 = 0
+    package var siteErrorsLimited: UInt64 = 0
+    package var siteErrorsForbidden: UInt64 = 0
+    package var siteErrorsWithoutSource: UInt64 = 0
+
+    /// IPv4 packets that were cut to fit a path MTU.
+    package var fragmented: UInt64 = 0
+    /// Small IPv6 packets whose datagrams may be fragmented, since they do not fit the path MTU.
+    package var sentFragmentable: UInt64 = 0
+
     /// The forwarding table.
     package var entries = 0
     package var locators = 0

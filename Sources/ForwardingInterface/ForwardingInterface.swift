@@ -86,6 +86,8 @@ package enum ForwardingUpdate: Hashable, Sendable {
     /// Packets to the locator ask for this nonce (24 bits) to be echoed; `nil`: they ask no more. Without effect while echo-nonce is
     /// not in use.
     case requestEcho(LocatorID, nonce: UInt32?)
+    /// Where ICMP errors to the hosts of an instance come from; `nil`: none are sent.
+    case setErrorSource(InstanceID, AddressFamily, IPAddress?)
 }
 
 /// A packet that no entry covers (or whose entry asks for a Map-Request), handed to the control plane.
@@ -115,6 +117,15 @@ package struct ForwardingPeer: Hashable, Sendable {
         self.instanceID = instanceID
         self.rloc = rloc
     }
+}
+
+/// What the forwarding state hears of the way to an RLOC. Nobody vouches for it: an ICMP error can be forged, so it is a reason
+/// to ask, or to be careful, and no more.
+package enum ForwardingEvent: Hashable, Sendable {
+    /// Packets do not get there: an ICMP error says so, or the host has no way to send them.
+    case unreachable(IPAddress)
+    /// Packets of more octets than `mtu`, outer headers included, do not get there.
+    case packetTooBig(IPAddress, mtu: UInt16)
 }
 
 /// What becomes of a held packet.

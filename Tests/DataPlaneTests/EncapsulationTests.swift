@@ -121,19 +121,6 @@ import Testing
         #expect(plane.drops == [.policyNoReason: 1, .policyDenied: 1, .policyAuthenticationFailure: 1])
     }
 
-    @Test func `a packet that would exceed the locator's path MTU is dropped`() throws {
-        let plane = try site()
-        plane.apply([locator(1, "192.0.2.2", mtu: 36 + 36)])
-        var worker = plane.memoryWorker()
-        worker.device.tunnelInput[0] = [packet("10.1.0.1", "10.2.0.1")]
-        _ = worker.stepTunnel(0)
-        #expect(worker.device.sent.count == 1)
-        plane.apply([locator(1, "192.0.2.2", mtu: 36 + 35)])
-        worker.device.tunnelInput[0] = [packet("10.1.0.1", "10.2.0.1")]
-        _ = worker.stepTunnel(0)
-        #expect(plane.drops == [.exceedsPathMTU: 1])
-    }
-
     @Test func `the longest match decides`() throws {
         let plane = try site()
         plane.apply([

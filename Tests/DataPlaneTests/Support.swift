@@ -3,6 +3,7 @@
 import ForwardingInterface
 import Glibc
 import LISPWire
+import LinuxNetwork
 import PacketView
 
 @testable import DataPlane
@@ -30,6 +31,20 @@ struct ReceivedPacket {
     var segmentSize = 0
 }
 
+/// What the kernel would report of a datagram that was sent.
+struct ReportedError {
+    var destination: Endpoint
+    var finding: PathError.Finding
+    /// LISP header and inner packet, as far as they are quoted.
+    var quote: [UInt8]
+
+    init(_ finding: PathError.Finding, to destination: String, port: UInt16 = 4341, quoting quote: [UInt8]) {
+        self.destination = Endpoint(address(destination), port)
+        self.finding = finding
+        self.quote = quote
+    }
+}
+
 /// Queues in memory; what a worker does with them can be looked at. Takes and takes apart trains as the kernel does.
 struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
     var tunnelInput: [Int: [[UInt8]]] = [:]
@@ -38,6 +53,11 @@ struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
     var sent: [SentDatagram] = []
     var clock: UInt64 = 1_000_000_000
     var ports = 8
+    /// What is known of sent datagrams, by family and source port.
+    var reports: [AddressFamily: [Int: [ReportedError]]] = [:]
+    private var reported: [ReportedError] = []
+    // Safe: 1,024 octets for the quote of the report that is looked at; lives as long as the process.
+    private let quote = UnsafeMutableRawPointer.allocate(byteCount: 1_024, alignment: 8)
     /// Errors for the next messages sent, in order, 0 for none; then none.
     var sendErrors: [Int32] = []
     /// Why trains are refused; 0: they are not.
@@ -155,6 +175,21 @@ struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
         if message[0].payload.count > largestPayload { return EMSGSIZE }
         let octets = message.reduce(0) { $0 + $1.payload.count }
         return octets > (family == .ipv4 ? 65_507 : 65_487) ? EMSGSIZE : 0
+    }
+
+    mutating func receiveErrors(_ family: AddressFamily, port: Int) -> Int {
+        reported = Array(reports[family, default: [:]][port, default: []].prefix(16))
+        reports[family]?[port]?.removeFirst(reported.count)
+        return reported.count
+    }
+
+    func pathError(_ index: Int) -> PathError? {
+        let report = reported[index]
+        report.quote.withUnsafeBytes { bytes in
+            if let base = bytes.baseAddress { quote.copyMemory(from: base, byteCount: bytes.count) }
+        }
+        let bytes = UnsafeRawBufferPointer(start: quote, count: report.quote.count)
+        return PathError(destination: report.destination, finding: report.finding, quote: bytes)
     }
 
     func now() -> UInt64 { clock }

@@ -65,6 +65,9 @@ struct CyclingDevice: PacketDevice, ~Copyable {
     mutating func receive(_ family: AddressFamily, into batch: borrowing PacketBatch) -> Int { fill(batch) }
     func sourcePortCount(_ family: AddressFamily) -> Int { 16 }
 
+    func receiveErrors(_ family: AddressFamily, port: Int) -> Int { 0 }
+    func pathError(_ index: Int) -> PathError? { nil }
+
     mutating func send(_ family: AddressFamily, port: Int, _ batch: borrowing PacketBatch, first: Int) -> Int {
         var index = first
         while index >= 0 {

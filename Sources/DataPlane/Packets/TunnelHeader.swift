@@ -42,7 +42,8 @@ enum SendError {
     static func reason(_ error: Int32) -> DataPlaneDropReason {
         switch error {
         case EAGAIN, ENOBUFS, ENOMEM: .sendBufferFull
-        case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EADDRNOTAVAIL, EINVAL: .noRouteToLocator
+        case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN, ECONNREFUSED, EACCES, EADDRNOTAVAIL, EINVAL:
+            .noRouteToLocator
         case EMSGSIZE: .exceedsPathMTU
         default: .sendFailed
         }

@@ -92,6 +92,37 @@ struct LocatorSetCell: ~Copyable {
     let references: ReferenceCount
 }
 
+/// Which addresses are RLOCs of the table, for whoever knows no more of one than its address.
+struct LocatorIndex: ~Copyable {
+    /// Roots of tries of host prefixes.
+    let ipv4: Atomic<UInt32>
+    let ipv6: Atomic<UInt32>
+    let base: ArenaBase
+
+    init(base: ArenaBase) {
+        ipv4 = Atomic(0)
+        ipv6 = Atomic(0)
+        self.base = base
+    }
+}
+
+struct LocatorIndexReader {
+    // Safe: as old as the table, and never freed before it.
+    let object: UnsafeMutablePointer<LocatorIndex>
+
+    /// Only whole addresses are in these.
+    @inline(__always)
+    func trie(_ family: AddressFamily) -> TrieReader {
+        let offset = family == .ipv4 ? 0 : 4
+        let word = (UnsafeMutableRawPointer(object) + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
+        return TrieReader(root: word, base: object.pointee.base)
+    }
+
+    func contains(_ family: AddressFamily, _ address: TrieKey) -> Bool {
+        trie(family).longestMatch(address) != nil
+    }
+}
+
 /// Reads the body of a set.
 struct LocatorSetBody {
     static let headerSize = 8
@@ -178,6 +209,9 @@ struct InstanceObject: ~Copyable {
     /// Inner sources whose packets a Proxy-ETR delivers anywhere.
     let acceptedIPv4: Atomic<UInt32>
     let acceptedIPv6: Atomic<UInt32>
+    /// Addresses of `TrieKey`s: where errors to hosts come from. 0 for none.
+    let errorSourceIPv4: Atomic<UInt>
+    let errorSourceIPv6: Atomic<UInt>
 }
 
 /// Tries of one instance, by family.
@@ -221,6 +255,16 @@ struct InstanceReader {
     @inline(__always)
     func accepted(_ family: AddressFamily) -> TrieReader {
         root(family == .ipv4 ? Self.acceptedOffset : Self.acceptedOffset &+ 4)
+    }
+
+    /// Where errors to the instance's hosts come from.
+    func errorSource(_ family: AddressFamily) -> TrieKey? {
+        let word =
+            family == .ipv4
+            ? object.pointee.errorSourceIPv4.load(ordering: .acquiring)
+            : object.pointee.errorSourceIPv6.load(ordering: .acquiring)
+        // Safe: replaced whole and retired.
+        return UnsafePointer<TrieKey>(bitPattern: word)?.pointee
     }
 
     /// What counts for an entry; `nil` for an own prefix.

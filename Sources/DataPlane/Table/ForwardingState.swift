@@ -63,6 +63,10 @@ final class ForwardingState {
     private var mappings: IdentifierTable<MappingID, MappingObject>
     /// The `HeaderHints` in use. Safe: of the arena, as old as the table and never freed before it.
     let hints: UnsafeMutablePointer<Atomic<UInt32>>
+    /// The addresses of `locators`. The target word counts how many have it.
+    let locatorIndex: LocatorIndexReader
+    private let locatorsIPv4: TrieWriter
+    private let locatorsIPv6: TrieWriter
 
     /// Updates that referred to something unknown.
     private(set) var danglingReferences: UInt64 = 0
@@ -77,6 +81,12 @@ final class ForwardingState {
         self.families = families
         hints = arena.allocate(MemoryLayout<Atomic<UInt32>>.size).bindMemory(to: Atomic<UInt32>.self, capacity: 1)
         hints.initialize(to: Atomic(0))
+        let index = arena.allocate(MemoryLayout<LocatorIndex>.size).bindMemory(to: LocatorIndex.self, capacity: 1)
+        index.initialize(to: LocatorIndex(base: arena.base))
+        locatorIndex = LocatorIndexReader(object: index)
+        let (ipv4, ipv6) = (locatorIndex.trie(.ipv4), locatorIndex.trie(.ipv6))
+        locatorsIPv4 = TrieWriter(root: ipv4.root, arena: arena, reclaimer: reclaimer)
+        locatorsIPv6 = TrieWriter(root: ipv6.root, arena: arena, reclaimer: reclaimer)
     }
 
     deinit {
@@ -106,7 +116,9 @@ final class ForwardingState {
                 ownIPv4: Atomic(0),
                 ownIPv6: Atomic(0),
                 acceptedIPv4: Atomic(0),
-                acceptedIPv6: Atomic(0)
+                acceptedIPv6: Atomic(0),
+                errorSourceIPv4: Atomic(0),
+                errorSourceIPv6: Atomic(0)
             )
         )
         instances[id] = InstanceTables(object: object, arena: arena, reclaimer: reclaimer)
@@ -122,6 +134,7 @@ final class ForwardingState {
         for trie in [tables.ownIPv4, tables.ownIPv6, tables.acceptedIPv4, tables.acceptedIPv6] {
             trie.removeAll { _ in }
         }
+        for family in AddressFamily.allCases { setErrorSource(tables.object, family, nil) }
         reclaimer.retire(tables.object, MemoryLayout<InstanceObject>.size)
     }
 
@@ -133,6 +146,7 @@ final class ForwardingState {
             putLocator(id, address: address, source: source, up: up, mtu: mtu)
         case .deleteLocator(let id):
             guard let cell = locators.remove(id) else { return }
+            removeFromIndex(cell.pointee.body.load(ordering: .relaxed))
             release(cell)
         case .putLocatorSet(let id, let slots):
             putLocatorSet(id, slots)
@@ -165,6 +179,12 @@ final class ForwardingState {
                 return
             }
             Self.echoState(cell)?.pointee.ask(nonce)
+        case .setErrorSource(let id, let family, let address):
+            guard let object = instances[id]?.object else {
+                unknownInstances += 1
+                return
+            }
+            setErrorSource(object, family, address)
         }
     }
 
@@ -176,6 +196,20 @@ final class ForwardingState {
         }
         let words = TrieWriter.Words(target: EntryTarget.own, mapping: 0)
         trie.put(Self.key(prefix), length: Int(prefix.prefix.length), words)
+    }
+
+    private func setErrorSource(_ object: Instance, _ family: AddressFamily, _ address: IPAddress?) {
+        var word: UInt = 0
+        if let address, address.family == family {
+            let key = arena.allocate(MemoryLayout<TrieKey>.size).bindMemory(to: TrieKey.self, capacity: 1)
+            key.initialize(to: TrieKey(address.leftAligned))
+            word = UInt(bitPattern: key)
+        }
+        let old =
+            family == .ipv4
+            ? object.pointee.errorSourceIPv4.exchange(word, ordering: .acquiringAndReleasing)
+            : object.pointee.errorSourceIPv6.exchange(word, ordering: .acquiringAndReleasing)
+        retireBody(old, MemoryLayout<TrieKey>.size)
     }
 
     private func place(_ object: UnsafeMutableRawPointer) -> UInt32 { arena.base.place(of: object) }
@@ -191,7 +225,9 @@ final class ForwardingState {
         let name = SocketAddress(Endpoint(address, DataPlaneConstants.dataPort))
         body.initialize(to: LocatorBody(address: address, source: source, name: name))
         let usable: UInt32 = up && families.contains(address.family) ? 1 : 0
+        addToIndex(body.pointee.family, body.pointee.address)
         if let cell = locators[id] {
+            removeFromIndex(cell.pointee.body.load(ordering: .relaxed))
             let old = cell.pointee.body.exchange(UInt(bitPattern: body), ordering: .acquiringAndReleasing)
             retireBody(old, MemoryLayout<LocatorBody>.size)
             cell.pointee.mtu.store(UInt32(mtu), ordering: .relaxed)
@@ -213,6 +249,25 @@ final class ForwardingState {
             )
         )
         locators.insert(cell, id)
+    }
+
+    private func addToIndex(_ family: AddressFamily, _ address: TrieKey) {
+        let (trie, length) = (family == .ipv4 ? locatorsIPv4 : locatorsIPv6, Int(family.bitWidth))
+        let users = trie.find(address, length: length)?.target ?? 0
+        trie.put(address, length: length, TrieWriter.Words(target: users + 1, mapping: 0))
+    }
+
+    /// - Parameter word: the address of a `LocatorBody`.
+    private func removeFromIndex(_ word: UInt) {
+        guard let body = UnsafeMutablePointer<LocatorBody>(bitPattern: word) else { return }
+        let (family, address) = (body.pointee.family, body.pointee.address)
+        let (trie, length) = (family == .ipv4 ? locatorsIPv4 : locatorsIPv6, Int(family.bitWidth))
+        guard let words = trie.find(address, length: length) else { return }
+        if words.target > 1 {
+            trie.put(address, length: length, TrieWriter.Words(target: words.target - 1, mapping: 0))
+        } else {
+            trie.remove(address, length: length)
+        }
     }
 
     private func retireBody(_ word: UInt, _ size: Int) {

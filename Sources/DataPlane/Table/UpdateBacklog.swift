@@ -13,6 +13,7 @@ struct UpdateBacklog {
         case acceptedSource(EIDPrefix)
         case headerHints
         case echo(LocatorID)
+        case errorSource(InstanceID, AddressFamily)
 
         init(_ update: ForwardingUpdate) {
             switch update {
@@ -23,6 +24,7 @@ struct UpdateBacklog {
             case .putAcceptedSource(let prefix), .deleteAcceptedSource(let prefix): self = .acceptedSource(prefix)
             case .setHeaderHints: self = .headerHints
             case .requestEcho(let id, _): self = .echo(id)
+            case .setErrorSource(let instance, let family, _): self = .errorSource(instance, family)
             }
         }
     }
@@ -33,7 +35,7 @@ struct UpdateBacklog {
         switch update {
         case .putLocator, .setHeaderHints: 0
         case .putLocatorSet, .requestEcho: 1
-        case .putEntry, .putOwnPrefix, .putAcceptedSource: 2
+        case .putEntry, .putOwnPrefix, .putAcceptedSource, .setErrorSource: 2
         case .deleteEntry, .deleteOwnPrefix, .deleteAcceptedSource: 3
         case .deleteLocatorSet: 4
         case .deleteLocator: 5

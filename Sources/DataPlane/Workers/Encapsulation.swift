@@ -86,12 +86,7 @@ extension Worker where Device: ~Copyable {
         case .sendMapRequest:
             miss(index, inner, instance, isHeld: isHeld)
         case .drop(let reason):
-            switch reason {
-            case ForwardingDropReason.policyDenied.rawValue: drop(.policyDenied)
-            case ForwardingDropReason.authenticationFailure.rawValue: drop(.policyAuthenticationFailure)
-            case ForwardingDropReason.attracted.rawValue: drop(.attracted)
-            default: drop(.policyNoReason)
-            }
+            dropByAction(index, inner, instance, reason)
         }
     }
 
@@ -105,7 +100,7 @@ extension Worker where Device: ~Copyable {
     ) {
         guard let set, let setBody = UnsafeMutableRawPointer(bitPattern: set.pointee.body.load(ordering: .acquiring))
         else {
-            return drop(.noUsableLocator)
+            return dropForWantOfLocator(index, inner, instance)
         }
         let hash = FlowHash.hash(
             seed: hashSeed,
@@ -121,13 +116,12 @@ extension Worker where Device: ~Copyable {
                 hash: UInt32(truncatingIfNeeded: hash >> 32)
             ),
             let locator = UnsafeMutablePointer<LocatorBody>(bitPattern: cell.pointee.body.load(ordering: .acquiring))
-        else { return drop(.noUsableLocator) }
+        else { return dropForWantOfLocator(index, inner, instance) }
         let family = locator.pointee.family
         let mtu = Int(cell.pointee.mtu.load(ordering: .relaxed))
         let overhead = family == .ipv4 ? DataPlaneConstants.overheadIPv4 : DataPlaneConstants.overheadIPv6
-        guard mtu == 0 || inner.length &+ overhead <= mtu else { return drop(.exceedsPathMTU) }
         let portCount = family == .ipv4 ? portCountIPv4 : portCountIPv6
-        guard portCount > 0 else { return drop(.noUsableLocator) }
+        guard portCount > 0 else { return dropForWantOfLocator(index, inner, instance) }
 
         var header = LISPHeaderWords.header(instance: instance.object.pointee.id)
         if hints.pointee.load(ordering: .relaxed) != 0 {
@@ -146,7 +140,11 @@ extension Worker where Device: ~Copyable {
         entry.pointee.next = -1
 
         // Safe: the product of two numbers below 2^32 and 2^7; the quotient is below `portCount`.
-        let port = Int(((hash & 0xffff_ffff) &* UInt64(portCount)) &>> 32) &+ (family == .ipv4 ? 0 : Self.maximumPorts)
+        var port = Int(((hash & 0xffff_ffff) &* UInt64(portCount)) &>> 32) &+ (family == .ipv4 ? 0 : Self.maximumPorts)
+        if mtu != 0, inner.length &+ overhead > mtu {
+            port = handleOversize(index, inner, instance, limit: mtu &- overhead, port)
+            guard port >= 0 else { return }
+        }
         let list = ports + port
         if list.pointee.first < 0 {
             list.pointee.first = index
@@ -163,32 +161,40 @@ extension Worker where Device: ~Copyable {
         var run = Run()
         for used in 0..<usedPortCount {
             let port = usedPorts[used]
-            let isIPv4 = port < Self.maximumPorts
             let first = ports[port].first
             ports[port] = PortList()
-            let trains = device.send(
-                isIPv4 ? .ipv4 : .ipv6,
-                port: isIPv4 ? port : port &- Self.maximumPorts,
-                batch,
-                first: first
-            )
-            if trains > 0 { shared.add(trains, to: .trainsSent) }
-            var index = first
-            while index >= 0 {
-                let entry = batch.entries + index
-                index = entry.pointee.next
-                guard entry.pointee.sendError == 0 else {
-                    dropUnsent(entry.pointee.sendError)
-                    continue
-                }
-                countSent(entry, &run)
-            }
+            send(port, first: first, isFragments: false, &run)
         }
         usedPortCount = 0
         flushSent(&run)
-        if hasReportedMiss {
-            hasReportedMiss = false
-            plane.signalMiss()
+        signal()
+    }
+
+    /// Sends entry `first` and those linked to it by the source port of list `port`.
+    ///
+    /// - Parameter isFragments: they are entries of `fragments`, not of `batch`.
+    @inline(__always)
+    mutating func send(_ port: Int, first: Int, isFragments: Bool, _ run: inout Run) {
+        let entries = isFragments ? fragments.entries : batch.entries
+        let isIPv4 = port < Self.maximumPorts || port == Self.fragmentingIPv4
+        let number =
+            port >= Self.fragmentingIPv4
+            ? DataPlaneConstants.fragmentingPort : isIPv4 ? port : port &- Self.maximumPorts
+        let family = isIPv4 ? AddressFamily.ipv4 : .ipv6
+        let trains =
+            isFragments
+            ? device.send(family, port: number, fragments, first: first)
+            : device.send(family, port: number, batch, first: first)
+        if trains > 0 { shared.add(trains, to: .trainsSent) }
+        var index = first
+        while index >= 0 {
+            let entry = entries + index
+            index = entry.pointee.next
+            guard entry.pointee.sendError == 0 else {
+                dropUnsent(entry)
+                continue
+            }
+            countSent(entry, &run)
         }
     }
 
@@ -207,7 +213,7 @@ extension Worker where Device: ~Copyable {
         }
     }
 
-    private func flushSent(_ run: inout Run) {
+    func flushSent(_ run: inout Run) {
         guard run.packets > 0 else { return }
         if let cell = run.cell {
             cell.pointee.encapsulated.add(packets: run.packets, octets: run.octets)
@@ -232,7 +238,7 @@ extension Worker where Device: ~Copyable {
         }
         let packet = UnsafeRawBufferPointer(start: batch.packet(index), count: inner.length)
         guard shared.misses.push(packet, tag: 0, word: UInt64(id)) else { return drop(.missQueueFull) }
-        hasReportedMiss = true
+        hasNews = true
         count(.missesReported)
     }
 
@@ -265,7 +271,10 @@ extension Worker where Device: ~Copyable {
     }
 
     @inline(never)
-    private func dropUnsent(_ error: Int32) {
-        drop(SendError.reason(error))
+    private mutating func dropUnsent(_ entry: UnsafeMutablePointer<BatchEntry>) {
+        let reason = SendError.reason(entry.pointee.sendError)
+        drop(reason)
+        guard reason == .noRouteToLocator, let locator = entry.pointee.locator else { return }
+        report(.unreachable, locator.pointee.family, locator.pointee.address)
     }
 }

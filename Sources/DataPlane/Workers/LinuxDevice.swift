@@ -13,6 +13,8 @@ struct WorkerSockets: Sendable {
     var receiving: [AddressFamily: UDPSocket] = [:]
     /// Source ports.
     var sending: [AddressFamily: [UDPSocket]] = [:]
+    /// For datagrams that may be fragmented.
+    var fragmenting: [AddressFamily: UDPSocket] = [:]
     /// Whether trains may be sent.
     var sendsTrains = false
 }
@@ -25,9 +27,12 @@ struct LinuxDevice: PacketDevice, ~Copyable {
     private let receivingIPv6: Int32
     private let portCountIPv4: Int
     private let portCountIPv6: Int
-    // Safe: source ports, as many as the counts say; IPv4 first. Freed by `deinit`.
+    // Safe: source ports, as many as the counts say, IPv4 first; then the two that may fragment. Freed by `deinit`.
     private let ports: UnsafeMutablePointer<Port>
     private let receiveBatch: ReceiveBatch
+    private let errorBatch: ReceiveBatch
+    // Safe: `errorsPerTurn` quotes of `quoteSize` octets, freed by `deinit`.
+    private let quotes: UnsafeMutableRawPointer
     private var sendIPv4: SocketSink
     private var sendIPv6: SocketSink
     private var isReceiveBatchReady = false
@@ -48,18 +53,32 @@ struct LinuxDevice: PacketDevice, ~Copyable {
         let v6 = sockets.sending[.ipv6] ?? []
         portCountIPv4 = v4.count
         portCountIPv6 = v6.count
-        ports = .allocate(capacity: v4.count + v6.count + 1)
+        ports = .allocate(capacity: v4.count + v6.count + 2)
         for (index, socket) in (v4 + v6).enumerated() {
             let permission = TrainPermission(sockets.sendsTrains)
             (ports + index).initialize(to: Port(descriptor: socket.descriptor, permission: permission))
         }
+        for (index, family) in [AddressFamily.ipv4, .ipv6].enumerated() {
+            let descriptor = sockets.fragmenting[family]?.descriptor ?? -1
+            (ports + (v4.count + v6.count + index)).initialize(
+                to: Port(descriptor: descriptor, permission: TrainPermission(false))
+            )
+        }
         receiveBatch = ReceiveBatch(capacity: DataPlaneConstants.batchSize)
+        errorBatch = ReceiveBatch(capacity: DataPlaneConstants.errorsPerTurn)
+        let quoteSize = DataPlaneConstants.quoteSize
+        quotes = .allocate(byteCount: DataPlaneConstants.errorsPerTurn * quoteSize, alignment: 8)
+        for index in 0..<DataPlaneConstants.errorsPerTurn {
+            let room = UnsafeMutableRawBufferPointer(start: quotes + index * quoteSize, count: quoteSize)
+            errorBatch.setBuffer(index, room)
+        }
         sendIPv4 = SocketSink(.ipv4)
         sendIPv6 = SocketSink(.ipv6)
     }
 
     deinit {
         ports.deallocate()
+        quotes.deallocate()
     }
 
     func readTunnel(_ queue: Int, into batch: borrowing PacketBatch) -> Int {
@@ -125,8 +144,17 @@ struct LinuxDevice: PacketDevice, ~Copyable {
         family == .ipv4 ? portCountIPv4 : portCountIPv6
     }
 
+    /// Where a source port stands in `ports`.
+    @inline(__always)
+    private func place(_ family: AddressFamily, _ port: Int) -> Int {
+        if port == DataPlaneConstants.fragmentingPort {
+            return portCountIPv4 &+ portCountIPv6 &+ (family == .ipv4 ? 0 : 1)
+        }
+        return family == .ipv4 ? port : portCountIPv4 &+ port
+    }
+
     mutating func send(_ family: AddressFamily, port: Int, _ batch: borrowing PacketBatch, first: Int) -> Int {
-        let port = ports + (family == .ipv4 ? port : portCountIPv4 &+ port)
+        let port = ports + place(family, port)
         let wasGranted = port.pointee.permission.isGranted
         let trains: Int
         if family == .ipv4 {
@@ -138,6 +166,19 @@ struct LinuxDevice: PacketDevice, ~Copyable {
         }
         if wasGranted, !port.pointee.permission.isGranted { shared.add(1, to: .portsRefusedTrains) }
         return trains
+    }
+
+    func receiveErrors(_ family: AddressFamily, port: Int) -> Int {
+        errorBatch.receiveErrors(from: ports[place(family, port)].descriptor)
+    }
+
+    func pathError(_ index: Int) -> PathError? {
+        guard let error = errorBatch.pathError(index) else { return nil }
+        return PathError(
+            destination: error.destination,
+            finding: error.finding,
+            quote: UnsafeRawBufferPointer(rebasing: error.quote.prefix(DataPlaneConstants.quoteSize))
+        )
     }
 
     func now() -> UInt64 {

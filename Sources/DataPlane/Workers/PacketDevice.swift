@@ -1,6 +1,7 @@
 // What a worker reads packets from and writes them to: the kernel, or memory in tests.
 
 import LISPWire
+import LinuxNetwork
 
 /// A worker's TUN queues and sockets. Nothing here waits, and nothing throws: what cannot be done is reported per packet.
 protocol PacketDevice: ~Copyable {
@@ -19,11 +20,17 @@ protocol PacketDevice: ~Copyable {
     /// How many source ports there are to spread flows over.
     func sourcePortCount(_ family: AddressFamily) -> Int
 
-    /// Sends entry `first` and those linked to it by `next`, each with its LISP header, from source port number `port`.
-    /// Sets `sendError` of each.
+    /// Sends entry `first` and those linked to it by `next`, each with its LISP header, from source port number `port`, or, in
+    /// datagrams that may be fragmented, from `DataPlaneConstants.fragmentingPort`. Sets `sendError` of each.
     ///
     /// - Returns: how many trains there were among what was sent.
     mutating func send(_ family: AddressFamily, port: Int, _ batch: borrowing PacketBatch, first: Int) -> Int
+
+    /// Takes what is known of datagrams that were sent from source port number `port`: some reports, for `pathError` to read.
+    mutating func receiveErrors(_ family: AddressFamily, port: Int) -> Int
+
+    /// Report `index` of the last `receiveErrors`. Valid until the next.
+    func pathError(_ index: Int) -> PathError?
 
     /// Nanoseconds of a monotonic clock.
     func now() -> UInt64

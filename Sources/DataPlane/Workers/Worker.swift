@@ -26,14 +26,20 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     }
 
     static var maximumPorts: Int { 64 }
+    /// The lists of the ports whose datagrams may be fragmented, behind those of all others.
+    static var fragmentingIPv4: Int { 2 * maximumPorts }
+    static var fragmentingIPv6: Int { 2 * maximumPorts + 1 }
+    private static var listCount: Int { 2 * maximumPorts + 2 }
 
     var device: Device
     let plane: PlaneShared
     let shared: WorkerShared
     let batch: PacketBatch
+    /// Where inner fragments are made.
+    let fragments: PacketBatch
     var lookahead: Lookahead
     var filter: MissFilter
-    // Safe: `2 * maximumPorts` lists and as many places in `usedPorts`, freed by `deinit`. IPv4 first.
+    // Safe: `listCount` lists and as many places in `usedPorts`, freed by `deinit`. IPv4 first.
     let ports: UnsafeMutablePointer<PortList>
     let usedPorts: UnsafeMutablePointer<Int>
     var usedPortCount = 0
@@ -46,7 +52,10 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     let hints: UnsafeMutablePointer<Atomic<UInt32>>
     let second: UnsafeMutablePointer<Atomic<UInt32>>
     let peers: PeerTable
-    var hasReportedMiss = false
+    var eventFilter: PathEventFilter
+    var siteErrors = SiteErrorMaker()
+    /// The control loop is to be told of a miss or an event.
+    var hasNews = false
 
     init(plane: PlaneShared, shared: WorkerShared, device: consuming Device) {
         self.plane = plane
@@ -55,12 +64,14 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
         portCountIPv6 = min(device.sourcePortCount(.ipv6), Self.maximumPorts)
         self.device = device
         batch = PacketBatch(capacity: DataPlaneConstants.batchSize)
+        fragments = PacketBatch(capacity: DataPlaneConstants.batchSize)
         lookahead = Lookahead(capacity: DataPlaneConstants.batchSize)
         filter = MissFilter(seed: plane.hashSeed)
-        ports = .allocate(capacity: 2 * Self.maximumPorts)
-        ports.initialize(repeating: PortList(), count: 2 * Self.maximumPorts)
-        usedPorts = .allocate(capacity: 2 * Self.maximumPorts)
-        usedPorts.initialize(repeating: 0, count: 2 * Self.maximumPorts)
+        eventFilter = PathEventFilter(seed: plane.hashSeed)
+        ports = .allocate(capacity: Self.listCount)
+        ports.initialize(repeating: PortList(), count: Self.listCount)
+        usedPorts = .allocate(capacity: Self.listCount)
+        usedPorts.initialize(repeating: 0, count: Self.listCount)
         hashSeed = plane.hashSeed
         counters = shared.counters
         totals = shared.totals
@@ -91,6 +102,14 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
         // Safe: this worker is the only writer, so load and store lose nothing.
         let word = counters + index
         word.pointee.store(word.pointee.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+    }
+
+    /// Wakes the control loop if there is something for it.
+    @inline(__always)
+    mutating func signal() {
+        guard hasNews else { return }
+        hasNews = false
+        plane.signalMiss()
     }
 
     // MARK: Released packets

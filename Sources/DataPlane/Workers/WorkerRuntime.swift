@@ -30,6 +30,9 @@ final class WorkerRuntime {
         static let ipv4: UInt64 = 2 << 32
         static let ipv6: UInt64 = 3 << 32
         static let wakeUp: UInt64 = 4 << 32
+        /// Errors of a source port.
+        static let errorsIPv4: UInt64 = 5 << 32
+        static let errorsIPv6: UInt64 = 6 << 32
     }
 
     var index: Int { worker.index }
@@ -45,6 +48,11 @@ final class WorkerRuntime {
         }
         if let socket = sockets.receiving[.ipv6] {
             try waiting.readiness.add(socket.descriptor, tag: Tag.ipv6)
+        }
+        for (family, tag) in [(AddressFamily.ipv4, Tag.errorsIPv4), (.ipv6, Tag.errorsIPv6)] {
+            for (port, socket) in (sockets.sending[family] ?? []).enumerated() {
+                try waiting.readiness.addErrors(socket.descriptor, tag: tag | UInt64(port))
+            }
         }
     }
 
@@ -102,6 +110,8 @@ final class WorkerRuntime {
                     if runner.stepTunnel(number) == 0 { forgetIfGone(number, worker, waiting) }
                 case Tag.ipv4: _ = runner.stepNetwork(.ipv4)
                 case Tag.ipv6: _ = runner.stepNetwork(.ipv6)
+                case Tag.errorsIPv4: runner.stepErrors(.ipv4, port: Int(tag & 0xffff_ffff))
+                case Tag.errorsIPv6: runner.stepErrors(.ipv6, port: Int(tag & 0xffff_ffff))
                 default:
                     waiting.wakeUp.clear()
                     while runner.stepHeld() > 0 { worker.reader.quiet() }
@@ -149,6 +159,7 @@ final class WorkerRuntime {
             for worker in 0..<workers {
                 all[worker].receiving[family] = try receivingSocket(family, options)
                 all[worker].sending[family] = try sendingSockets(family, options)
+                all[worker].fragmenting[family] = try fragmentingSocket(family, options)
                 all[worker].sendsTrains =
                     options.offload == .auto && options.udpChecksum == .compute
                     && all[worker].sending[family]?.allSatisfy(\.canSendTrains) == true
@@ -171,6 +182,20 @@ final class WorkerRuntime {
         return socket
     }
 
+    /// From any free port. ICMP errors about what it sends are of no interest: the other ports see the same path.
+    private static func fragmentingSocket(
+        _ family: AddressFamily,
+        _ options: DataPlaneOptions
+    ) throws(LinuxError) -> UDPSocket {
+        let socket = try UDPSocket(family: family)
+        try socket.bind(port: 0)
+        try socket.receiveNothing()
+        try socket.allowFragments()
+        socket.setBuffers(send: options.socketBuffer)
+        if options.udpChecksum == .zero { try socket.sendZeroChecksums() }
+        return socket
+    }
+
     private static func sendingSockets(
         _ family: AddressFamily,
         _ options: DataPlaneOptions
@@ -190,6 +215,7 @@ final class WorkerRuntime {
                 continue
             }
             try socket.receiveNothing()
+            try socket.reportErrors()
             try socket.neverFragment()
             socket.setBuffers(send: options.socketBuffer)
             if options.udpChecksum == .zero { try socket.sendZeroChecksums() }

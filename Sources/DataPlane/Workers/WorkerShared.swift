@@ -21,6 +21,17 @@ enum WorkerCounter: Int, CaseIterable {
     case echoesSent
     case noncesNotAsked
     case noncesOfStrangers
+    case pathErrorsBelieved
+    case pathErrorsRefused
+    case pathEventsReported
+    case pathEventsRepeated
+    case pathEventsLost
+    case siteErrorsSent
+    case siteErrorsLimited
+    case siteErrorsForbidden
+    case siteErrorsWithoutSource
+    case fragmented
+    case sentFragmentable
 
     /// They stand behind the drop counters.
     var index: Int { DataPlaneDropReason.count + rawValue }
@@ -46,6 +57,8 @@ final class WorkerShared: @unchecked Sendable {
     let tunnels: UnsafeMutablePointer<Atomic<Int32>>
     /// From the worker to the control loop. The word is the instance ID.
     let misses: PacketRing
+    /// From the worker to the control loop.
+    let events: PathEvents
     /// From the control loop to the worker. The tag is a `HeldTag`, the word the instance ID.
     let held: PacketRing
     /// Who sent what this worker decapsulated.
@@ -63,6 +76,7 @@ final class WorkerShared: @unchecked Sendable {
             (tunnels + instance).initialize(to: Atomic(-1))
         }
         misses = PacketRing(bytes: options.missQueueBytes, packets: options.missQueuePackets)
+        events = PathEvents()
         held = PacketRing(bytes: options.heldQueueBytes, packets: options.heldQueuePackets)
         peers = PeerTable(seed: options.hashSeed ?? UInt64.random(in: .min ... .max))
     }
@@ -72,6 +86,7 @@ final class WorkerShared: @unchecked Sendable {
         totals.deallocate()
         tunnels.deallocate()
         misses.deallocate()
+        events.deallocate()
         held.deallocate()
         peers.deallocate()
     }
@@ -109,7 +124,7 @@ final class PlaneShared: @unchecked Sendable {
     let instanceTable: UnsafeMutablePointer<Atomic<UInt>>
     /// Addresses of `InstanceObject`s by number, 0 where there is none.
     let instances: UnsafeMutablePointer<Atomic<UInt>>
-    /// 1 while the control loop has been told of misses and has not yet come for them.
+    /// 1 while the control loop has been told of misses or events and has not yet come for them.
     let isMissSignalled: UnsafeMutablePointer<Atomic<UInt32>>
     let stopRequested: UnsafeMutablePointer<Atomic<UInt32>>
     /// The `HeaderHints` in use.
@@ -117,11 +132,17 @@ final class PlaneShared: @unchecked Sendable {
     /// Seconds on the control loop's clock, never 0. The control loop sets it a few times a second, so that workers need not ask
     /// the kernel.
     let second: UnsafeMutablePointer<Atomic<UInt32>>
+    let locators: LocatorIndexReader
     let missEvent: EventDescriptor
 
-    init(hashSeed: UInt64, hints: UnsafeMutablePointer<Atomic<UInt32>>) throws(LinuxError) {
+    init(
+        hashSeed: UInt64,
+        hints: UnsafeMutablePointer<Atomic<UInt32>>,
+        locators: LocatorIndexReader
+    ) throws(LinuxError) {
         self.hashSeed = hashSeed
         self.hints = hints
+        self.locators = locators
         missEvent = try EventDescriptor()
         instanceTable = .allocate(capacity: 1)
         instanceTable.initialize(to: Atomic(0))
@@ -146,7 +167,7 @@ final class PlaneShared: @unchecked Sendable {
         second.deallocate()
     }
 
-    /// Wakes the control loop, once for however many misses.
+    /// Wakes the control loop, once for however many misses and events.
     func signalMiss() {
         if isMissSignalled.pointee.exchange(1, ordering: .acquiringAndReleasing) == 0 { missEvent.signal() }
     }

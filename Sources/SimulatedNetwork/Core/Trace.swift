@@ -54,6 +54,8 @@ extension TraceEntry: CustomStringConvertible {
         case .setHeaderHints(let hints): "set header hints \(hints.rawValue)"
         case .requestEcho(let id, let nonce):
             nonce.map { "ask locator \(id.rawValue) to echo \($0)" } ?? "ask locator \(id.rawValue) no more"
+        case .setErrorSource(let instance, let family, let address):
+            "set the source of \(family) errors of instance \(instance): \(address.map(\.description) ?? "none")"
         }
     }
 

@@ -1,0 +1,79 @@
+// Packets that do not fit the path MTU of the RLOC they would go to (RFC 9300 section 7). Off the hot path, but with a small path
+// MTU every large packet leads here, so nothing allocates, locks or throws.
+//
+//    IPv4 with DF, IPv6 of more than 1280 octets    dropped, and the sender is told what fits
+//    IPv4 without DF                                cut into fragments, each encapsulated
+//    IPv6 of at most 1280 octets                    encapsulated in a datagram that may be fragmented: no IPv6 link carries less,
+//                                                   so the sender would not send smaller ones
+
+import LISPWire
+import PacketView
+
+extension Worker where Device: ~Copyable {
+    /// The smallest MTU that an IPv6 link may have (RFC 8200 section 5).
+    private static var smallestIPv6: Int { 1_280 }
+
+    /// What becomes of an entry that is ready to be sent but too big.
+    ///
+    /// - Parameters:
+    ///   - limit: octets of the largest inner packet that fits.
+    ///   - list: where it would be queued.
+    /// - Returns: where it is to be queued after all; -1: it has been dealt with.
+    @inline(never)
+    mutating func handleOversize(
+        _ index: Int,
+        _ inner: InnerPacket,
+        _ instance: InstanceReader,
+        limit: Int,
+        _ list: Int
+    ) -> Int {
+        if inner.family == .ipv6 {
+            guard inner.length > Self.smallestIPv6 else {
+                count(.sentFragmentable)
+                return list < Self.maximumPorts ? Self.fragmentingIPv4 : Self.fragmentingIPv6
+            }
+            drop(.exceedsPathMTU)
+            answer(.packetTooBig(mtu: max(limit, Self.smallestIPv6)), about: index, inner, instance)
+            return -1
+        }
+        let packet = UnsafeRawBufferPointer(start: batch.packet(index), count: inner.length)
+        if let view = IPv4View(packet), view.dontFragment {
+            drop(.exceedsPathMTU)
+            answer(.packetTooBig(mtu: limit), about: index, inner, instance)
+            return -1
+        }
+        guard let fragments = IPv4Fragmenter(packet, limit: limit) else {
+            drop(.exceedsPathMTU)
+            return -1
+        }
+        count(.fragmented)
+        sendFragments(fragments, of: index, list)
+        return -1
+    }
+
+    /// Sends the fragments of an entry, each with its LISP header, by the source port of the whole packet.
+    private mutating func sendFragments(_ fragments: IPv4Fragmenter, of index: Int, _ list: Int) {
+        // What came before it leaves before it.
+        finishSending()
+        var fragments = fragments
+        let original = batch.entries + index
+        let header = (batch.packet(index) - DataPlaneConstants.lispHeaderSize).loadUnaligned(as: UInt64.self)
+        var run = Run()
+        var made = 0
+        repeat {
+            made = 0
+            while made < self.fragments.capacity, let length = fragments.next(to: self.fragments.packet(made)) {
+                let room = self.fragments.packet(made) - DataPlaneConstants.lispHeaderSize
+                room.storeBytes(of: header, as: UInt64.self)
+                let entry = self.fragments.entries + made
+                entry.pointee = original.pointee
+                entry.pointee.length = length
+                entry.pointee.next = -1
+                if made > 0 { self.fragments.entries[made &- 1].next = made }
+                made &+= 1
+            }
+            if made > 0 { send(list, first: 0, isFragments: true, &run) }
+        } while made == self.fragments.capacity
+        flushSent(&run)
+    }
+}
