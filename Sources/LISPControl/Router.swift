@@ -290,6 +290,28 @@ package struct Router: Sendable {
         counted(Self.carry(itr?.missed(miss, now: now, using: &random)))
     }
 
+    /// The forwarding state has heard something of the way to an RLOC.
+    package mutating func noticed(_ event: ForwardingEvent, now: Instant) -> [RouterAction] {
+        switch event {
+        case .unreachable(let rloc):
+            doubt(rloc, now: now)
+            return []
+        case .packetTooBig(let rloc, let mtu):
+            return Self.carry(itr?.packetTooBig(rloc, mtu: mtu, now: now))
+        }
+    }
+
+    /// Something says that an RLOC may be dead or back, such as an ICMP error about a control message to it.
+    package mutating func doubt(_ rloc: IPAddress, now: Instant) {
+        itr?.doubt(rloc, now: now)
+    }
+
+    /// A link, an address or a route of this host came or went, so that packets to these destinations may take other ways, or
+    /// none.
+    package mutating func pathsChanged(to destinations: [IPPrefix], now: Instant) {
+        itr?.pathsChanged(to: destinations, now: now)
+    }
+
     /// When `timeout` has work to do.
     package mutating func deadline() -> Instant? {
         [itr?.deadline(), etr?.deadline(), smrSender.deadline(), mapServer?.deadline()].compactMap { $0 }.min()
@@ -381,6 +403,7 @@ package struct Router: Sendable {
             case .locatorTurned(let rloc, let isUp): .note(.locator(rloc, isUp: isUp))
             case .headerHint(let event): .note(.headerHint(event))
             case .smrReceived(let rloc, let eid): .note(.smrReceived(from: rloc, eid: eid))
+            case .pathMTUChanged(let rloc, let mtu): .note(.pathMTU(rloc, mtu))
             }
         }
     }

@@ -91,6 +91,8 @@ package enum RouterNote: Hashable, Sendable {
     case smrSent(to: IPAddress, eids: [EIDPrefix], isRepeat: Bool)
     /// A Solicit-Map-Request that concerns an entry of the map-cache came from an RLOC.
     case smrReceived(from: IPAddress, eid: EIDPrefix)
+    /// The largest packet that gets to an RLOC has become known, or `nil`: is no longer known.
+    case pathMTU(IPAddress, UInt16?)
     /// A control message was refused. Attackers can cause many: the owner limits the rate of such lines.
     case refused(reason: String, source: Endpoint)
 }

@@ -18,6 +18,7 @@ package enum EventKind: String, Sendable, CaseIterable {
     case locatorDown = "locator-down"
     case proxyETRUp = "proxy-etr-up"
     case proxyETRDown = "proxy-etr-down"
+    case pathMTU = "path-mtu"
 
     // The ETR.
     case registrationAcknowledged = "registration-acknowledged"
@@ -50,7 +51,7 @@ package enum EventKind: String, Sendable, CaseIterable {
 
     package var cause: Cause {
         switch self {
-        case .messageRefused, .mapRegisterRefused, .sendFailed, .smrSent, .smrReceived: .anybody
+        case .messageRefused, .mapRegisterRefused, .sendFailed, .smrSent, .smrReceived, .pathMTU: .anybody
         case .siteRegistered, .siteChanged, .siteWithdrawn, .siteExpired, .siteDropped, .mapNotifyUnanswered: .sites
         case .started, .ending, .configurationReloaded, .configurationRefused, .locatorsChanged, .hostFailed,
             .hostRecovered, .stateNotSaved, .locatorUp, .locatorDown, .proxyETRUp, .proxyETRDown,

@@ -223,6 +223,8 @@ package struct MapCacheLocator: Codable, Sendable, Equatable {
     package var probing: LocatorProbing?
     /// `nil` while echo-nonce is not in use.
     package var echoes: LocatorEchoes?
+    /// The path MTU, if it is known to be smaller than the interface's.
+    package var mtu: Int?
 
     package init(
         address: String,
@@ -236,7 +238,8 @@ package struct MapCacheLocator: Codable, Sendable, Equatable {
         encapsulated: Traffic = Traffic(),
         stateChanges: UInt64 = 0,
         probing: LocatorProbing? = nil,
-        echoes: LocatorEchoes? = nil
+        echoes: LocatorEchoes? = nil,
+        mtu: Int? = nil
     ) {
         self.address = address
         self.state = state
@@ -250,6 +253,7 @@ package struct MapCacheLocator: Codable, Sendable, Equatable {
         self.stateChanges = stateChanges
         self.probing = probing
         self.echoes = echoes
+        self.mtu = mtu
     }
 }
 

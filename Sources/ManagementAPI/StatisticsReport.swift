@@ -186,6 +186,14 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
     package var portsWithoutTrains: UInt64
     /// Absent where none is in use and none ever was.
     package var headerHints: HeaderHintCounts?
+    /// What is known of the ways to RLOCs.
+    package var paths: PathStatistics
+    /// ICMP errors to hosts about their packets.
+    package var siteErrors: SiteErrorStatistics
+    /// IPv4 packets that were cut to fit a path MTU.
+    package var fragmented: UInt64
+    /// IPv6 packets of at most 1280 octets whose outer datagrams may be fragmented, since they do not fit.
+    package var sentFragmentable: UInt64
 
     package init(
         instances: [InstanceTraffic] = [],
@@ -197,7 +205,11 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
         trainsSent: UInt64 = 0,
         trainsReceived: UInt64 = 0,
         portsWithoutTrains: UInt64 = 0,
-        headerHints: HeaderHintCounts? = nil
+        headerHints: HeaderHintCounts? = nil,
+        paths: PathStatistics = PathStatistics(),
+        siteErrors: SiteErrorStatistics = SiteErrorStatistics(),
+        fragmented: UInt64 = 0,
+        sentFragmentable: UInt64 = 0
     ) {
         self.instances = instances
         self.drops = drops
@@ -209,6 +221,52 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
         self.trainsReceived = trainsReceived
         self.portsWithoutTrains = portsWithoutTrains
         self.headerHints = headerHints
+        self.paths = paths
+        self.siteErrors = siteErrors
+        self.fragmented = fragmented
+        self.sentFragmentable = sentFragmentable
+    }
+}
+
+/// Errors about encapsulated packets, by ICMP and from this host itself, and what became of them.
+package struct PathStatistics: Codable, Sendable, Equatable {
+    /// About what this router can have sent, and others.
+    package var errorsBelieved: UInt64
+    package var errorsRefused: UInt64
+    /// Reports to the control plane; left out since it had just been told, or since its queue was full.
+    package var reports: UInt64
+    package var reportsRepeated: UInt64
+    package var reportsLost: UInt64
+
+    package init(
+        errorsBelieved: UInt64 = 0,
+        errorsRefused: UInt64 = 0,
+        reports: UInt64 = 0,
+        reportsRepeated: UInt64 = 0,
+        reportsLost: UInt64 = 0
+    ) {
+        self.errorsBelieved = errorsBelieved
+        self.errorsRefused = errorsRefused
+        self.reports = reports
+        self.reportsRepeated = reportsRepeated
+        self.reportsLost = reportsLost
+    }
+}
+
+package struct SiteErrorStatistics: Codable, Sendable, Equatable {
+    package var sent: UInt64
+    /// Left out by the rate limit.
+    package var limited: UInt64
+    /// Left out since none may be sent about such a packet: an error, a later fragment.
+    package var forbidden: UInt64
+    /// Left out for want of an address to send from.
+    package var withoutSource: UInt64
+
+    package init(sent: UInt64 = 0, limited: UInt64 = 0, forbidden: UInt64 = 0, withoutSource: UInt64 = 0) {
+        self.sent = sent
+        self.limited = limited
+        self.forbidden = forbidden
+        self.withoutSource = withoutSource
     }
 }
 

@@ -133,7 +133,8 @@ extension ControlLoop {
             encapsulated: Traffic(sent),
             stateChanges: locator.stateChanges + (reachability?.changes ?? 0) + (echo?.changes ?? 0),
             probing: reachability.flatMap { $0.probesSent > 0 ? LocatorProbing($0, time) : nil },
-            echoes: echo.map { LocatorEchoes($0, locator.id.flatMap { plane?.echoes(of: $0) }, time) }
+            echoes: echo.map { LocatorEchoes($0, locator.id.flatMap { plane?.echoes(of: $0) }, time) },
+            mtu: locator.id.flatMap { _ in locator.address.flatMap { router.itr?.pathMTU[$0] } }.map(Int.init)
         )
     }
 

@@ -138,7 +138,22 @@ extension ControlLoop {
             trainsSent: statistics.trainsSent,
             trainsReceived: statistics.trainsReceived,
             portsWithoutTrains: statistics.portsRefusedTrains,
-            headerHints: headerHintCounts(statistics.hints)
+            headerHints: headerHintCounts(statistics.hints),
+            paths: PathStatistics(
+                errorsBelieved: statistics.pathErrorsBelieved,
+                errorsRefused: statistics.pathErrorsRefused,
+                reports: statistics.pathEventsReported,
+                reportsRepeated: statistics.pathEventsRepeated,
+                reportsLost: statistics.pathEventsLost
+            ),
+            siteErrors: SiteErrorStatistics(
+                sent: statistics.siteErrorsSent,
+                limited: statistics.siteErrorsLimited,
+                forbidden: statistics.siteErrorsForbidden,
+                withoutSource: statistics.siteErrorsWithoutSource
+            ),
+            fragmented: statistics.fragmented,
+            sentFragmentable: statistics.sentFragmentable
         )
     }
 

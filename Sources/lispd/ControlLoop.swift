@@ -124,7 +124,9 @@ actor ControlLoop {
     /// Begins to register and to answer.
     func start() {
         isStarted = true
-        plane?.apply([.setHeaderHints(configuration.headerHints)] + configuration.servedPrefixes.map(\.put))
+        plane?.apply(
+            [.setHeaderHints(configuration.headerHints)] + configuration.servedPrefixes.map(\.put) + errorSources()
+        )
         carryOut(router.start(now: SystemClock.now))
         saveState()
         eventLoop.scheduleRepeatedTask(initialDelay: Self.saveInterval, delay: Self.saveInterval) { [weak self] _ in
@@ -159,12 +161,29 @@ actor ControlLoop {
         }
     }
 
+    /// Where ICMP errors to hosts come from: an own address in the site. Without one, in IPv4 the dummy address of routers that have
+    /// none (RFC 7600), in IPv6 an RLOC.
+    private func errorSources() -> [ForwardingUpdate] {
+        configuration.instances.flatMap { instance in
+            AddressFamily.allCases.map { family in
+                let own = resolvedHost.ownAddresses[instance.id]?.first { $0.family == family }
+                let other: IPAddress? =
+                    switch family {
+                    case .ipv4: HostNumbers.dummyAddress
+                    case .ipv6: resolvedHost.rlocs.first { $0.family == .ipv6 }
+                    }
+                return .setErrorSource(instance.id, family, own ?? other)
+            }
+        }
+    }
+
     // MARK: Events
 
-    func received(_ datagrams: [ReceivedDatagram]) {
+    func received(_ input: ControlInput) {
         guard !isStopped else { return }
         let now = SystemClock.now
-        for datagram in datagrams {
+        for rloc in input.unreachable { router.doubt(rloc, now: now) }
+        for datagram in input.datagrams {
             let message = ReceivedControlMessage(
                 payload: datagram.payload,
                 source: datagram.source,
@@ -175,12 +194,15 @@ actor ControlLoop {
         schedule()
     }
 
-    /// The data plane has packets without a mapping.
-    func drainMisses() {
+    /// The data plane has packets without a mapping, or has heard something of RLOCs.
+    func drainPlane() {
         guard !isStopped, let plane else { return }
         let now = SystemClock.now
         plane.drainMisses { miss in
             carryOut(router.missed(miss, now: now, using: &random))
+        }
+        plane.drainEvents { event in
+            carryOut(router.noticed(event, now: now))
         }
         schedule()
     }
@@ -254,9 +276,14 @@ actor ControlLoop {
 
     // MARK: The host
 
-    /// Interfaces or addresses have changed.
-    func hostChanged() {
-        guard !isStopped, !isHostLookDue else { return }
+    /// Interfaces, addresses or routes have changed.
+    func hostChanged(_ news: HostNews) {
+        guard !isStopped else { return }
+        if !news.changedPaths.isEmpty {
+            router.pathsChanged(to: Array(news.changedPaths), now: SystemClock.now)
+            schedule()
+        }
+        guard news.concernsHost, !isHostLookDue else { return }
         isHostLookDue = true
         eventLoop.scheduleTask(in: Self.hostSettleTime) { [weak self] in
             self?.assumeIsolated { $0.lookAtHost() }
@@ -271,6 +298,7 @@ actor ControlLoop {
             if new != resolvedHost {
                 if new.rlocs != resolvedHost.rlocs { events.post(.locatorsChanged(to: new.rlocs)) }
                 resolvedHost = new
+                plane?.apply(errorSources())
                 reconfigureRouter()
             }
             try host.apply(configuration, resolvedHost, rereading: true)
@@ -385,7 +413,7 @@ actor ControlLoop {
         resolvedHost = resolved
         plane?.apply(
             [.setHeaderHints(new.headerHints)] + before.subtracting(after).map(\.delete)
-                + after.subtracting(before).map(\.put)
+                + after.subtracting(before).map(\.put) + errorSources()
         )
         reconfigureRouter()
         do {

@@ -35,7 +35,7 @@ extension ITREvent: Counted {
         case .mapRequestsSent, .mapRepliesAccepted, .negativeMapReplies, .packetsHeld, .packetsReleased, .expirations,
             .refreshes, .entriesCreated, .entriesDeleted, .probesSent, .probeRepliesAccepted, .locatorsWentDown,
             .locatorsCameBack, .echoesSeen, .echoesMissed, .locatorsWithoutEchoes, .smrsReceived, .smrInvokedRequests,
-            .mapDataIgnored, .mapDataVerified, .mapDataInstalled, .mapDataKnown:
+            .mapDataIgnored, .mapDataVerified, .mapDataInstalled, .mapDataKnown, .pathMTULowered, .pathMTUForgotten:
             false
         default: true
         }

@@ -183,11 +183,8 @@ final class Daemon {
                 name: "lispd-control",
                 descriptors: socket.descriptors,
                 loop: loop.eventLoop,
-                read: {
-                    let datagrams = receiver.receive()
-                    return datagrams.isEmpty ? nil : datagrams
-                },
-                deliver: { datagrams in loop.assumeIsolated { $0.received(datagrams) } }
+                read: { receiver.receive() },
+                deliver: { input in loop.assumeIsolated { $0.received(input) } }
             )
         )
         if let missEvent {
@@ -197,7 +194,7 @@ final class Daemon {
                     descriptors: [missEvent],
                     loop: loop.eventLoop,
                     read: { () },
-                    deliver: { loop.assumeIsolated { $0.drainMisses() } }
+                    deliver: { loop.assumeIsolated { $0.drainPlane() } }
                 )
             )
         }
@@ -207,8 +204,8 @@ final class Daemon {
                 name: "lispd-netlink",
                 descriptors: [monitor.descriptor],
                 loop: loop.eventLoop,
-                read: { monitor.hasNews() ? () : nil },
-                deliver: { loop.assumeIsolated { $0.hostChanged() } }
+                read: { monitor.news() },
+                deliver: { news in loop.assumeIsolated { $0.hostChanged(news) } }
             )
         )
     }

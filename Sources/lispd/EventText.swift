@@ -45,6 +45,11 @@ extension Event {
                 eidPrefix: eid.prefix.description,
                 peer: "\(rloc)"
             )
+        case .pathMTU(let rloc, let mtu?):
+            self.init(.pathMTU, .info, "path MTU to RLOC \(rloc) is \(mtu)", locator: "\(rloc)")
+        case .pathMTU(let rloc, nil):
+            let text = "path MTU to RLOC \(rloc) is forgotten: larger packets try again"
+            self.init(.pathMTU, .info, text, locator: "\(rloc)")
         case .mapServer(let event):
             self.init(event)
         }

@@ -157,6 +157,110 @@ struct RLOCProberTests {
         #expect(died.duration(to: bench.time(of: .wentDown(ProberBench.rloc)) ?? died + .seconds(9)) < .seconds(1))
     }
 
+    @Test func `a doubt that comes while a probe is out is settled within a second, too`() {
+        let slow = RLOCProbingSettings(isEnabled: true, interval: .seconds(60), retries: 3)
+        for delay in stride(from: 0, through: 2_900, by: 100) {
+            let bench = ProberBench(slow, answersAfter: .milliseconds(30))
+            bench.run(.milliseconds(990))
+            bench.answersAfter = nil
+            // The first probe leaves, and is lost.
+            bench.run(.milliseconds(20 + delay))
+            #expect(bench.probes.count >= 1)
+            let doubted = bench.now
+            bench.doubt()
+            bench.run(.seconds(2))
+            let down = bench.time(of: .wentDown(ProberBench.rloc))
+            #expect(down != nil, "after \(delay) ms")
+            #expect(doubted.duration(to: down ?? .zero) < .seconds(1), "after \(delay) ms")
+        }
+    }
+
+    @Test func `a doubt that comes while another is being settled is looked into afterwards`() {
+        let slow = RLOCProbingSettings(isEnabled: true, interval: .seconds(60), retries: 3)
+        let bench = ProberBench(slow, answersAfter: .milliseconds(30))
+        bench.run(.seconds(10))
+        let before = bench.probes.count
+        bench.doubt()
+        bench.run(.milliseconds(10))
+        // The answer is on its way; only then the RLOC dies.
+        bench.answersAfter = nil
+        bench.doubt()
+        bench.run(.milliseconds(40))
+        #expect(bench.state.isUp)
+        bench.run(.milliseconds(1_300))
+        #expect(!bench.state.isUp)
+        #expect(bench.probes.count == before + 2)
+    }
+
+    @Test func `doubts bring out no more than one probe a second`() {
+        let slow = RLOCProbingSettings(isEnabled: true, interval: .seconds(60), retries: 3)
+        let bench = ProberBench(slow, answersAfter: .milliseconds(30))
+        bench.run(.seconds(10))
+        let before = bench.probes.count
+        for _ in 0..<1_000 {
+            bench.doubt()
+            bench.run(.milliseconds(10))
+        }
+        #expect((9...11).contains(bench.probes.count - before))
+        #expect(bench.state.isUp)
+    }
+
+    @Test func `a dead RLOC is asked at once when a doubt says that it may be back`() {
+        let slow = RLOCProbingSettings(isEnabled: true, interval: .seconds(3600), retries: 3)
+        for delay in [0, 300, 900, 5_000] {
+            let bench = ProberBench(slow, answersAfter: nil)
+            bench.run(.seconds(1_000))
+            #expect(!bench.state.isUp)
+            // Now and then a probe is out: a doubt must not be lost on it.
+            while bench.probes.last! < bench.now { bench.run(.milliseconds(100)) }
+            bench.run(.milliseconds(delay))
+            bench.answersAfter = .milliseconds(30)
+            let back = bench.now
+            bench.doubt()
+            bench.run(.seconds(3))
+            #expect(bench.state.isUp, "after \(delay) ms")
+            #expect(back.duration(to: bench.state.since) <= .milliseconds(1_100), "after \(delay) ms")
+        }
+    }
+
+    @Test func `many doubted at once are asked one after another, those that are up first`() {
+        var prober = RLOCProber(settings: RLOCProbingSettings(isEnabled: true, interval: .seconds(3600)))
+        var random = SplitMix(seed: 5)
+        let all = (0..<10_000).map { IPAddress.v4(IPv4Address(0xc633_0000 + UInt32($0))) }
+        for rloc in all { prober.add(rloc, now: .zero) }
+        // All answer but one.
+        let dead = all[0]
+        var now = Instant.zero
+        while let due = prober.deadline(), due < .zero + .seconds(10) {
+            now = max(now, due)
+            for case .probe(let rloc, let nonce) in prober.timeout(now: now, using: &random) where rloc != dead {
+                _ = prober.answered(nonce, now: now)
+            }
+        }
+        #expect(!prober.isUp(dead))
+        let start = now + .seconds(100)
+        prober.doubt(all, now: start)
+        var asked: [(at: Instant, rloc: IPAddress)] = []
+        var largest = 0
+        now = start
+        while let due = prober.deadline(), due < start + .seconds(6) {
+            now = max(now, due)
+            let steps = prober.timeout(now: now, using: &random)
+            var count = 0
+            for case .probe(let rloc, let nonce) in steps {
+                count += 1
+                asked.append((now, rloc))
+                if rloc != dead { _ = prober.answered(nonce, now: now) }
+            }
+            largest = max(largest, count)
+        }
+        #expect(Set(asked.map(\.rloc)).count == 10_000)
+        #expect(largest <= 10)
+        #expect(asked.first?.rloc == all[1])
+        #expect(asked.last { $0.rloc == dead }.map { start.duration(to: $0.at) > .seconds(1) } == true)
+        #expect(start.duration(to: asked.last!.at) <= .seconds(6))
+    }
+
     @Test func `without probing a doubt changes nothing`() {
         let bench = ProberBench(RLOCProbingSettings(), answersAfter: nil)
         bench.doubt()

@@ -176,6 +176,73 @@ struct RLOCProbingTests {
         #expect(bench.probe(to: ProbingITR.first)?.records.first?.eidPrefix == eidPrefix("10.1.0.0/16"))
     }
 
+    @Test func `a changed way makes doubtful what it leads to, and no more`() {
+        let bench = ProbingITR()
+        // The first probes go unanswered; at the end of a second both RLOCs rest for a while.
+        for rloc in [ProbingITR.first, ProbingITR.second] {
+            guard let probe = bench.probe(to: rloc) else {
+                Issue.record("no probe")
+                return
+            }
+            _ = bench.answer(probe, p: rloc)
+        }
+        bench.itr.pathsChanged(to: [IPPrefix("192.0.2.2/31")!, IPPrefix("198.51.100.0/24")!], now: bench.now)
+        let destinations = bench.run(.milliseconds(1)).compactMap { action -> IPAddress? in
+            if case .send(let datagram) = action { datagram.destination.address } else { nil }
+        }
+        #expect(destinations == [ProbingITR.second])
+        bench.itr.pathsChanged(to: [IPPrefix("0.0.0.0/0")!, IPPrefix("::/0")!], now: bench.now)
+        let all = bench.run(.seconds(1)).compactMap { action -> IPAddress? in
+            if case .send(let datagram) = action { datagram.destination.address } else { nil }
+        }
+        #expect(Set(all) == [ProbingITR.first, ProbingITR.second])
+    }
+
+    /// The path MTU and whether it is up, of every change of an RLOC in the forwarding state.
+    private func states(of rloc: IPAddress, in actions: [ITRAction]) -> [String] {
+        actions.flatMap { action -> [String] in
+            guard case .forwarding(let updates) = action else { return [] }
+            return updates.compactMap { update in
+                if case .putLocator(_, rloc, _, let up, let mtu) = update {
+                    "\(up ? "up" : "down") \(mtu)"
+                } else {
+                    nil
+                }
+            }
+        }
+    }
+
+    @Test func `a path MTU lasts through down and up, and its end leaves a dead RLOC dead`() {
+        let bench = ProbingITR()
+        let learnt = bench.itr.packetTooBig(ProbingITR.first, mtu: 1300, now: bench.now)
+        #expect(states(of: ProbingITR.first, in: learnt) == ["up 1300"])
+        #expect(learnt.contains(.pathMTUChanged(ProbingITR.first, 1300)))
+        #expect(bench.itr.packetTooBig(ProbingITR.first, mtu: 1400, now: bench.now).isEmpty)
+        #expect(bench.itr.statistics[.pathMTUIgnored] == 1)
+        #expect(states(of: ProbingITR.first, in: bench.run(.seconds(8))) == ["down 1300"])
+        for isLast in [false, true] {
+            guard let probe = bench.probe(to: ProbingITR.first) else {
+                Issue.record("no probe")
+                return
+            }
+            let answer = bench.answer(probe, p: ProbingITR.first)
+            #expect(states(of: ProbingITR.first, in: answer) == (isLast ? ["up 1300"] : []))
+        }
+        // It dies again; ten minutes are over some time after.
+        let later = bench.run(.seconds(600))
+        #expect(states(of: ProbingITR.first, in: later) == ["down 1300", "down 0"])
+        #expect(later.contains(.pathMTUChanged(ProbingITR.first, nil)))
+    }
+
+    @Test func `a path MTU goes with the last entry of its RLOC; an RLOC that is not in use has none`() {
+        let bench = ProbingITR()
+        #expect(bench.itr.packetTooBig(IPAddress("192.0.2.99")!, mtu: 1300, now: bench.now).isEmpty)
+        _ = bench.itr.packetTooBig(ProbingITR.second, mtu: 1300, now: bench.now)
+        #expect(bench.itr.pathMTU[ProbingITR.second] == 1300)
+        _ = bench.itr.clear([eidPrefix("10.3.0.0/16")])
+        #expect(bench.itr.pathMTU[ProbingITR.second] == nil)
+    }
+
     @Test func `switched off, every RLOC is used again`() {
         let bench = ProbingITR()
         _ = bench.run(.seconds(8))

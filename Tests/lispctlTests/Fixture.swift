@@ -48,7 +48,8 @@ enum Fixture {
                             echoed: 4,
                             lastEchoed: moment(11),
                             failures: 2
-                        )
+                        ),
+                        mtu: 1300
                     ),
                     MapCacheLocator(
                         address: "2001:db8:ffff::2",
@@ -302,7 +303,17 @@ enum Fixture {
                 echoRequestsReceived: 21,
                 echoesSent: 20,
                 ignored: [ReasonCount(reason: "nonce: another was asked for", count: 3)]
-            )
+            ),
+            paths: PathStatistics(
+                errorsBelieved: 21,
+                errorsRefused: 22,
+                reports: 23,
+                reportsRepeated: 24,
+                reportsLost: 25
+            ),
+            siteErrors: SiteErrorStatistics(sent: 31, limited: 32, forbidden: 33, withoutSource: 34),
+            fragmented: 41,
+            sentFragmentable: 42
         )
     )
 

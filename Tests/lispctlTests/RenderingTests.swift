@@ -143,6 +143,8 @@ import Testing
             text.contains("    Round-trip time, milliseconds:     last 1.25, smoothed 2.0, min/max 0.5/30.75\n")
         )
         #expect(text.split(separator: "\n").count { $0.contains("RLOC-probes") } == 1)
+        #expect(text.contains("    Path MTU:                          1300\n"))
+        #expect(text.split(separator: "\n").count { $0.contains("Path MTU") } == 1)
     }
 
     @Test func `map-cache in detail shows what echo-noncing found`() {
@@ -327,6 +329,13 @@ import Testing
             "  echo-nonce requests sent/echoed                   31/30",
             "  echo-nonce requests received/echoes sent          21/20",
             "Hints of LISP headers ignored", "  nonce: another was asked for                      3",
+            "  IPv4 packets fragmented to fit                    41",
+            "  IPv6 packets sent fragmentable                    42",
+            "  errors about paths believed/refused               21/22",
+            "    told to the control plane                       23",
+            "    told a moment before/lost                       24/25",
+            "  ICMP errors sent to hosts                         31",
+            "    not sent: limit/forbidden/no source             32/33/34",
         ] {
             #expect(lines.contains(line), "\(line)")
         }

@@ -45,6 +45,12 @@ extension ITR {
         prober.doubt(rloc, now: now)
     }
 
+    /// The ways to these destinations have changed, as a link, an address or a route of this host came or went: all RLOCs there are
+    /// probed, over some time if they are many.
+    package mutating func pathsChanged(to destinations: [IPPrefix], now: Instant) {
+        prober.doubt(Set(destinations.flatMap { locators.addresses(within: $0) }), now: now)
+    }
+
     mutating func carryOut(_ steps: [RLOCProber.Step], now: Instant) -> [ITRAction] {
         steps.flatMap { step -> [ITRAction] in
             switch step {
@@ -110,6 +116,26 @@ extension ITR {
     /// forwarding state.
     func turned(_ rloc: IPAddress) -> [ITRAction] {
         guard let id = locators[rloc] else { return [] }
-        return [.forwarding([.putLocator(id, address: rloc, source: nil, up: isUp(rloc), mtu: 0)])]
+        return [.forwarding([.putLocator(id, address: rloc, source: nil, up: isUp(rloc), mtu: pathMTU[rloc] ?? 0)])]
+    }
+
+    // MARK: Path MTU
+
+    /// Packets to an RLOC that have more than `mtu` octets, outer headers included, do not get there (RFC 9300 section 7.2).
+    package mutating func packetTooBig(_ rloc: IPAddress, mtu: UInt16, now: Instant) -> [ITRAction] {
+        guard locators[rloc] != nil else { return [] }
+        guard let new = pathMTU.packetTooBig(rloc, mtu: mtu, now: now) else {
+            statistics.add(.pathMTUIgnored, rloc.family)
+            return []
+        }
+        statistics.add(.pathMTULowered, rloc.family)
+        return turned(rloc) + [.pathMTUChanged(rloc, new)]
+    }
+
+    mutating func forgetPathMTUs(now: Instant) -> [ITRAction] {
+        pathMTU.timeout(now: now).flatMap { rloc -> [ITRAction] in
+            statistics.add(.pathMTUForgotten, rloc.family)
+            return turned(rloc) + [.pathMTUChanged(rloc, nil)]
+        }
     }
 }

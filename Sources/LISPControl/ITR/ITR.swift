@@ -26,6 +26,8 @@ package struct ITR: Sendable {
     package internal(set) var prober: RLOCProber
     /// Which of them echo nonces.
     package internal(set) var noncer: EchoNoncer
+    /// What fits the ways to them.
+    package internal(set) var pathMTU = PathMTU()
     package internal(set) var statistics = Tally<ITREvent>()
     package private(set) var mapResolvers: MapResolvers
     var questions = PrefixTable<Question>()
@@ -78,11 +80,9 @@ package struct ITR: Sendable {
         if let entry = cache.longestMatch(miss.destination), entry.expires > now {
             // The answer overtook the packet on its way here.
             switch forwardingAction(entry) {
-            case .encapsulate: return [.release([miss], .forward)]
+            // What is to be dropped, the forwarding state drops, and tells its sender.
+            case .encapsulate, .drop: return [.release([miss], .forward)]
             case .forwardNatively: return [.release([miss], .forwardNatively)]
-            case .drop:
-                statistics.add(.heldPacketsRefused, miss.destination.address.family)
-                return []
             case .sendMapRequest where !entry.isStatic && now < entry.refreshed + Question.interval:
                 statistics.add(.paced, miss.destination.address.family)
                 return []
@@ -293,9 +293,10 @@ package struct ITR: Sendable {
         for miss in waiting {
             let entry = cache.longestMatch(miss.destination)
             switch entry.map({ forwardingAction($0) }) {
-            case .encapsulate: forward.append(miss)
+            // What is to be dropped, the forwarding state drops, and tells its sender.
+            case .encapsulate, .drop: forward.append(miss)
             case .forwardNatively: natively.append(miss)
-            case .drop, .sendMapRequest, nil: statistics.add(.heldPacketsRefused, miss.destination.address.family)
+            case .sendMapRequest, nil: statistics.add(.heldPacketsRefused, miss.destination.address.family)
             }
         }
         for miss in forward + natively { statistics.add(.packetsReleased, miss.destination.address.family) }
@@ -407,6 +408,7 @@ package struct ITR: Sendable {
             if update != nil {
                 prober.remove(address)
                 noncer.remove(address)
+                pathMTU.remove(address)
             }
             return update
         }
@@ -478,6 +480,7 @@ package struct ITR: Sendable {
     package mutating func deadline() -> Instant? {
         [
             timers.earliest()?.deadline, cache.deadline, prober.deadline(), noncer.deadline(), smrResponder.deadline(),
+            pathMTU.deadline(),
         ].compactMap(\.self).min()
     }
 
@@ -500,6 +503,7 @@ package struct ITR: Sendable {
         actions += smrTimeout(now: now, using: &random)
         actions += probe(now: now, using: &random)
         actions += seeToEchoes(now: now, using: &random, echoes: echoes)
+        actions += forgetPathMTUs(now: now)
         for _ in 0..<Self.sliceLimit {
             if let gone = cache.popExpired(now) {
                 statistics.add(.expirations, gone.entry.eid.prefix.family)

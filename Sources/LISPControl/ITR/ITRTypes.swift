@@ -62,6 +62,8 @@ package enum ITRAction: Hashable, Sendable {
     case smrReceived(from: IPAddress, eid: EIDPrefix)
     /// The hints of LISP headers have decided something.
     case headerHint(HeaderHintEvent)
+    /// Packets to an RLOC may have so many octets, outer headers included; `nil`: nothing is known any more.
+    case pathMTUChanged(IPAddress, UInt16?)
 }
 
 /// What the hints of LISP headers made the ITR do (RFC 9300 section 10).
@@ -86,7 +88,7 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case packetsHeld = "packets held for a mapping"
     case packetsReleased = "held packets forwarded"
     case heldPacketsUnanswered = "held packets dropped: the mapping system did not answer"
-    case heldPacketsRefused = "held packets dropped: the answer says drop"
+    case heldPacketsRefused = "held packets dropped: the answer leaves no way to forward them"
     case holdLimit = "packets dropped: too many wait for a mapping"
     case resting = "packets dropped: the mapping system has not answered for this EID, silence for 30 s"
     case paced = "packets dropped: asked for this EID within the last second"
@@ -120,4 +122,7 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case echoesSeen = "nonces echoed"
     case echoesMissed = "RLOCs doubted: packets came back without the nonce that was asked for"
     case locatorsWithoutEchoes = "RLOCs taken out of use: packets came back without the nonce that was asked for"
+    case pathMTULowered = "path MTUs of RLOCs lowered"
+    case pathMTUForgotten = "path MTUs of RLOCs forgotten after ten minutes"
+    case pathMTUIgnored = "path MTU of an RLOC not believed: no smaller than what is known, or smaller than IPv6 allows"
 }

@@ -37,6 +37,11 @@ package struct LocatorRegistry: Sendable {
         }
     }
 
+    /// The RLOCs in use inside `prefix`.
+    package func addresses(within prefix: IPPrefix) -> [IPAddress] {
+        items.moreSpecifics(of: EIDPrefix(prefix), includingItself: true).map { $0.key.prefix.address }
+    }
+
     package subscript(address: IPAddress) -> LocatorID? { items[Self.key(address)]?.id }
 
     package func lastUser(of address: IPAddress) -> EIDPrefix? { items[Self.key(address)]?.lastUser }

@@ -4,6 +4,7 @@
 //                             |  --no answer, `retries` times--> the RLOC is down, asked on: soon, then ever
 //                             |                                  less often, at last at the interval
 //     down    --answer-----> confirming --answer--> resting      and up again; one stray answer is not enough
+//     resting, asking --doubt--> asking                          one more probe, now: its outcome stands for all retries
 //
 // One probe serves an RLOC, however many map-cache entries and Proxy-ETRs use it. What the answers say of mappings is none of
 // its business.
@@ -102,8 +103,10 @@ package struct RLOCProber: Sendable {
     private struct Item {
         var reachability: RLOCReachability
         var phase = Phase.resting
-        /// The next probe stands for all retries.
-        var isDoubted = false
+        /// When a doubt that came is to be settled by a probe that stands for all retries.
+        var doubtDue: Instant?
+        /// When the last one was.
+        var lastDoubt: Instant?
         /// While down: how many probes in a row went unanswered since.
         var silence = 0
         /// While down: answered once, and asked again to be sure.
@@ -122,6 +125,10 @@ package struct RLOCProber: Sendable {
     private static let longestSparing = 4
     /// A probe that confirms a doubt has at least so long.
     private static let shortestWait = Duration.milliseconds(200)
+    /// Between two doubts of one RLOC that are followed up: whoever forges ICMP errors gets no more probes out of us.
+    static let doubtInterval = Duration.seconds(1)
+    /// Between the probes of RLOCs that are doubted together.
+    static let sweepPace = Duration.microseconds(500)
 
     package private(set) var settings: RLOCProbingSettings
     private var items: [IPAddress: Item] = [:]
@@ -155,13 +162,42 @@ package struct RLOCProber: Sendable {
     }
 
     /// Something says that `address` may be dead or back: an ICMP Destination Unreachable, a link that went down or up. One
-    /// probe is due at once to find out, and only its outcome counts; a second hint meanwhile does nothing.
+    /// probe is due at once to find out, and only its outcome counts. While a doubt waits for that, another adds nothing; and
+    /// one that comes within a second of the last waits until it is over, so none is lost.
     ///
     /// With probing off the hint is worth nothing: anybody can send one.
     package mutating func doubt(_ address: IPAddress, now: Instant) {
-        guard settings.isEnabled, case .resting? = items[address]?.phase else { return }
-        items[address]?.isDoubted = true
-        timers.set(address, at: now)
+        doubt(address, due: now)
+    }
+
+    /// Doubts several, those that are up first. Their probes are spread, so that however many there are the answers do not come in
+    /// one burst.
+    package mutating func doubt(_ addresses: some Sequence<IPAddress>, now: Instant) {
+        let known = addresses.filter { items[$0] != nil }
+        let ordered = known.filter { isUp($0) }.sorted() + known.filter { !isUp($0) }.sorted()
+        var due = now
+        for address in ordered {
+            doubt(address, due: due)
+            due = due + Self.sweepPace
+        }
+    }
+
+    private mutating func doubt(_ address: IPAddress, due: Instant) {
+        guard settings.isEnabled, var item = items[address], item.doubtDue == nil else { return }
+        let earliest = item.lastDoubt.map { $0 + Self.doubtInterval } ?? due
+        item.doubtDue = max(due, earliest)
+        items[address] = item
+        settleDoubt(address)
+    }
+
+    /// Brings the next look at `address` forward to when its doubt is due, unless a probe is out whose outcome decides anyway:
+    /// then the doubt waits for that.
+    private mutating func settleDoubt(_ address: IPAddress) {
+        guard let item = items[address], let due = item.doubtDue else { return }
+        switch item.phase {
+        case .asking(let tries) where !item.reachability.isUp || tries > settings.retries: return
+        case .resting, .asking: timers.set(address, at: min(due, timers[address] ?? due))
+        }
     }
 
     /// Packets go to `address` and come back: that spares it the probe of this interval. Not for ever: an echo is easier to forge
@@ -185,23 +221,39 @@ package struct RLOCProber: Sendable {
         for _ in 0..<Self.sliceLimit {
             guard let address = timers.popDue(now) else { break }
             guard let item = items[address] else { continue }
+            let isDoubted = item.doubtDue.map { $0 <= now } ?? false
             switch item.phase {
-            case .resting where item.isDoubted && item.reachability.isUp:
-                items[address]?.isDoubted = false
-                steps.append(probe(address, tries: settings.retries + 1, now: now, using: &random))
-                // This one need not be waited for as long as a lost one.
-                let usual = item.reachability.roundTrip.map { max($0.smoothed * 4, Self.shortestWait) }
-                timers.set(address, at: now + min(usual ?? settings.retryInterval / 2, settings.retryInterval))
-            case .resting:
-                items[address]?.isDoubted = false
-                steps.append(probe(address, tries: 1, now: now, using: &random))
-            case .asking(let tries) where item.reachability.isUp && tries <= settings.retries:
-                steps.append(probe(address, tries: tries + 1, now: now, using: &random))
-            case .asking:
+            case .asking(let tries) where !item.reachability.isUp || tries > settings.retries:
                 steps += gaveUp(on: address, now: now)
+            case .resting where isDoubted, .asking where isDoubted:
+                steps.append(probeDoubted(address, now: now, using: &random))
+            case .resting:
+                steps.append(probe(address, tries: 1, now: now, using: &random))
+            case .asking(let tries):
+                steps.append(probe(address, tries: tries + 1, now: now, using: &random))
             }
+            settleDoubt(address)
         }
         return steps
+    }
+
+    private mutating func probeDoubted(
+        _ address: IPAddress,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> Step {
+        items[address]?.doubtDue = nil
+        items[address]?.lastDoubt = now
+        guard let state = items[address]?.reachability, state.isUp else {
+            // It may be back: asked soon again if it does not answer at once.
+            items[address]?.silence = 0
+            return probe(address, tries: 1, now: now, using: &random)
+        }
+        let step = probe(address, tries: settings.retries + 1, now: now, using: &random)
+        // This one need not be waited for as long as a lost one.
+        let usual = state.roundTrip.map { max($0.smoothed * 4, Self.shortestWait) }
+        timers.set(address, at: now + min(usual ?? settings.retryInterval / 2, settings.retryInterval))
+        return step
     }
 
     private mutating func probe(
@@ -242,6 +294,7 @@ package struct RLOCProber: Sendable {
         let chance = Int((nonce?.rawValue ?? 0) & 0xff)
         let leftOut: Duration = settings.interval / 1024 * chance
         timers.set(address, at: now + (settings.interval - leftOut))
+        settleDoubt(address)
     }
 
     /// The probe that `timeout` wanted could not be made: it counts neither way.
@@ -267,17 +320,20 @@ package struct RLOCProber: Sendable {
         item.outstanding = []
         item.phase = .resting
         item.reachability.answered(after: sent.duration(to: now), now: now)
-        defer { items[address] = item }
         if !item.reachability.isUp, !item.isConfirming {
             item.isConfirming = true
+            items[address] = item
             timers.set(address, at: now)
             return []
         }
+        let cameBack = !item.reachability.isUp
+        if cameBack {
+            item.isConfirming = false
+            item.reachability.turned(isUp: true, now: now)
+        }
+        items[address] = item
         rest(address, after: nonce, now: now)
-        guard !item.reachability.isUp else { return [] }
-        item.isConfirming = false
-        item.reachability.turned(isUp: true, now: now)
-        return [.cameBack(address)]
+        return cameBack ? [.cameBack(address)] : []
     }
 
     // MARK: Settings
@@ -292,7 +348,7 @@ package struct RLOCProber: Sendable {
         for (index, address) in items.keys.sorted().enumerated() {
             items[address]?.phase = .resting
             items[address]?.isConfirming = false
-            items[address]?.isDoubted = false
+            items[address]?.doubtDue = nil
             items[address]?.outstanding = []
             if new.isEnabled {
                 // Spread over the interval.

@@ -108,7 +108,8 @@ private func detailLines(of locator: MapCacheLocator) -> [String] {
         "    Multicast priority/weight:         \(locator.multicastPriority)/\(locator.multicastWeight)",
         "    Packets out:                       \(locator.encapsulated.packets)"
             + "(\(locator.encapsulated.octets) bytes)",
-    ] + (locator.probing.map(detailLines) ?? []) + (locator.echoes.map(detailLines) ?? [])
+    ] + (locator.mtu.map { ["    Path MTU:                          \($0)"] } ?? [])
+        + (locator.probing.map(detailLines) ?? []) + (locator.echoes.map(detailLines) ?? [])
 }
 
 private func detailLines(of probing: LocatorProbing) -> [String] {

@@ -171,6 +171,16 @@ private func textLines(of plane: DataPlaneStatistics) -> [String] {
         line("  held in vain", plane.heldDropped),
         line("trains of datagrams received/sent", "\(plane.trainsReceived)/\(plane.trainsSent)"),
         line("source ports without trains", plane.portsWithoutTrains),
+        line("IPv4 packets fragmented to fit", plane.fragmented),
+        line("IPv6 packets sent fragmentable", plane.sentFragmentable),
+        line("errors about paths believed/refused", "\(plane.paths.errorsBelieved)/\(plane.paths.errorsRefused)"),
+        line("  told to the control plane", plane.paths.reports),
+        line("  told a moment before/lost", "\(plane.paths.reportsRepeated)/\(plane.paths.reportsLost)"),
+        line("ICMP errors sent to hosts", plane.siteErrors.sent),
+        line(
+            "  not sent: limit/forbidden/no source",
+            "\(plane.siteErrors.limited)/\(plane.siteErrors.forbidden)/\(plane.siteErrors.withoutSource)"
+        ),
     ]
     lines += plane.headerHints.map(textLines) ?? []
     return lines + reasonLines("Packets dropped", plane.drops)
