@@ -17,6 +17,7 @@ from .multihoming import LatestGroup, MergedGroup
 from .negatives import NegativesGroup
 from .notifications import NotificationsGroup
 from .operator import OperatorGroup
+from .paths import DeadPathGroup, NarrowPathOverIPv4, NarrowPathOverIPv6
 from .proxies import (NativeRoutesGroup, ProxiesOverIPv4, ProxiesOverIPv6, ProxyETRsGroup, ProxyRolesGroup,
                       ProxyTenantGroup, StaticMappingsGroup)
 from .pyats import PyatsGroup
@@ -35,11 +36,14 @@ GROUPS = [
     EchoNonceGroup,
     ReachabilityGroup,
     ChangeGroup,
+    DeadPathGroup,
     OperatorGroup,
     ManagementGroup,
     ProxyManagementGroup,
     OverIPv4,
     OverIPv6,
+    NarrowPathOverIPv4,
+    NarrowPathOverIPv6,
     RegistrationGroup,
     LifecycleGroup,
     ReloadGroup,
