@@ -131,6 +131,7 @@ extension ITR {
             guard let update = locators.release(state.proxy.address) else { continue }
             updates.append(update)
             prober.remove(state.proxy.address)
+            pathMTU.remove(state.proxy.address)
         }
         return (updates.isEmpty ? [] : [.forwarding(updates)]) + actions
     }
