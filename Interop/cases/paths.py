@@ -4,7 +4,7 @@ import json
 import re
 import time
 
-from lispnet import daemon, tables
+from lispnet import daemon, icmp, tables
 from lispnet.nodes import link
 from lispnet.run import CommandFailed
 from lispnet.sites import EID_SPACE, SITE_A, SITE_B
@@ -252,6 +252,49 @@ class DeadPathGroup(SitesGroup):
             self.network.xtr_a.run("ip", "route", "del", "unreachable", f"{self.first}/32", check=False)
         wait_until("the first RLOC is used again", lambda: self.state(self.first) == "up", 5)
 
+    @test("believes no ICMP error about what it cannot have sent, and one that could be")
+    def forged(self):
+        self.wait_both_up()
+        rogue, victim = self.network.rogue, self.network.rloc(self.network.xtr_a)
+        ports = icmp.source_ports(self.network.xtr_a)
+        expect(ports, "xtrA has no source ports")
+        there, back = (SITE_A.host4, SITE_B.host4), (SITE_B.host4, SITE_A.host4)
+        forged = {
+            "another RLOC": icmp.data_packet(victim, "198.51.100.77", there),
+            "another port": icmp.data_packet(victim, self.first, there, to_port=4342),
+            "another instance": icmp.data_packet(victim, self.first, there, instance=77),
+            "an encrypted one": icmp.data_packet(victim, self.first, there, flags=0x0300_0000),
+            "what is for our site": icmp.data_packet(victim, self.first, back),
+            "multicast": icmp.data_packet(victim, self.first, (SITE_A.host4, "224.0.0.9")),
+            "what fits": icmp.data_packet(victim, self.first, there, length=500),
+        }
+
+        def counted(name):
+            return tables.statistics(self.xtr_a)[f"dataPlane.paths.{name}"]
+
+        for what, packet in forged.items():
+            refused, believed = counted("errorsRefused"), counted("errorsBelieved")
+            sent = icmp.send(rogue, victim, packet, icmp.TOO_BIG, ports, mtu=600)
+            # Ports that are meant for something else tell nothing.
+            wait_until(f"errors about {what} are refused", lambda: counted("errorsRefused") >= refused + sent // 2, 5)
+            expect(counted("errorsBelieved") == believed, f"one about {what} is believed")
+            expect(self.locator(self.first).get("mtu") is None, f"one about {what} has changed the path MTU")
+        # What a real router would send is believed: so the others were refused for what they say.
+        packet = icmp.data_packet(victim, self.first, there)
+        icmp.send(rogue, victim, packet, icmp.TOO_BIG, ports[:1], mtu=600)
+        wait_until("the path MTU is known", lambda: self.locator(self.first).get("mtu") == 600, 5)
+        # An address may be called unreachable as often as one likes: probes say otherwise.
+        before = self.locator(self.first)
+        for _ in range(5):
+            icmp.send(rogue, victim, packet, icmp.HOST, ports * 10)
+        after = self.locator(self.first)
+        expect(after["state"] == "up" and after["stateChanges"] == before["stateChanges"], f"it was down: {after}")
+        probes = after["probing"]["probesSent"] - before["probing"]["probesSent"]
+        expect(0 < probes <= 6, f"the doubts brought out {probes} probes")
+        self.xtr_a.control("clear", "map-cache")
+        self.wait_both_up()
+        expect(self.locator(self.first).get("mtu") is None, "a new entry has an old path MTU")
+
     @test("tells hosts of packets that are dropped by policy, the first one, too")
     def denied(self):
         host = self.network.host_a
@@ -265,6 +308,42 @@ class DeadPathGroup(SitesGroup):
         # The router itself is a host of its site, too.
         own = ping(self.network.xtr_a, "10.3.0.1", 1, source=SITE_A.gateway4)
         expect("Packet filtered" in own.output, f"the router was not told:\n{own.output}")
+
+    @test("tells hosts of a site in which this router has no address, too: from 192.0.0.8")
+    def denied_without_own_address(self):
+        network, inner = self.network, "10.1.200.10"
+        network.host_a.ip(f"address add {inner}/32 dev lo")
+        network.xtr_a.ip(f"route add 10.1.200.0/24 via {SITE_A.host4}")
+        before = self.xtr_a.configuration
+        try:
+            self.xtr_a.write({**before, "database": [{"eid": "10.1.200.0/24"}]})
+            self.xtr_a.control("config", "reload")
+            result = ping(network.host_a, "10.3.0.1", 2, interval=0.3, source=inner)
+            expect(result.output.count("From 192.0.0.8") == 2, f"not told from 192.0.0.8:\n{result.output}")
+        finally:
+            self.xtr_a.write(before)
+            self.xtr_a.control("config", "reload")
+            network.xtr_a.ip("route del 10.1.200.0/24")
+
+    @test("finds out what its own interface carries, where the TUN cannot be smaller")
+    def narrow_interface(self):
+        network = self.network
+        self.wait_both_up()
+        # 1264 octets would fit, but a TUN that IPv6 may use has 1280.
+        network.xtr_a.ip(f"link set core mtu {PATH_MTU}")
+        try:
+            wait_until("the TUN has 1280", lambda: "mtu 1280" in network.xtr_a.ip_output("link", "show", "lisp0"), 5)
+
+            def is_found():
+                ping(network.host_a, SITE_B.host4, 1, size=1280 - 28, dont_fragment=True, wait=1)
+                return path_mtu(network.host_a, SITE_B.host4) == PATH_MTU - OVERHEAD["4"]
+
+            wait_until("the host is told what fits", is_found, 5)
+            expect(self.locator(self.first).get("mtu") == PATH_MTU, f"xtrA knows {self.locator(self.first)}")
+        finally:
+            network.xtr_a.ip("link set core mtu 1500")
+            network.host_a.run("ip", "route", "flush", "cache")
+            self.xtr_a.control("clear", "map-cache")
 
     @test("tells hosts of packets for which no RLOC is left")
     def none_left(self):

@@ -11,6 +11,7 @@
     registers.py  Map-Registers made by hand, right ones and forged ones
     answers.py    a Map-Resolver made by hand, for negative Map-Replies of any kind
     datagrams.py  garbage, and LISP data packets made by hand
+    icmp.py       ICMP errors made by hand, about data packets that were or were not sent
     capture.py    tcpdump, and tshark as a foreign reader of what was sent
     testing.py    tests named as sentences, in groups that share a network
 
