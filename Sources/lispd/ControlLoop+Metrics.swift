@@ -185,6 +185,11 @@ extension ControlLoop {
             "lispd_rloc_round_trip_seconds",
             "From RLOC-probe to its answer, smoothed."
         )
+        var mtu = MetricFamily(
+            .gauge,
+            "lispd_rloc_path_mtu_bytes",
+            "The path MTU, where it is known to be smaller than the interface's."
+        )
         var packets = MetricFamily(.counter, "lispd_rloc_packets_total", "Packets encapsulated to the RLOC.")
         var octets = MetricFamily(.counter, "lispd_rloc_bytes_total", "Octets of these packets, without outer headers.")
         var last: IPAddress?
@@ -194,11 +199,12 @@ extension ControlLoop {
             let label = MetricFamily.Label("rloc", locator.address)
             up.add(count: itr.isUp(locator.address) ? 1 : 0, label)
             if let time = itr.prober[locator.address]?.roundTrip { roundTrip.add(seconds(time.smoothed), label) }
+            if let known = itr.pathMTU[locator.address] { mtu.add(count: Int(known), label) }
             let sent = plane?.counters(of: locator.id).encapsulated ?? .init()
             packets.add(sent.packets, label)
             octets.add(sent.octets, label)
         }
-        return [inUse, leftOut, up, roundTrip, packets, octets]
+        return [inUse, leftOut, up, roundTrip, mtu, packets, octets]
     }
 
     // MARK: The ETR
@@ -282,7 +288,50 @@ extension ControlLoop {
         }
         return instanceMetrics(plane) + lookupMetrics(statistics) + [drops, hintMetrics(statistics.hints)]
             + workerMetrics(plane, statistics)
-            + tableMetrics(statistics)
+            + pathMetrics(statistics) + tableMetrics(statistics)
+    }
+
+    /// What is heard of the ways to RLOCs, and what hosts are told.
+    private func pathMetrics(_ statistics: PlaneStatistics) -> [MetricFamily] {
+        func family(_ name: String, _ help: String, _ counts: KeyValuePairs<String, UInt64>) -> MetricFamily {
+            var family = MetricFamily(.counter, name, help)
+            for (outcome, count) in counts { family.add(count, .init("outcome", outcome)) }
+            return family
+        }
+        let errors = family(
+            "lispd_path_errors_total",
+            "Errors about encapsulated packets, by ICMP and from this host itself.",
+            ["believed": statistics.pathErrorsBelieved, "refused": statistics.pathErrorsRefused]
+        )
+        let reports = family(
+            "lispd_path_reports_total",
+            "RLOCs out of reach and narrow paths, told to the control plane or not.",
+            [
+                "told": statistics.pathEventsReported, "repeated": statistics.pathEventsRepeated,
+                "lost": statistics.pathEventsLost,
+            ]
+        )
+        let told = family(
+            "lispd_site_errors_total",
+            "ICMP errors to hosts about their packets, sent or not.",
+            [
+                "sent": statistics.siteErrorsSent, "limited": statistics.siteErrorsLimited,
+                "forbidden": statistics.siteErrorsForbidden, "no_source": statistics.siteErrorsWithoutSource,
+            ]
+        )
+        var fragmented = MetricFamily(
+            .counter,
+            "lispd_fragmented_packets_total",
+            "IPv4 packets that were cut to fit the path MTU of their RLOC."
+        )
+        fragmented.add(statistics.fragmented)
+        var fragmentable = MetricFamily(
+            .counter,
+            "lispd_fragmentable_packets_total",
+            "Small IPv6 packets in datagrams that may be fragmented, since they do not fit the path MTU."
+        )
+        fragmentable.add(statistics.sentFragmentable)
+        return [errors, reports, told, fragmented, fragmentable]
     }
 
     private func instanceMetrics(_ plane: DataPlane) -> [MetricFamily] {

@@ -58,10 +58,29 @@ import Testing
         #expect(plane.statistics().pathErrorsRefused == 0)
     }
 
-    @Test(arguments: [0, 1, 7, 8, 9, 13, 27, 28, 44]) func `a quote may end anywhere`(length: Int) throws {
+    @Test(arguments: [0, 1, 7, 8, 9, 13, 27, 28, 44]) func `a quote over IPv4 may end anywhere`(length: Int) throws {
         let plane = try site()
         let report = ReportedError(.unreachable, to: "192.0.2.2", quoting: Array(quote().prefix(length)))
         #expect(events(plane, of: [report]) == [.unreachable(address("192.0.2.2"))])
+    }
+
+    @Test func `a quote over IPv6 has the inner addresses at least`() throws {
+        let plane = try site()
+        for inner in [packet("10.1.0.1", "10.2.0.1"), packet("2001:db8:1::1", "2001:db8:2::1")] {
+            let whole = quote(inner)
+            let needed = inner[0] >> 4 == 4 ? 28 : 48
+            for length in 0...whole.count {
+                let report = ReportedError(.unreachable, to: "2001:db8:ffff::2", quoting: Array(whole.prefix(length)))
+                var worker = plane.memoryWorker()
+                worker.device.reports = [.ipv6: [0: [report]]]
+                let before = plane.statistics().pathErrorsBelieved
+                worker.stepErrors(.ipv6, port: 0)
+                #expect(
+                    plane.statistics().pathErrorsBelieved - before == (length >= needed ? 1 : 0),
+                    "\(length) octets"
+                )
+            }
+        }
     }
 
     static let refused: [(String, ReportedError)] = {

@@ -34,7 +34,7 @@ extension Worker where Device: ~Copyable {
             return true
         }
         guard error.destination.port == DataPlaneConstants.dataPort,
-            let quote = QuotedDatagram(error.quote, plane)
+            let quote = QuotedDatagram(error.quote, plane), quote.isDetailed || family == .ipv4
         else { return false }
         switch error.finding {
         case .unreachable:
@@ -64,24 +64,35 @@ extension Worker where Device: ~Copyable {
 struct QuotedDatagram {
     /// Octets of the inner packet by its own account; `nil` if the quote ends before that.
     private let innerLength: Int?
+    /// It goes as far as the inner addresses. An ICMP error need not quote more than the UDP header (RFC 792); one of ICMPv6 quotes
+    /// all that there is room for (RFC 4443 section 3).
+    let isDetailed: Bool
 
-    /// `nil` if it is none that we could have sent. A router need not quote more than the UDP header (RFC 792), so that little
-    /// is enough.
+    /// `nil` if it is none that we could have sent, as far as it goes.
     init?(_ quote: UnsafeRawBufferPointer, _ plane: PlaneShared) {
         innerLength = Self.innerLength(quote)
+        let inner = UnsafeRawBufferPointer(rebasing: quote.dropFirst(DataPlaneConstants.lispHeaderSize))
+        let addresses = Self.addresses(inner)
+        isDetailed = addresses != nil
         guard quote.count >= DataPlaneConstants.lispHeaderSize else { return }
         let header = UInt64(bigEndian: quote.loadUnaligned(as: UInt64.self))
         guard !LISPHeaderWords.isEncrypted(header), let instance = plane.instance(id: LISPHeaderWords.instance(header))
         else { return nil }
-        let inner = UnsafeRawBufferPointer(rebasing: quote.dropFirst(DataPlaneConstants.lispHeaderSize))
         guard let first = inner.first else { return }
         guard first >> 4 == 4 && first & 15 >= 5 || first >> 4 == 6 else { return nil }
-        guard let (family, destination) = InnerPacket.address(inner, isSource: false),
-            let (_, source) = InnerPacket.address(inner, isSource: true)
-        else { return }
+        guard let (family, source, destination) = addresses else { return }
         guard InnerPacket.kind(family, source) == .unicast, InnerPacket.kind(family, destination) == .unicast,
             instance.own(family).longestMatch(destination) == nil
         else { return nil }
+    }
+
+    private static func addresses(
+        _ inner: UnsafeRawBufferPointer
+    ) -> (family: AddressFamily, source: TrieKey, destination: TrieKey)? {
+        guard let (family, source) = InnerPacket.address(inner, isSource: true),
+            let (_, destination) = InnerPacket.address(inner, isSource: false)
+        else { return nil }
+        return (family, source, destination)
     }
 
     private static func innerLength(_ quote: UnsafeRawBufferPointer) -> Int? {

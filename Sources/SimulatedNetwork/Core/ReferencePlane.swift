@@ -66,7 +66,8 @@ package struct ReferencePlane {
             entries[eid] = nil
         case .requestEcho(let id, _):
             if locators[id] == nil { note("there is no locator \(id.rawValue)", update) }
-        case .putOwnPrefix, .deleteOwnPrefix, .putAcceptedSource, .deleteAcceptedSource, .setHeaderHints, .setErrorSource:
+        case .putOwnPrefix, .deleteOwnPrefix, .putAcceptedSource, .deleteAcceptedSource, .setHeaderHints,
+            .setErrorSource:
             break
         }
     }
