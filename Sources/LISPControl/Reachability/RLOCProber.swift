@@ -205,7 +205,7 @@ package struct RLOCProber: Sendable {
     /// doubt, takes its course.
     package mutating func heard(_ address: IPAddress, now: Instant) {
         guard settings.isEnabled, let item = items[address], case .resting = item.phase, item.reachability.isUp,
-            !item.isDoubted, let answered = item.reachability.lastAnswered
+            item.doubtDue == nil, let answered = item.reachability.lastAnswered
         else { return }
         let due = min(now + settings.interval, answered + settings.interval * Self.longestSparing)
         if due > now { timers.set(address, at: due) }
