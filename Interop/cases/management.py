@@ -193,6 +193,33 @@ class ManagementGroup(SitesGroup):
         done = self.xtr_b.control("monitor", "--count", "2000", json_output=False, check=False)
         expect(done.returncode == 64, f"ended with {done.returncode}")
 
+    @test("a changed locator is in show smr and among the events, at both ends")
+    def shows_smr(self):
+        wait_reachable(self.network.host_a, SITE_B.host4)
+        rloc = self.network.rloc(self.network.xtr_a)
+        changed = [{**each, "priority": 3 - each["priority"]} for each in self.preference()]
+        self.xtr_b.write({**self.xtr_b.configuration, "locators": changed})
+        self.xtr_b.control("config", "reload")
+        sender = wait_until("xtrB told xtrA and was asked", lambda: next(
+            (peer for peer in tables.show(self.xtr_b, "smr")["smrPeers"]
+             if peer["address"] == rloc and peer["sent"] and peer["invoked"]), None), 15)
+        expect(sender["lastSentEID"] in SITE_B.prefixes and sender["lastSent"]["secondsAgo"] < 20, f"{sender}")
+        receivers = [peer for peer in tables.show(self.xtr_a, "smr")["smrPeers"] if peer["received"]]
+        expect([peer["address"] for peer in receivers] == [self.first], f"{receivers}")
+        expect(receivers[0]["lastReceivedEID"] in SITE_B.prefixes, f"{receivers}")
+        sent, received = self.events(self.xtr_b, "smr-sent"), self.events(self.xtr_a, "smr-received")
+        expect(sent and sent[-1]["peer"] == rloc and received and received[-1]["peer"] == self.first, f"{sent} {received}")
+        metrics = self.metrics()
+        expect(value(metrics, "lispd_control_events_total", role="itr", event="smrs_received") >= 1, "no SMR counted")
+        text = self.xtr_b.text("show", "smr")
+        expect(text.startswith("RLOC") and rloc in text, text)
+        done = self.map_server.control("show", "smr", json_output=False, check=False)
+        expect(done.returncode == 1 and "neither ITR nor ETR" in done.stderr, done.stderr)
+        self.xtr_b.write({**self.xtr_b.configuration, "locators": self.preference()})
+        self.xtr_b.control("config", "reload")
+        wait_until("xtrA has heard", lambda: [
+            each["priority"] for each in tables.mapping(self.xtr_a, SITE_B.prefix4).raw["locators"]] == [1, 2], 15)
+
     # Metrics
 
     def refused_register(self):
@@ -284,12 +311,12 @@ class ManagementGroup(SitesGroup):
             status, body = self.fetch(f"/v1/{path}")
             expect(status == 200 and json.loads(body)["schema"] == "lispd/1", f"{path}: {status} {body[:200]}")
         expect(self.fetch("/v1/sites")[0] == 409 and self.fetch("/v1/nothing")[0] == 404, "no refusal")
-        loaded = tables.show(self.xtr_a, "status")["configurationLoaded"]["epoch"]
+        reloads = self.events(self.xtr_a, "configuration-reloaded")
         entries = tables.show(self.xtr_a, "map-cache")["entries"]
         for path in ("/v1/configuration/reload", "/v1/map-cache/clear", "/metrics"):
             for method in ("POST", "PUT", "DELETE"):
                 expect(self.fetch(path, method=method)[0] == 405, f"{method} {path} is not refused")
-        expect(tables.show(self.xtr_a, "status")["configurationLoaded"]["epoch"] == loaded, "it was reloaded")
+        expect(self.events(self.xtr_a, "configuration-reloaded") == reloads, "it was reloaded")
         expect(len(tables.show(self.xtr_a, "map-cache")["entries"]) == len(entries), "the map-cache was cleared")
         status, body = self.fetch("/v1/status", self.network.map_server, f"http://[::1]:{PORT}")
         expect(status == 200 and "map-server" in body, f"over IPv6: {status} {body}")

@@ -15,6 +15,7 @@ package protocol ManagementProvider: Sendable {
     func mapServers() async throws(ManagementError) -> MapServersReport
     func mapResolvers() async throws(ManagementError) -> MapResolversReport
     func proxyETRs() async throws(ManagementError) -> ProxyETRsReport
+    func smr() async throws(ManagementError) -> SMRReport
     func locators() async throws(ManagementError) -> LocatorsReport
     func interfaces() async throws(ManagementError) -> InterfacesReport
     func explain(_ query: ExplainQuery) async throws(ManagementError) -> ExplainReport

@@ -32,6 +32,7 @@ struct ManagementRouter {
         get(router, .mapResolvers) { (_: TableQuery) async throws(ManagementError) in try await provider.mapResolvers()
         }
         get(router, .proxyETRs) { (_: TableQuery) async throws(ManagementError) in try await provider.proxyETRs() }
+        get(router, .smr) { (_: TableQuery) async throws(ManagementError) in try await provider.smr() }
         get(router, .locators) { (_: TableQuery) async throws(ManagementError) in try await provider.locators() }
         get(router, .interfaces) { (_: TableQuery) async throws(ManagementError) in try await provider.interfaces() }
         get(router, .explain) { query async throws(ManagementError) in try await provider.explain(query) }

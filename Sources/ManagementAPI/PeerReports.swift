@@ -338,3 +338,56 @@ package struct ProxyETRStatus: Codable, Sendable, Equatable {
         self.probing = probing
     }
 }
+
+/// `lispctl show smr`
+package struct SMRReport: Codable, Sendable, Equatable {
+    /// The RLOCs with which Solicit-Map-Requests were exchanged of late, in order of address.
+    package var smrPeers: [SMRPeerStatus]
+    /// How many others had to make room for them.
+    package var forgotten: UInt64
+
+    package init(smrPeers: [SMRPeerStatus], forgotten: UInt64) {
+        self.smrPeers = smrPeers
+        self.forgotten = forgotten
+    }
+}
+
+package struct SMRPeerStatus: Codable, Sendable, Equatable {
+    package var address: String
+    /// Solicit-Map-Requests to it, and those among them that were repeats.
+    package var sent: UInt64
+    package var repeated: UInt64
+    package var lastSent: Moment?
+    package var lastSentEID: String?
+    /// Map-Requests that it sent since it was told to.
+    package var invoked: UInt64
+    package var lastInvoked: Moment?
+    /// Solicit-Map-Requests from it that concern our map-cache.
+    package var received: UInt64
+    package var lastReceived: Moment?
+    package var lastReceivedEID: String?
+
+    package init(
+        address: String,
+        sent: UInt64 = 0,
+        repeated: UInt64 = 0,
+        lastSent: Moment? = nil,
+        lastSentEID: String? = nil,
+        invoked: UInt64 = 0,
+        lastInvoked: Moment? = nil,
+        received: UInt64 = 0,
+        lastReceived: Moment? = nil,
+        lastReceivedEID: String? = nil
+    ) {
+        self.address = address
+        self.sent = sent
+        self.repeated = repeated
+        self.lastSent = lastSent
+        self.lastSentEID = lastSentEID
+        self.invoked = invoked
+        self.lastInvoked = lastInvoked
+        self.received = received
+        self.lastReceived = lastReceived
+        self.lastReceivedEID = lastReceivedEID
+    }
+}

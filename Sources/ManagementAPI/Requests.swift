@@ -22,6 +22,8 @@ package enum ManagementRoute: String, Sendable, CaseIterable {
     case mapResolvers = "/v1/map-resolvers"
     /// GET: `ProxyETRsReport`
     case proxyETRs = "/v1/proxy-etrs"
+    /// GET: `SMRReport`
+    case smr = "/v1/smr"
     /// GET: `LocatorsReport`
     case locators = "/v1/locators"
     /// GET: `InterfacesReport`

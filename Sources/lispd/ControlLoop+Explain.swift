@@ -249,7 +249,7 @@ extension ControlLoop {
         }
         let left = ReportTime().seconds(until: question.deadline)
         return switch question.phase {
-        case .asking: "asked \(question.triesSoFar) of \(Question.tries) times, last of all \(resolver); packets wait"
+        case .asking: "asked \(question.triesSoFar) of \(Question.tries) times; packets wait"
         case .resting: "nobody answered \(Question.tries) Map-Requests: packets are dropped for another \(left) s"
         case .pausing: "asked within the last second, with nothing to keep: packets are dropped until the next"
         }

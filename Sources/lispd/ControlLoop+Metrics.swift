@@ -84,6 +84,7 @@ extension ControlLoop {
         count(router.refusals, "router", &events, &drops)
         count(router.itr?.statistics, RouterRole.itr.rawValue, &events, &drops)
         count(router.etr?.statistics, RouterRole.etr.rawValue, &events, &drops)
+        count(router.etr == nil ? nil : router.smrSender.statistics, RouterRole.etr.rawValue, &events, &drops)
         count(router.mapServer?.statistics, RouterRole.mapServer.rawValue, &events, &drops)
         count(router.mapResolver?.statistics, RouterRole.mapResolver.rawValue, &events, &drops)
         return [messages, unsent, events, drops]
@@ -144,7 +145,17 @@ extension ControlLoop {
         var roundTrip = MetricFamily(
             .gauge,
             "lispd_map_resolver_round_trip_seconds",
-            "From Map-Request to Map-Reply, the last time."
+            "From Map-Request to Map-Reply, smoothed."
+        )
+        var loss = MetricFamily(
+            .gauge,
+            "lispd_map_resolver_loss_ratio",
+            "The share of Map-Requests that were not answered of late, from 0 to 1."
+        )
+        var preferred = MetricFamily(
+            .gauge,
+            "lispd_map_resolver_preferred",
+            "Whether questions go to the Map-Resolver first: 1 or 0."
         )
         var requests = MetricFamily(
             .counter,
@@ -161,9 +172,11 @@ extension ControlLoop {
             up.add(count: resolver.isUp ? 1 : 0, label)
             requests.add(resolver.sent, label)
             replies.add(resolver.answered, label)
-            if let time = resolver.lastRoundTrip { roundTrip.add(seconds(time), label) }
+            loss.add(resolver.loss, label)
+            preferred.add(count: resolver.address == itr.mapResolvers.preferred ? 1 : 0, label)
+            if let time = resolver.smoothedRoundTrip { roundTrip.add(seconds(time), label) }
         }
-        return [up, roundTrip, requests, replies]
+        return [up, preferred, roundTrip, loss, requests, replies]
     }
 
     /// How many RLOCs have metrics of their own: the first in order of address.

@@ -323,6 +323,30 @@ extension ControlLoop {
         return LocatorsReport(local: local, remote: remote)
     }
 
+    func smrReport() throws(ManagementError) -> SMRReport {
+        guard router.itr != nil || router.etr != nil else {
+            throw ManagementError(.notOurRole, "this router is neither ITR nor ETR: no Solicit-Map-Request concerns it")
+        }
+        let time = ReportTime()
+        return SMRReport(
+            smrPeers: router.smrPeers.all.map { peer in
+                SMRPeerStatus(
+                    address: peer.rloc.description,
+                    sent: peer.sent,
+                    repeated: peer.repeated,
+                    lastSent: peer.lastSent.map(time.moment),
+                    lastSentEID: peer.lastSentEID?.description,
+                    invoked: peer.invoked,
+                    lastInvoked: peer.lastInvoked.map(time.moment),
+                    received: peer.received,
+                    lastReceived: peer.lastReceived.map(time.moment),
+                    lastReceivedEID: peer.lastReceivedEID?.description
+                )
+            },
+            forgotten: router.smrPeers.forgotten
+        )
+    }
+
     func proxyETRsReport() throws(ManagementError) -> ProxyETRsReport {
         guard let itr = router.itr else {
             throw ManagementError(.notOurRole, "this router is no ITR: it sends nothing to a Proxy-ETR")

@@ -50,6 +50,8 @@ struct ManagementService: ManagementProvider {
 
     func proxyETRs() async throws(ManagementError) -> ProxyETRsReport { try await loop.proxyETRsReport() }
 
+    func smr() async throws(ManagementError) -> SMRReport { try await loop.smrReport() }
+
     func locators() async throws(ManagementError) -> LocatorsReport { await loop.locatorsReport() }
 
     func interfaces() async throws(ManagementError) -> InterfacesReport { try await loop.interfacesReport() }

@@ -88,6 +88,7 @@ final class FakeProvider: ManagementProvider {
     func mapServers() async throws(ManagementError) -> MapServersReport { MapServersReport(mapServers: []) }
     func mapResolvers() async throws(ManagementError) -> MapResolversReport { MapResolversReport(mapResolvers: []) }
     func proxyETRs() async throws(ManagementError) -> ProxyETRsReport { ProxyETRsReport(proxyETRs: []) }
+    func smr() async throws(ManagementError) -> SMRReport { SMRReport(smrPeers: [], forgotten: 0) }
     func locators() async throws(ManagementError) -> LocatorsReport { LocatorsReport(local: [], remote: []) }
 
     func interfaces() async throws(ManagementError) -> InterfacesReport {

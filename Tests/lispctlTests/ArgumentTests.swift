@@ -51,7 +51,8 @@ import Testing
         ["clear", "map-cache", "ipv6", "--instance-id", "0"], ["config", "check", "f"], ["config", "reload"],
         ["config", "show"], ["lig", "self6", "--to", "192.0.2.53", "--source", "10.1.0.1", "--count", "1"],
         ["completions", "fish"], ["show", "statistics", "ipv6"], ["show", "events", "--count", "1000", "--json"],
-        ["monitor", "--count", "0", "--json"], ["show", "proxy-etrs"], ["explain", "10.1.0.1", "10.2.0.1", "--json"],
+        ["monitor", "--count", "0", "--json"], ["show", "proxy-etrs"], ["show", "smr"],
+        ["explain", "10.1.0.1", "10.2.0.1", "--json"],
     ])
     func `parses every command`(arguments: [String]) throws {
         _ = try Lispctl.parseAsRoot(arguments)

@@ -413,6 +413,27 @@ enum Fixture {
         ]
     )
 
+    static let smr = SMRReport(
+        smrPeers: [
+            SMRPeerStatus(
+                address: "198.51.100.6",
+                sent: 2,
+                repeated: 1,
+                lastSent: moment(83),
+                lastSentEID: "10.1.0.0/16",
+                invoked: 1,
+                lastInvoked: moment(82)
+            ),
+            SMRPeerStatus(
+                address: "2001:db8::9",
+                received: 3,
+                lastReceived: moment(5),
+                lastReceivedEID: "2001:db8:2::/48"
+            ),
+        ],
+        forgotten: 4
+    )
+
     static let explained = ExplainReport(
         source: "10.1.0.10",
         destination: "10.2.0.10",

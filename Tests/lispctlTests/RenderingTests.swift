@@ -99,6 +99,19 @@ import Testing
         }
     }
 
+    @Test func `Solicit-Map-Requests`() {
+        #expect(
+            text(of: Fixture.smr) == """
+                RLOC          Sent  Repeated  Last sent             Asked  Last asked  Received  Last received
+                198.51.100.6  2     1         00:01:23 10.1.0.0/16  1      00:01:22    0         never
+                2001:db8::9   0     0         never                 0      never       3         00:00:05 2001:db8:2::/48
+                4 others were forgotten
+
+                """
+        )
+        #expect(text(of: SMRReport(smrPeers: [], forgotten: 0)).hasPrefix("No Solicit-Map-Request"))
+    }
+
     @Test func `an explanation, step by step`() {
         #expect(
             text(of: Fixture.explained) == """
@@ -305,6 +318,7 @@ import Testing
             SiteText(isDetailed: false).text(of: Fixture.sites),
             text(of: Fixture.statistics), text(of: Fixture.mapServers), text(of: Fixture.mapResolvers),
             text(of: Fixture.locators), text(of: Fixture.interfaces), text(of: Fixture.proxyETRs),
+            text(of: Fixture.smr),
             text(of: Fixture.explained),
         ]
         for text in texts {

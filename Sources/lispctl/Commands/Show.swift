@@ -5,7 +5,8 @@ struct Show: AsyncParsableCommand {
         abstract: "Shows what the router knows and does.",
         subcommands: [
             ShowStatus.self, ShowService.self, ShowMapCache.self, ShowDatabase.self, ShowSite.self,
-            ShowStatistics.self, ShowMapServers.self, ShowMapResolvers.self, ShowProxyETRs.self, ShowLocators.self,
+            ShowStatistics.self, ShowMapServers.self, ShowMapResolvers.self, ShowProxyETRs.self, ShowSMR.self,
+            ShowLocators.self,
             ShowInterfaces.self, ShowEvents.self,
         ]
     )

@@ -86,6 +86,26 @@ private func probeColumns(_ probing: LocatorProbing?) -> [String] {
     ]
 }
 
+func text(of report: SMRReport) -> String {
+    guard !report.smrPeers.isEmpty else { return "No Solicit-Map-Request has been sent or received.\n" }
+    func last(_ moment: Moment?, _ eid: String?) -> String {
+        guard moment != nil else { return "never" }
+        return ago(moment) + (eid.map { " \($0)" } ?? "")
+    }
+    var lines = columns(
+        ["RLOC", "Sent", "Repeated", "Last sent", "Asked", "Last asked", "Received", "Last received"],
+        report.smrPeers.map { peer in
+            [
+                peer.address, String(peer.sent), String(peer.repeated), last(peer.lastSent, peer.lastSentEID),
+                String(peer.invoked), ago(peer.lastInvoked), String(peer.received),
+                last(peer.lastReceived, peer.lastReceivedEID),
+            ]
+        }
+    )
+    if report.forgotten > 0 { lines.append("\(report.forgotten) others were forgotten") }
+    return joined(lines)
+}
+
 func text(of report: LocatorsReport) -> String {
     let local = columns(
         ["Local RLOC", "Interface", "State", "Pri/Wgt", "Locator sets"],
