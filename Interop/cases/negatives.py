@@ -19,6 +19,8 @@ UNASSIGNED = (6, 7)
 ACTIONS = (NO_ACTION, NATIVELY_FORWARD, SEND_MAP_REQUEST, DROP, DROP_POLICY_DENIED, DROP_AUTH_FAILURE, *UNASSIGNED)
 NAMES = {NO_ACTION: "no-action", NATIVELY_FORWARD: "natively-forward", SEND_MAP_REQUEST: "send-map-request", DROP: "drop",
          DROP_POLICY_DENIED: "drop-policy-denied", DROP_AUTH_FAILURE: "drop-auth-failure"}
+UNREACHABLE = {"4": "Destination Host Unreachable", "6": "Address unreachable"}
+PROHIBITED = {"4": "Packet filtered", "6": "Administratively prohibited"}
 REASONS = {DROP: "mapping says drop, without a reason", DROP_POLICY_DENIED: "mapping says drop: denied by policy",
            DROP_AUTH_FAILURE: "mapping says drop: authentication failure",
            **{action: "mapping says drop, without a reason" for action in UNASSIGNED}}
@@ -116,3 +118,15 @@ class NegativesGroup(SitesGroup):
                 throws = [line for line in self.network.xtr_a.routing_state()
                           if "throw" in line and destination(action, family) in line]
                 expect(not throws, f"a route lets them pass: {throws}")
+
+    @test("the host is told of each packet that is dropped, also of the first, and of none by the other actions")
+    def tells_host(self):
+        for action in ACTIONS:
+            for family in "46":
+                self.xtr_a.control("clear", "map-cache")
+                result = ping(self.network.host_a, destination(action, family), 3, interval=0.1, wait=0.5)
+                told = [line for line in result.output.splitlines() if line.startswith("From ")]
+                sign = (PROHIBITED if action in (DROP_POLICY_DENIED, DROP_AUTH_FAILURE) else UNREACHABLE)[family]
+                expected = 3 if action in REASONS else 0
+                expect(len(told) == expected and all(sign in line for line in told),
+                       f"{destination(action, family)}: not {expected} times {sign}:\n{result.output}")
