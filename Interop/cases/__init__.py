@@ -24,6 +24,7 @@ from .pyats import PyatsGroup
 from .reachability import ReachabilityGroup
 from .registration import RegistrationGroup
 from .reloads import KeyRolloverGroup, ReloadEachGroup
+from .resolvers import ResolversGroup
 from .throughput import ThroughputGroup
 
 GROUPS = [
@@ -37,6 +38,7 @@ GROUPS = [
     ReachabilityGroup,
     ChangeGroup,
     DeadPathGroup,
+    ResolversGroup,
     OperatorGroup,
     ManagementGroup,
     ProxyManagementGroup,
