@@ -188,6 +188,48 @@ private func replies(_ actions: [ETRAction]) throws -> [(reply: MapReply, to: En
         #expect(try bench.wait(.zero).count == 1)
     }
 
+    /// What it withdraws during a time, with the seconds since the start.
+    private func withdrawn(_ bench: Bench, _ duration: Duration) throws -> [(at: Int64, register: MapRegister)] {
+        try bench.wait(duration).filter { $0.register.records.allSatisfy { $0.ttlMinutes == 0 } }.map {
+            ($0.at.nanoseconds / 1_000_000_000, $0.register)
+        }
+    }
+
+    @Test func `a withdrawal until it is acknowledged, each time with another nonce, but not for ever`() throws {
+        let bench = Bench(settings([mapping("10.1.0.0/16"), mapping("10.2.0.0/16")]))
+        for sent in try bench.wait(.zero) { bench.acknowledge(sent.register) }
+        let first = try registers(bench.etr.reconfigure(settings([mapping("10.1.0.0/16")]), now: bench.now))
+        #expect(first.count == 1)
+        let again = try withdrawn(bench, .seconds(300))
+        #expect(again.map(\.at) == [1, 3, 7, 15, 31])
+        #expect(Set((first.map(\.register) + again.map(\.register)).map(\.nonce)).count == 6)
+        #expect(again.allSatisfy { $0.register.records.map(\.eidPrefix) == [EIDPrefix(IPPrefix("10.2.0.0/16")!)] })
+
+        let heard = Bench(settings([mapping("10.1.0.0/16"), mapping("10.2.0.0/16")]))
+        for sent in try heard.wait(.zero) { heard.acknowledge(sent.register) }
+        _ = heard.etr.reconfigure(settings([mapping("10.1.0.0/16")]), now: heard.now)
+        let second = try withdrawn(heard, .seconds(1))
+        heard.acknowledge(try #require(second.first).register)
+        #expect(try withdrawn(heard, .seconds(300)).isEmpty)
+        #expect(heard.etr.statistics[.mapNotifiesUnsolicited] == 0)
+    }
+
+    @Test func `no withdrawal any more of what has come back`() throws {
+        let both = settings([mapping("10.1.0.0/16"), mapping("10.2.0.0/16")])
+        let bench = Bench(both)
+        for sent in try bench.wait(.zero) { bench.acknowledge(sent.register) }
+        _ = bench.etr.reconfigure(settings([mapping("10.1.0.0/16")]), now: bench.now)
+        _ = bench.etr.reconfigure(both, now: bench.now)
+        #expect(try withdrawn(bench, .seconds(300)).isEmpty)
+        // Under another identity it goes on: those are two ETRs for the Map-Server.
+        let other = Bench(both)
+        for sent in try other.wait(.zero) { other.acknowledge(sent.register) }
+        var renamed = both
+        renamed.siteID = SiteID(rawValue: 8)
+        _ = other.etr.reconfigure(renamed, now: other.now)
+        #expect(try withdrawn(other, .seconds(1)).map(\.register.siteID) == [SiteID(rawValue: 7)])
+    }
+
     @Test func `nothing for a mapping without any locator`() throws {
         let bench = Bench(settings([mapping("10.1.0.0/16", rlocs: [])]))
         #expect(try bench.wait(.seconds(60)).isEmpty)
@@ -195,6 +237,36 @@ private func replies(_ actions: [ETRAction]) throws -> [(reply: MapReply, to: En
 }
 
 @Suite struct `A Map-Notify` {
+    private static func changes(_ actions: [ETRAction]) -> [[EIDPrefix]] {
+        actions.compactMap { if case .mappingsChanged(let eids) = $0 { eids } else { nil } }
+    }
+
+    @Test(arguments: [true, false])
+    func `with other merged locators is a change, where locators are merged`(merge: Bool) throws {
+        let peer = MapServerPeer(address: server, keys: [key], merge: merge)
+        let bench = Bench(settings(servers: [peer]))
+        let register = try #require(try bench.wait(.zero).first).register
+        func notify(_ nonce: UInt64, _ rlocs: [IPAddress]) -> [ETRAction] {
+            var message = MapNotify(
+                isAcknowledgement: false,
+                nonce: Nonce(rawValue: nonce),
+                authentication: Authentication(placeholderFor: key),
+                records: [mapping("10.1.0.0/16", rlocs: rlocs).record()],
+                xtrID: register.xtrID,
+                siteID: register.siteID
+            ).encoded()
+            key.sign(&message)
+            return bench.receive(message)
+        }
+        let other = IPAddress("198.51.100.9")!
+        #expect(Self.changes(notify(register.nonce.rawValue, [rloc, other])) == [])
+        #expect(Self.changes(notify(77, [rloc, other])) == [])
+        let changed = Self.changes(notify(78, [rloc]))
+        #expect(changed == (merge ? [[EIDPrefix(IPPrefix("10.1.0.0/16")!)]] : []))
+        // A repeat of the same.
+        #expect(Self.changes(notify(78, [rloc])) == [])
+    }
+
     @Test func `with another key changes nothing`() throws {
         let bench = Bench()
         let register = try #require(try bench.wait(.zero).first).register

@@ -29,12 +29,11 @@ struct ChangedMappings: Sendable {
 
     /// A Map-Server acknowledged a registration.
     ///
-    /// - Parameter open: EID-prefixes that a Map-Server has yet to acknowledge.
-    /// - Parameter withdrawn: whether an EID-prefix is registered no more; nothing acknowledges that.
+    /// - Parameter open: EID-prefixes that a Map-Server has yet to acknowledge, or to forget.
     /// - Returns: whose ITRs are to be told.
-    mutating func acknowledged(open: Set<EIDPrefix>, withdrawn: (EIDPrefix) -> Bool) -> [EIDPrefix] {
+    mutating func acknowledged(open: Set<EIDPrefix>) -> [EIDPrefix] {
         var told: Set<EIDPrefix> = []
-        if !changed.contains(where: { open.contains($0) || withdrawn($0) }) {
+        if changed.isDisjoint(with: open) {
             told = changed
             changed = []
             deadline = nil

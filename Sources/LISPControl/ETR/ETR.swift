@@ -44,8 +44,17 @@ package struct ETR: Sendable {
     private var timers = DeadlineQueue<Timer>()
     /// Which registration a Map-Notify with a nonce answers.
     private var outstanding: [Nonce: Timer] = [:]
+    /// What Map-Servers have yet to forget.
+    private var withdrawals: [Withdrawal] = []
     /// What ITRs are to be told of.
     private var changedMappings = ChangedMappings()
+    /// The locators of our mappings as a Map-Server that merges them has last told.
+    private var merged: [MergedMapping: [LocatorRecord]] = [:]
+
+    private struct MergedMapping: Hashable {
+        let server: IPAddress
+        let eid: EIDPrefix
+    }
 
     /// When the Map-Register of a registration is due.
     private struct Timer: Hashable, Comparable {
@@ -92,33 +101,41 @@ package struct ETR: Sendable {
         return groups
     }
 
-    private func mapRegister(to peer: MapServerPeer, _ records: [EIDRecord], nonce: Nonce) -> MapRegister {
-        MapRegister(
+    private func mapRegister(
+        to peer: MapServerPeer,
+        _ records: [EIDRecord],
+        nonce: Nonce,
+        as identity: ETRName? = nil
+    ) -> MapRegister {
+        let identity = identity ?? ETRName(settings)
+        return MapRegister(
             wantsProxyReply: peer.proxyReply,
             wantsMerge: peer.merge,
             wantsMapNotify: peer.wantsMapNotify,
             nonce: nonce,
             authentication: Authentication(placeholderFor: peer.keys[0]),
             records: records,
-            xtrID: settings.xtrID,
-            siteID: settings.siteID
+            xtrID: identity.xtrID,
+            siteID: identity.siteID
         )
     }
 
-    private mutating func send(_ records: [EIDRecord], to peer: MapServerPeer) -> (
-        nonce: Nonce, datagram: ControlDatagram
-    ) {
+    private mutating func send(
+        _ records: [EIDRecord],
+        to peer: MapServerPeer,
+        as identity: ETRName? = nil
+    ) -> (nonce: Nonce, datagram: ControlDatagram) {
         let nonce = Nonce(rawValue: nextNonce)
         nextNonce &+= 1
         statistics.add(.mapRegistersSent)
-        var payload = mapRegister(to: peer, records, nonce: nonce).encoded()
+        var payload = mapRegister(to: peer, records, nonce: nonce, as: identity).encoded()
         peer.keys[0].sign(&payload)
         return (nonce, ControlDatagram(payload: payload, destination: .control(peer.address)))
     }
 
     /// When `timeout` has work to do.
     package mutating func deadline() -> Instant? {
-        [timers.earliest()?.deadline, changedMappings.deadline].compactMap(\.self).min()
+        ([timers.earliest()?.deadline, changedMappings.deadline] + withdrawals.map(\.due)).compactMap(\.self).min()
     }
 
     private mutating func setTimers() {
@@ -154,14 +171,28 @@ package struct ETR: Sendable {
             timers.set(timer, at: registrars[server].registrations[timer.registration].due)
             actions.append(.send(datagram))
         }
+        actions += withdraw(now: now)
         guard changedMappings.isDue(now) else { return actions }
         let open = unacknowledged
         return actions + tell(changedMappings.timeout(open: open))
     }
 
-    /// The EID-prefixes of ours that a Map-Server has not acknowledged as they are now.
+    /// Sends the withdrawals that are due, and forgets those that nobody acknowledges.
+    private mutating func withdraw(now: Instant) -> [ETRAction] {
+        var actions: [ETRAction] = []
+        for index in withdrawals.indices where withdrawals[index].due <= now && !withdrawals[index].isOver {
+            let withdrawal = withdrawals[index]
+            let (nonce, datagram) = send(withdrawal.records, to: withdrawal.peer, as: withdrawal.identity)
+            withdrawals[index].sent(nonce, now: now)
+            actions.append(.send(datagram))
+        }
+        withdrawals.removeAll { $0.isOver && $0.due <= now || $0.records.isEmpty }
+        return actions
+    }
+
+    /// The EID-prefixes of ours that a Map-Server has not acknowledged as they are now, those that it is to forget included.
     private var unacknowledged: Set<EIDPrefix> {
-        var eids: Set<EIDPrefix> = []
+        var eids = Set(withdrawals.flatMap(\.eids))
         for registrar in registrars where registrar.peer.wantsMapNotify {
             for registration in registrar.registrations where registration.lastAcknowledged == nil {
                 eids.formUnion(registration.mappings)
@@ -175,8 +206,32 @@ package struct ETR: Sendable {
     /// ITRs can be told of what the Map-Servers know by now.
     private mutating func tellWhatIsAcknowledged() -> [ETRAction] {
         guard !changedMappings.isEmpty else { return [] }
-        let (open, database) = (unacknowledged, database)
-        return tell(changedMappings.acknowledged(open: open) { database[$0]?.locators.isEmpty ?? true })
+        let open = unacknowledged
+        return tell(changedMappings.acknowledged(open: open))
+    }
+
+    /// A Map-Server that merges our locators with those of the site's other ETRs says what comes of it. If another ETR has
+    /// changed that, those who exchange data with us are to hear of it, too.
+    private mutating func noteMerged(_ notify: MapNotify, by peer: MapServerPeer, isSolicited: Bool, now: Instant) {
+        guard peer.merge else { return }
+        for record in notify.records {
+            guard let eid = record.eidPrefix, database[eid] != nil else { continue }
+            let before = merged.updateValue(record.locators, forKey: MergedMapping(server: peer.address, eid: eid))
+            if !isSolicited, let before, before != record.locators { changedMappings.changed([eid], now: now) }
+        }
+    }
+
+    /// A Map-Notify that answers a withdrawal; `nil` if it answers none.
+    private mutating func acknowledgedWithdrawal(_ notify: MapNotify, _ raw: [UInt8]) -> [ETRAction]? {
+        guard let index = withdrawals.firstIndex(where: { $0.nonces.contains(notify.nonce) }) else { return nil }
+        let family = notify.records.first?.eidPrefix?.prefix.family
+        guard verify(raw, with: withdrawals[index].peer.keys) != nil else {
+            statistics.add(.mapNotifyWrongAuthentication, family)
+            return []
+        }
+        statistics.add(.mapNotifiesAccepted, family)
+        withdrawals.remove(at: index)
+        return tellWhatIsAcknowledged()
     }
 
     /// The nonces that a registration waits for have changed.
@@ -209,6 +264,7 @@ package struct ETR: Sendable {
         now: Instant
     ) -> [ETRAction] {
         let family = notify.records.first?.eidPrefix?.prefix.family
+        if let actions = acknowledgedWithdrawal(notify, raw) { return actions }
         if let timer = outstanding[notify.nonce] {
             let server = timer.registrar
             guard verify(raw, with: registrars[server].peer.keys) != nil else {
@@ -222,6 +278,7 @@ package struct ETR: Sendable {
             registrars[server].registrations[timer.registration]
                 .acknowledged(Set(notify.records.compactMap(\.eidPrefix)), now: now)
             noteOutstanding(timer, since: before)
+            noteMerged(notify, by: registrars[server].peer, isSolicited: true, now: now)
             let after = registrars[server].registrations[timer.registration]
             timers.set(timer, at: after.due)
             return changes(from: before, to: after, server: registrars[server].peer.address) + tellWhatIsAcknowledged()
@@ -245,7 +302,8 @@ package struct ETR: Sendable {
             siteID: notify.siteID == nil ? nil : settings.siteID
         ).encoded()
         key.sign(&payload)
-        return [.send(ControlDatagram(payload: payload, destination: source, source: local))]
+        noteMerged(notify, by: registrars[server].peer, isSolicited: false, now: now)
+        return [.send(ControlDatagram(payload: payload, destination: source, source: local))] + tellWhatIsAcknowledged()
     }
 
     private func verify(_ message: [UInt8], with keys: [AuthenticationKey]) -> AuthenticationKey? {
@@ -375,19 +433,38 @@ package struct ETR: Sendable {
         let newDatabase = Database(new.mappings)
         let isSameETR = settings.xtrID == new.xtrID && settings.siteID == new.siteID
 
+        // What had been withdrawn and comes back stays.
+        let identity = ETRName(new)
+        for index in withdrawals.indices where withdrawals[index].identity == identity {
+            let server = withdrawals[index].peer.address
+            guard new.mapServers.contains(where: { $0.address == server }) else { continue }
+            withdrawals[index].keep { newDatabase[$0].map { !$0.locators.isEmpty } ?? false }
+        }
         // Withdraw what is gone, with the settings that registered it.
-        var withdrawals: [ETRAction] = []
+        var withdrawn: [ETRAction] = []
         for registrar in oldRegistrars {
             let stays = isSameETR && new.mapServers.contains { $0.address == registrar.peer.address }
             for registration in registrar.registrations {
                 let gone = registration.mappings.filter { !stays || newDatabase[$0]?.locators.isEmpty ?? true }
                 let records = gone.compactMap { oldDatabase[$0]?.record(ttlMinutes: 0) }
-                if !records.isEmpty { withdrawals.append(.send(send(records, to: registrar.peer).datagram)) }
+                guard !records.isEmpty else { continue }
+                let (nonce, datagram) = send(records, to: registrar.peer)
+                withdrawn.append(.send(datagram))
+                guard registrar.peer.wantsMapNotify else { continue }
+                var withdrawal = Withdrawal(
+                    of: records,
+                    from: registrar.peer,
+                    as: ETRName(settings),
+                    now: now
+                )
+                withdrawal.sent(nonce, now: now)
+                withdrawals.append(withdrawal)
             }
         }
         settings = new
         database = newDatabase
         for (eid, _) in answers where database[eid] == nil { answers[eid] = nil }
+        merged = merged.filter { database[$0.key.eid] != nil }
         registrars = new.mapServers.map { peer in
             var registrar = registrar(peer, now: now)
             guard let before = oldRegistrars.first(where: { $0.peer.address == peer.address }) else { return registrar }
@@ -410,12 +487,12 @@ package struct ETR: Sendable {
         }
         setTimers()
         changedMappings.changed(Self.changes(from: oldDatabase, to: database), now: now)
-        guard !isSameETR else { return withdrawals }
+        guard !isSameETR else { return withdrawn }
         // To the Map-Server a changed identity is another ETR: it comes before the old one goes, so that the EID-prefixes are
         // registered at every moment.
         var registrations: [ETRAction] = []
         while let due = timers.earliest()?.deadline, due <= now { registrations += timeout(now: now) }
-        return registrations + withdrawals
+        return registrations + withdrawn
     }
 
     /// The EID-prefixes whose mappings differ.

@@ -47,10 +47,7 @@ package final class NewsCheck: Check {
             change.eids.formUnion(before.eids)
             change.peers = before.peers
         }
-        // Merged locators change again when the site's other ETR has registered, which tells its own peers only.
-        guard !restarted, !change.eids.isEmpty, let servers = etr?.mapServers, !servers.isEmpty,
-            !servers.contains(where: \.merge)
-        else { return }
+        guard !restarted, !change.eids.isEmpty, let servers = etr?.mapServers, !servers.isEmpty else { return }
         change.peers.formUnion(node.plane.peers(within: Self.memory, now: network.now).map(\.rloc))
         // Whom it has no address for any more it cannot tell.
         let families = Set(node.addresses.map(\.family))

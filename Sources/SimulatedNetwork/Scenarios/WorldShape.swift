@@ -50,7 +50,7 @@ package struct WorldShape: Sendable {
         questions: 6,
         registry: {
             var limits = SiteRegistry.Limits()
-            limits.prefixesPerConfigured = 3
+            limits.prefixesPerConfigured = 2
             return limits
         }()
     )
