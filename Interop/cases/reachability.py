@@ -20,6 +20,7 @@ INTERVAL = 0.05  # of the pings that measure a silence, in seconds
 
 class ReachabilityGroup(SitesGroup):
     name = "reachability"
+    captured = "udp port 4342"  # without the load, of which tcpdump could not keep up with every packet
 
     def make_daemons(self):
         self.first = self.network.rloc(self.network.xtr_b)
