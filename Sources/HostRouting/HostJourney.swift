@@ -45,13 +45,13 @@ package struct HostJourney: Hashable, Sendable {
 }
 
 extension SpaceState {
-    /// Costs as much as there are routes.
+    /// Costs as much as there are rules and routes.
     package func journey(of packet: HostPacket) -> HostJourney {
         var journey = HostJourney(end: .hostRouting, steps: [])
         let family = packet.destination.family
         var next: UInt32 = 0
-        for rule in rules.filter({ $0.family == family }).sorted() where rule.priority >= next {
-            guard rule.matches(packet) else { continue }
+        let matching = rules.filter { $0.family == family && $0.matches(packet) }
+        for rule in matching.sorted(by: { $0.priority < $1.priority }) where rule.priority >= next {
             switch rule.action {
             case .nop: continue
             case .goTo(let priority):

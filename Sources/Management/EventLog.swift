@@ -1,7 +1,7 @@
 // The last events, so many that an operator finds what went wrong, so few that nobody can fill the memory with them.
 //
 // A thousand are kept in all: for each cause the newest of its share. So a site that registers ten thousand EID-prefixes does not
-// push out that an RLOC went down, and a stranger who sends garbage pushes out nothing but earlier garbage, and little of that:
+// push out that an RLOC went down, one that goes up and down does not push out that the configuration was refused, and a stranger who sends garbage pushes out nothing but earlier garbage, and little of that:
 // of what anybody can cause, twenty events of a kind are taken in twenty seconds, and the next one tells how many were left out.
 
 import ManagementAPI
@@ -11,9 +11,8 @@ package struct EventLog: Sendable {
     /// How many events of a cause are kept.
     package static func share(of cause: EventKind.Cause) -> Int {
         switch cause {
-        case .router: 500
-        case .sites: 300
-        case .anybody: 200
+        case .router: 400
+        case .paths, .sites, .anybody: 200
         }
     }
 

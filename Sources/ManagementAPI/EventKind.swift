@@ -45,6 +45,8 @@ package enum EventKind: String, Sendable, CaseIterable {
         case anybody
         /// A site that holds a key of the Map-Server.
         case sites
+        /// Whoever is at the RLOCs of mappings that packets were sent to, and what lies between.
+        case paths
         /// This router, its host, its operator, and those that it has chosen to speak to.
         case router
     }
@@ -53,10 +55,9 @@ package enum EventKind: String, Sendable, CaseIterable {
         switch self {
         case .messageRefused, .mapRegisterRefused, .sendFailed, .smrSent, .smrReceived, .pathMTU: .anybody
         case .siteRegistered, .siteChanged, .siteWithdrawn, .siteExpired, .siteDropped, .mapNotifyUnanswered: .sites
+        case .locatorUp, .locatorDown, .proxyETRUp, .proxyETRDown: .paths
         case .started, .ending, .configurationReloaded, .configurationRefused, .locatorsChanged, .hostFailed,
-            .hostRecovered, .stateNotSaved, .locatorUp, .locatorDown, .proxyETRUp, .proxyETRDown,
-            .registrationAcknowledged,
-            .registrationRefused, .registrationUnanswered:
+            .hostRecovered, .stateNotSaved, .registrationAcknowledged, .registrationRefused, .registrationUnanswered:
             .router
         }
     }

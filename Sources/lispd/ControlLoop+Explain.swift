@@ -223,7 +223,7 @@ extension ControlLoop {
         }
         switch decision {
         case nil: return (.dropped, "dropped: the instance is not served")
-        case .drop(let reason): return (.dropped, "dropped: \(reason.text)")
+        case .drop(let reason): return (.dropped, "dropped: \(reason.text)\(reason.whatTheSenderHears)")
         case .forwardNatively:
             return (.natively, "forwarded natively: written back to the TUN, since the mapping is negative")
         case .askControlPlane:
@@ -300,6 +300,15 @@ extension ControlLoop {
 }
 
 extension DataPlaneDropReason {
+    /// What ICMP tells the sender of the packet, as far as limits allow.
+    fileprivate var whatTheSenderHears: String {
+        switch self {
+        case .policyDenied, .policyAuthenticationFailure: "; ICMP tells its sender that it is prohibited"
+        case .policyNoReason, .attracted, .noUsableLocator: "; ICMP tells its sender that there is no way"
+        default: ""
+        }
+    }
+
     /// Whether the packet itself is at fault, or its destination ours: then the map-cache was not asked.
     fileprivate var isBeforeLookup: Bool {
         switch self {

@@ -53,12 +53,6 @@ extension Worker where Device: ~Copyable {
         case ForwardingDropReason.attracted.rawValue:
             drop(.attracted)
             answer(.unreachable, about: index, inner, instance)
-        case ForwardingDropReason.attracted.rawValue:
-            drop(.attracted)
-            answer(.unreachable, about: index, inner, instance)
-        case ForwardingDropReason.attracted.rawValue:
-            drop(.attracted)
-            answer(.unreachable, about: index, inner, instance)
         default:
             drop(.policyNoReason)
             answer(.unreachable, about: index, inner, instance)

@@ -6,8 +6,8 @@ struct ShowEvents: AsyncParsableCommand {
         commandName: "events",
         abstract: "What happened of late, oldest first.",
         discussion: """
-            lispd keeps the last 1000 events: 500 of its own, 300 that sites cause by registering with its Map-Server, 200 that \
-            anybody on the network can cause. `lispctl monitor` shows them as they happen.
+            lispd keeps the last 1000 events: 400 of its own, 200 of the RLOCs that it sends to, 200 that sites cause by \
+            registering with its Map-Server, 200 that anybody on the network can cause. `lispctl monitor` shows them as they happen.
             """
     )
 
