@@ -112,6 +112,20 @@ import Testing
         #expect(text(of: SMRReport(smrPeers: [], forgotten: 0)).hasPrefix("No Solicit-Map-Request"))
     }
 
+    @Test func `numbers of long reasons stand below each other, apart from the words`() {
+        let long = "Map-Reply refused: not exactly one record covers the EID that was asked for"
+        let report = StatisticsReport(
+            control: [],
+            controlDrops: [
+                ReasonCount(reason: "short", count: 7), ReasonCount(reason: long, count: 12),
+                ReasonCount(reason: "never", count: 0),
+            ]
+        )
+        let lines = text(of: report).split(separator: "\n").suffix(3)
+        let padding = String(repeating: " ", count: long.count - 3)
+        #expect(lines == ["Control messages dropped", "  short\(padding)7", "  \(long)  12"])
+    }
+
     @Test func `an explanation, step by step`() {
         #expect(
             text(of: Fixture.explained) == """

@@ -150,7 +150,10 @@ private func sharedLines(_ errors: FormatErrors) -> [String] {
 
 private func reasonLines(_ heading: String, _ reasons: [ReasonCount]) -> [String] {
     let counted = reasons.filter { $0.count > 0 }
-    return counted.isEmpty ? [] : [heading] + counted.map { line($0.reason, $0.count) }
+    guard let longest = counted.map(\.reason.count).max() else { return [] }
+    // Some reasons are longer than any label of IOS: the numbers of a list stand below each other all the same.
+    let width = max(50, longest + 2)
+    return [heading] + counted.map { "  \($0.reason.padded(to: width))\($0.count)" }
 }
 
 private func textLines(of plane: DataPlaneStatistics) -> [String] {
