@@ -239,10 +239,16 @@ class MergedGroup(MultihomingGroup):
     name = "merged-etrs"
     merges = True
 
+    def wait_solicited(self, mapping):
+        """Until xtrA has heard of it by a Solicit-Map-Request: it has exchanged packets with both ETRs lately."""
+        wait_until("xtrA has the change", lambda: tables.preferences(
+            tables.mapping(self.xtr_a, SITE_B.prefix4).raw["locators"]) == mapping, 4)
+
     def after_start(self):
         self.wait_told(self.first, first=1, second=1)
         self.wait_told(self.second, first=1, second=1)
-        expect(self.mapping() == {self.first: (1, 100), self.second: (1, 100)}, f"xtrA has {self.mapping()}")
+        mapping = self.mapping()
+        expect(mapping == {self.first: (1, 100), self.second: (1, 100)}, f"xtrA has {mapping}")
         used = self.used()
         expect(min(used.get(self.first, 0), used.get(self.second, 0)) >= FLOWS // 8, f"xtrA spread its flows over {used}")
 
@@ -250,16 +256,16 @@ class MergedGroup(MultihomingGroup):
         self.wait_told(self.first, first=1, second=10)
         self.wait_told(self.second, first=1, second=10)
         changed = {self.first: (1, 100), self.second: (10, 100)}
-        # xtrB2 has exchanged packets with xtrA, so that a Solicit-Map-Request tells of it.
-        wait_until("xtrA has the change", lambda: tables.preferences(
-            tables.mapping(self.xtr_a, SITE_B.prefix4).raw["locators"]) == changed, 3)
-        expect(self.mapping() == changed, f"xtrA has {self.mapping()}")
+        self.wait_solicited(changed)
+        mapping = self.mapping()
+        expect(mapping == changed, f"xtrA has {mapping}")
         used = self.used()
         expect(set(used) == {self.first}, f"xtrA sent to {used}")
 
     def after_leave(self):
         self.wait_told(self.first, first=1)
         self.expect_not_told(self.second)
+        self.wait_solicited({self.first: (1, 100)})
 
     def after_return(self):
         self.wait_told(self.first, first=1, second=10)
