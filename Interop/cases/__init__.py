@@ -7,7 +7,7 @@ from .doubts import EchoDoubtGroup
 from .forwarding import OverIPv4, OverIPv6
 from .garbage import GarbageGroup
 from .headers import HeadersGroup, StrictReversePathGroup
-from .hints import EchoNonceGroup
+from .hints import EchoNonceGroup, LocatorStatusGroup
 from .instances import InstancesGroup
 from .lifecycle import LifecycleGroup, RefusalGroup, ReloadGroup
 from .lifetimes import MapServerRestartGroup, TimeToLiveGroup
@@ -35,6 +35,7 @@ GROUPS = [
     EchoDoubtGroup,
     NotificationsGroup,
     EchoNonceGroup,
+    LocatorStatusGroup,
     ReachabilityGroup,
     ChangeGroup,
     DeadPathGroup,

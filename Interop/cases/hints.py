@@ -1,13 +1,18 @@
-"""What routers tell each other in the LISP header beside the payload (RFC 9300 section 10): nonces that are echoed.
+"""What routers tell each other in the LISP header beside the payload (RFC 9300 section 10): nonces that are echoed, and which RLOCs
+of a site are up.
 
-xtrB has a second address beside its one on the core link; site B offers the first with priority 1 and the second with 2. There is
-no RLOC-probing, so only the hints find out what is dead.
+xtrB has two RLOCs; site B offers the first with priority 1 and the second with 2. There is no RLOC-probing unless a test says so:
+only the hints find out what is dead.
 """
 
+import socket
+import struct
 import time
 
 from lispnet import daemon, tables
 from lispnet.capture import frames
+from lispnet.datagrams import udp_socket
+from lispnet.nodes import link
 from lispnet.sites import SITE_A, SITE_B
 from lispnet.testing import QUIET, expect, test
 from lispnet.traffic import finish_ping, ping, start_ping, wait_reachable
@@ -173,6 +178,145 @@ class EchoNonceGroup(TwoRLOCsGroup):
     def clean(self):
         self.expect_running()
         self.expect_clean_capture()
+
+
+class LocatorStatusGroup(TwoRLOCsGroup):
+    """The second RLOC of xtrB is on a link of its own:  xtrB core2 198.51.100.22 ---- 198.51.100.21 xtrB2 core."""
+
+    name = "locator-status-bits"
+    weight = QUIET
+    both = {"locator-status-bits": {"enabled": True}}
+
+    def add_second_rloc(self):
+        link(self.network.xtr_b, "core2", [f"{SECOND}/30"], self.network.core, "xtrB2", ["198.51.100.21/30"])
+        self.network.xtr_b.ip("route add default via 198.51.100.21 dev core2 metric 100")
+
+    def set_link(self, is_up):
+        """Takes the link of the first RLOC away, or brings it back as it was."""
+        if not is_up:
+            self.network.xtr_b.ip("link set core down")
+            return
+        self.network.xtr_b.ip("link set core up", "route replace default via 198.51.100.5 dev core")
+
+    def status_bits(self):
+        """What xtrA has heard of site B."""
+        entry = tables.mapping(self.xtr_a, SITE_B.prefix4)
+        return (entry.raw.get("statusBits") or {}).get("bits") if entry else None
+
+    def ping_from_b(self, seconds):
+        return start_ping(self.network.host_b, SITE_A.host4, round(seconds / INTERVAL), interval=INTERVAL, wait=1)
+
+    @test("packets say which RLOCs of their site are up")
+    def says(self):
+        wait_reachable(self.network.host_b, SITE_A.host4)
+        expect(ping(self.network.host_b, SITE_A.host4, 5).lost == 0, "pings are lost")
+        wait_until("xtrA has heard of both RLOCs", lambda: self.status_bits() == 3, 5)
+        database = tables.show(self.xtr_b, "database")["entries"]
+        expect({each.get("statusBits") for each in database} == {3}, f"{database}")
+        text = self.xtr_a.text("show", "map-cache", SITE_B.host4, "--detail")
+        expect("Locator-status-bits: 0x3" in text, f"no bits in:\n{text}")
+        seen = {bits for source, has_bits, bits in self.bits_on_the_wire() if source == self.first and is_set(has_bits)}
+        expect({int(bits, 0) for bits in seen if bits} == {3}, f"on the wire: {seen}")
+        expect("public Internet" in self.xtr_a.text("show", "status"), "show status does not warn")
+
+    def bits_on_the_wire(self):
+        return frames(self.capture.path, ("ip.src", "lisp-data.flags.lsb", "lisp-data.lsb"), "lisp-data")
+
+    @test("the other site's traffic leaves an RLOC at once when its link goes down, and comes back with it")
+    def link_goes_down(self):
+        wait_reachable(self.network.host_b, SITE_A.host4)
+        wait_until("the first RLOC is up", lambda: self.state(self.first) == "up", 5)
+        running = self.ping_from_b(6)
+        time.sleep(1)
+        self.set_link(False)
+        try:
+            wait_until(f"{self.first} is down", lambda: self.state(self.first) == "down", 3)
+            result = finish_ping(running, 20)
+            silence = result.lost * INTERVAL
+            expect(silence <= 1, f"{silence:.2f} s without an answer:\n{result.output[-300:]}")
+            expect(self.state(SECOND) == "up" and self.status_bits() == 2, f"{self.status_bits()}")
+            expect("say that RLOC" in self.xtr_a.log(), "the log does not tell")
+            local = {each["address"]: each["state"] for each in tables.show(self.xtr_b, "locators")["local"]}
+            expect(local == {self.first: "down", SECOND: "up"}, f"{local}")
+            sent = self.locator(SECOND)["encapsulated"]["packets"]
+            expect(ping(self.network.host_a, SITE_B.host4, 10).lost == 0, "pings are lost by the other RLOC")
+            expect(self.locator(SECOND)["encapsulated"]["packets"] >= sent + 10, "the second RLOC does not carry them")
+        finally:
+            self.set_link(True)
+        running = self.ping_from_b(4)
+        wait_until(f"{self.first} is up", lambda: self.state(self.first) == "up", 3)
+        result = finish_ping(running, 20)
+        expect(result.lost * INTERVAL <= 1, f"{result.lost} pings lost as it came back")
+        sent = self.locator(self.first)["encapsulated"]["packets"]
+        expect(ping(self.network.host_a, SITE_B.host4, 10).lost == 0, "pings are lost after it came back")
+        expect(self.locator(self.first)["encapsulated"]["packets"] >= sent + 10, "the first RLOC does not carry them")
+
+    @test("with RLOC-probing a bit that turns is a doubt, and the probe decides within a second")
+    def with_probing(self):
+        self.xtr_a.write({**self.xtr_a.configuration, "rloc-probing": {"enabled": True, "interval": "60s"}})
+        self.xtr_a.control("config", "reload")
+        try:
+            wait_reachable(self.network.host_b, SITE_A.host4)
+            wait_until("both RLOCs have answered a probe", lambda: all(
+                (self.locator(each).get("probing") or {}).get("probesAnswered", 0) > 0 for each in (self.first, SECOND)), 60)
+            running = self.ping_from_b(6)
+            time.sleep(1)
+            self.set_link(False)
+            try:
+                wait_until(f"{self.first} is down", lambda: self.state(self.first) == "down", 3)
+                expect(finish_ping(running, 20).lost * INTERVAL <= 1.5, "more than 1.5 s without an answer")
+                expect("does not answer probes" in self.xtr_a.log(), "no probe found out")
+            finally:
+                self.set_link(True)
+            running = self.ping_from_b(6)
+            wait_until(f"{self.first} is up", lambda: self.state(self.first) == "up", 5)
+            finish_ping(running, 20)
+        finally:
+            self.xtr_a.write({**self.xtr_a.configuration, "rloc-probing": {"enabled": False}})
+            self.xtr_a.control("config", "reload")
+
+    @test("bits from an RLOC that the mapping does not have, and bits that call all down, are ignored and counted")
+    def forged(self):
+        wait_reachable(self.network.host_b, SITE_A.host4)
+        wait_until("xtrA has heard of both RLOCs", lambda: self.status_bits() == 3, 5)
+        inner = udp_packet(SITE_B.host4, SITE_A.host4)
+        sender = udp_socket(self.network.rogue)
+        sender.sendto(bytes([0x40, 0, 0, 0, 0, 0, 0, 2]) + inner, (self.of_a, 4341))
+        wait_until("the forged bits are counted", lambda: any(
+            "none of the mapping" in each["reason"] for each in self.hints(self.xtr_a)["ignored"]), 5)
+        expect(self.status_bits() == 3 and self.state(self.first) == "up", f"{self.status_bits()}")
+        sender = udp_socket(self.network.xtr_b, source=(self.first, 0))
+        sender.sendto(bytes([0x40, 0, 0, 0, 0, 0, 0, 0]) + inner, (self.of_a, 4341))
+        wait_until("bits of no RLOC are counted", lambda: any(
+            "every RLOC" in each["reason"] for each in self.hints(self.xtr_a)["ignored"]), 5)
+        expect(self.status_bits() == 3 and self.state(self.first) == "up", f"{self.status_bits()}")
+
+    @test("after a change of the locator set packets say nothing for a while")
+    def changed_set(self):
+        wait_reachable(self.network.host_b, SITE_A.host4)
+        locators = self.xtr_b.configuration["locators"]
+        self.xtr_b.write({**self.xtr_b.configuration, "locators": locators[:1]})
+        self.xtr_b.control("config", "reload")
+        sent = self.hints(self.xtr_b)["statusBitsSent"]
+        expect(ping(self.network.host_b, SITE_A.host4, 10).lost == 0, "pings are lost")
+        expect(self.hints(self.xtr_b)["statusBitsSent"] == sent, "packets go on to say which RLOCs are up")
+        expect(all("statusBits" not in each for each in tables.show(self.xtr_b, "database")["entries"]), "show database")
+
+    @test("tshark has nothing to say against the headers")
+    def clean(self):
+        self.expect_running()
+        self.expect_clean_capture()
+
+
+def udp_packet(source, destination):
+    """An IPv4 packet with a UDP datagram of four octets, without a UDP checksum."""
+    header = bytearray(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 32, 0, 0, 64, 17, 0,
+                                   socket.inet_aton(source), socket.inet_aton(destination)))
+    total = sum(struct.unpack("!10H", header))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    header[10:12] = struct.pack("!H", ~total & 0xFFFF)
+    return bytes(header) + struct.pack("!HHHH", 9, 9, 12, 0) + b"hint"
 
 
 def is_set(value):

@@ -233,6 +233,17 @@ package final class DataPlane {
         }
     }
 
+    /// Hands over what packets newly said of the RLOCs of their sites, in the order in which each worker heard it. To be called after
+    /// `drainMisses`, which answers the signal for these, too.
+    package func drainStatusReports(_ body: (LocatorStatusReport) -> Void) {
+        for worker in workers {
+            // As many as there is room for: more come in the next turn.
+            for _ in 0..<StatusReports.capacity {
+                guard worker.statusReports.pop(body) else { break }
+            }
+        }
+    }
+
     /// Gives held packets back to the workers they came from, in this order. Install the mapping first. What finds no room is
     /// dropped and counted (`heldQueueFull`).
     package func release(_ packets: [ForwardingMiss], verdict: HeldPacketVerdict) {

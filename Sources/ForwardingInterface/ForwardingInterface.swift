@@ -30,7 +30,7 @@ package struct MappingID: RawRepresentable, Hashable, Sendable, Comparable {
 /// One member of a locator set.
 package struct LocatorSlot: Hashable, Sendable {
     package var locator: LocatorID
-    /// Lower is preferred; 255 is never used for unicast.
+    /// Lower is preferred; 255 is never sent to, but packets from there are the set's all the same.
     package var priority: UInt8
     /// Share among usable locators of the best priority. If all of those are 0, they share evenly.
     package var weight: UInt8
@@ -88,6 +88,9 @@ package enum ForwardingUpdate: Hashable, Sendable {
     case requestEcho(LocatorID, nonce: UInt32?)
     /// Where ICMP errors to the hosts of an instance come from; `nil`: none are sent.
     case setErrorSource(InstanceID, AddressFamily, IPAddress?)
+    /// Packets from an own EID-prefix say that these of its locators are up: bit n is the n-th of its record; `nil`: they say nothing.
+    /// Without effect while locator-status-bits are not in use.
+    case putStatusBits(EIDPrefix, UInt32?)
 }
 
 /// A packet that no entry covers (or whose entry asks for a Map-Request), handed to the control plane.

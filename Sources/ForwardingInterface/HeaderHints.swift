@@ -1,6 +1,8 @@
 // What packets may say beside their payload, in the LISP header (RFC 9300 sections 5.3 and 10). Whoever can send us a packet with
 // the right addresses can forge it, so each is off until the operator switches it on.
 
+import LISPWire
+
 /// The hints of the LISP header that are in use.
 package struct HeaderHints: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
@@ -8,6 +10,24 @@ package struct HeaderHints: OptionSet, Hashable, Sendable {
 
     /// Nonces that the other side sends back (section 10.1).
     package static let echoNonce = HeaderHints(rawValue: 1)
+    /// Which RLOCs of the sender's site are up (sections 5.3, 10 and 13.1).
+    package static let locatorStatusBits = HeaderHints(rawValue: 2)
+}
+
+/// The Locator-Status-Bits of packets from one site are others than before, or the first.
+package struct LocatorStatusReport: Hashable, Sendable {
+    /// Of one of the packets. They came from an RLOC of the mapping that covers it.
+    package var source: EID
+    /// Bit n is the n-th locator of that mapping, in the order of its record; 1: it is up.
+    package var bits: UInt32
+    /// How many bits there are: 32, or 8 beside an instance ID.
+    package var width: Int
+
+    package init(source: EID, bits: UInt32, width: Int) {
+        self.source = source
+        self.bits = bits
+        self.width = width
+    }
 }
 
 /// What a data plane has seen of the packets to and from one RLOC. Counters only grow while echo-nonce is in use; they begin anew

@@ -10,9 +10,6 @@ extension Loader {
             for member in members { _ = member.kernelName("an interface name", length: 15) }
             if !members.isEmpty { root.refuseNotSupported("site-interfaces") }
         }
-        if let section = root["locator-status-bits"]?.mapping(["enabled"]), section["enabled"]?.bool() == true {
-            section.refuseNotSupported("enabled", "true")
-        }
         if let section = root["snmp"]?.mapping(["agentx", "draft-mib-base"]) {
             _ = section["agentx"]?.text("a socket path or tcp:ADDRESS:PORT")
             _ = section["draft-mib-base"]?.text("an object identifier")
@@ -29,5 +26,4 @@ extension Loader {
             }
         }
     }
-
 }

@@ -170,6 +170,13 @@ struct Loader {
     /// What packets may say in the LISP header.
     private func headerHints(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
         result.echoNonce = hint(root, "echo-nonce", result.roles)
+        result.locatorStatusBits = hint(root, "locator-status-bits", result.roles)
+        if result.locatorStatusBits, result.mapServers.contains(where: \.merge) {
+            findings.warn(
+                root.mark(of: "locator-status-bits"),
+                "with `merge: true` locator-status-bits are right only if the locators of all ETRs of the site are configured here"
+            )
+        }
     }
 
     /// Whether a hint is switched on. It works between routers that are ITR and ETR at once, and anybody could forge it.

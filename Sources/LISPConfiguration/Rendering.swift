@@ -46,6 +46,7 @@ extension RouterConfiguration {
         result.add("map-cache", mapCache.document)
         result.add("rloc-probing", rlocProbing.document)
         result.add("echo-nonce", .mapping([.init(key: "enabled", value: .bool(echoNonce))]))
+        result.add("locator-status-bits", .mapping([.init(key: "enabled", value: .bool(locatorStatusBits))]))
         if let proxyITR {
             result.add("proxy-itr", .mapping([.init(key: "eid-space", value: proxyITR.eidSpace.document)]))
         }

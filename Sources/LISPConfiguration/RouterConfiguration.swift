@@ -29,6 +29,8 @@ package struct RouterConfiguration: Hashable, Sendable {
     package var rlocProbing = RLOCProbingConfiguration()
     /// Asking RLOCs to echo nonces, and echoing those of others (RFC 9300 section 10.1).
     package var echoNonce = false
+    /// Telling other sites which RLOCs of ours are up, and heeding what they tell (RFC 9300 section 10).
+    package var locatorStatusBits = false
     /// Present exactly with the role `proxy-itr`.
     package var proxyITR: ProxyITRConfiguration?
     /// Present exactly with the role `proxy-etr`.

@@ -13,6 +13,9 @@ package struct Router: Sendable {
     package private(set) var etr: ETR?
     package private(set) var mapServer: MapServer?
     package private(set) var mapResolver: MapResolver?
+    /// What our packets say of our RLOCs.
+    package private(set) var announcer = LocatorStatusAnnouncer()
+    private var locatorStatus: LocatorStatusSettings
     private let limits: RouterLimits
     /// Control messages by type, those inside an Encapsulated Control Message included.
     package private(set) var received = Tally<ControlMessageKind>()
@@ -38,11 +41,23 @@ package struct Router: Sendable {
         etr = settings.etr.map { ETR(settings: $0, nextNonce: nextNonce, now: now) }
         mapServer = settings.mapServer.map { MapServer(settings: $0, limits: limits.registry, nonceState: nonces) }
         mapResolver = settings.mapResolver.map { MapResolver(settings: $0) }
+        locatorStatus = settings.locatorStatus
     }
 
     /// What the settings give from the start. To be called once, before any event.
     package mutating func start(now: Instant) -> [RouterAction] {
-        counted(Self.carry(itr?.start(now: now)))
+        counted(Self.carry(itr?.start(now: now))) + announce(now: now)
+    }
+
+    /// Lets packets say how our RLOCs are.
+    private mutating func announce(now: Instant) -> [RouterAction] {
+        let updates = announcer.update(etr?.database.mappings ?? [], locatorStatus, now: now)
+        return updates.isEmpty ? [] : [.forwarding(updates)]
+    }
+
+    /// Packets of another site say something new of its RLOCs.
+    package mutating func heard(_ report: LocatorStatusReport, now: Instant) -> [RouterAction] {
+        counted(Self.carry(itr?.heard(report, now: now)))
     }
 
     // MARK: Messages
@@ -314,7 +329,8 @@ package struct Router: Sendable {
 
     /// When `timeout` has work to do.
     package mutating func deadline() -> Instant? {
-        [itr?.deadline(), etr?.deadline(), smrSender.deadline(), mapServer?.deadline()].compactMap { $0 }.min()
+        [itr?.deadline(), etr?.deadline(), smrSender.deadline(), mapServer?.deadline(), announcer.deadline()]
+            .compactMap { $0 }.min()
     }
 
     /// Does what is due.
@@ -333,7 +349,8 @@ package struct Router: Sendable {
             + Self.carry(etr?.timeout(now: now))
             + smrTimeout(now: now, using: &random)
             + Self.carry(mapServer?.timeout(now: now, using: &random))
-        return counted(actions)
+        let announced = announcer.timeout(now: now)
+        return counted(actions) + (announced.isEmpty ? [] : [.forwarding(announced)])
     }
 
     // MARK: The operator
@@ -385,7 +402,8 @@ package struct Router: Sendable {
         } else {
             mapResolver = nil
         }
-        return counted(actions)
+        locatorStatus = settings.locatorStatus
+        return counted(actions) + announce(now: now)
     }
 
     // MARK: Actions

@@ -10,6 +10,8 @@ package struct RouterSettings: Sendable {
     package var etr: ETRSettings?
     package var mapServer: MapServerSettings?
     package var mapResolver: MapResolverSettings?
+    /// What packets of the ETR's mappings say of its RLOCs.
+    package var locatorStatus = LocatorStatusSettings()
 
     package init(
         itr: ITRSettings? = nil,

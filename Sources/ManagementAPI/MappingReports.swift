@@ -55,6 +55,8 @@ package struct MapCacheEntry: Codable, Sendable, Equatable {
     package var answeredBy: String?
     /// In the order of the record; empty for a negative mapping.
     package var locators: [MapCacheLocator]
+    /// What packets of its site say of its locators; absent before they have.
+    package var statusBits: StatusBits?
     /// What was sent to this prefix.
     package var encapsulated: Traffic
     /// What came from sources in this prefix.
@@ -75,6 +77,7 @@ package struct MapCacheEntry: Codable, Sendable, Equatable {
         isAuthoritative: Bool = false,
         answeredBy: String? = nil,
         locators: [MapCacheLocator] = [],
+        statusBits: StatusBits? = nil,
         encapsulated: Traffic = Traffic(),
         decapsulated: Traffic = Traffic(),
         lastUsed: Moment? = nil
@@ -91,6 +94,7 @@ package struct MapCacheEntry: Codable, Sendable, Equatable {
         self.isAuthoritative = isAuthoritative
         self.answeredBy = answeredBy
         self.locators = locators
+        self.statusBits = statusBits
         self.encapsulated = encapsulated
         self.decapsulated = decapsulated
         self.lastUsed = lastUsed
@@ -113,6 +117,19 @@ package struct MapCacheEntry: Codable, Sendable, Equatable {
         case incomplete
         /// Complete and being asked for again before it expires.
         case refreshing
+    }
+}
+
+/// Locator-Status-Bits of a site (RFC 9300 section 10).
+package struct StatusBits: Codable, Sendable, Equatable {
+    /// Bit n is the n-th locator; 1: it is up.
+    package var bits: UInt32
+    /// When they last changed.
+    package var changed: Moment
+
+    package init(bits: UInt32, changed: Moment) {
+        self.bits = bits
+        self.changed = changed
     }
 }
 
@@ -281,6 +298,8 @@ package struct DatabaseEntry: Codable, Sendable, Equatable {
     /// An address of this host in the prefix, used as source of its own packets to other sites.
     package var sourceAddress: String?
     package var locators: [DatabaseLocator]
+    /// The Locator-Status-Bits that packets from it carry; absent: none.
+    package var statusBits: UInt32?
     /// How many Map-Requests were answered with it.
     package var answers: UInt64
 
@@ -292,6 +311,7 @@ package struct DatabaseEntry: Codable, Sendable, Equatable {
         hasRoute: Bool = true,
         sourceAddress: String? = nil,
         locators: [DatabaseLocator] = [],
+        statusBits: UInt32? = nil,
         answers: UInt64 = 0
     ) {
         self.instanceID = instanceID
@@ -301,6 +321,7 @@ package struct DatabaseEntry: Codable, Sendable, Equatable {
         self.hasRoute = hasRoute
         self.sourceAddress = sourceAddress
         self.locators = locators
+        self.statusBits = statusBits
         self.answers = answers
     }
 }

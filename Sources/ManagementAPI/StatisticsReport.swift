@@ -278,6 +278,10 @@ package struct HeaderHintCounts: Codable, Sendable, Equatable {
     /// Packets received that asked us, and packets sent that echoed.
     package var echoRequestsReceived: UInt64
     package var echoesSent: UInt64
+    /// Packets with Locator-Status-Bits, and how often those received were others than before, in all sites.
+    package var statusBitsSent: UInt64
+    package var statusBitsReceived: UInt64
+    package var statusBitsChanged: UInt64
     /// Hints that were not heeded, by reason.
     package var ignored: [ReasonCount]
 
@@ -286,12 +290,18 @@ package struct HeaderHintCounts: Codable, Sendable, Equatable {
         echoesMatched: UInt64 = 0,
         echoRequestsReceived: UInt64 = 0,
         echoesSent: UInt64 = 0,
+        statusBitsSent: UInt64 = 0,
+        statusBitsReceived: UInt64 = 0,
+        statusBitsChanged: UInt64 = 0,
         ignored: [ReasonCount] = []
     ) {
         self.echoesRequested = echoesRequested
         self.echoesMatched = echoesMatched
         self.echoRequestsReceived = echoRequestsReceived
         self.echoesSent = echoesSent
+        self.statusBitsSent = statusBitsSent
+        self.statusBitsReceived = statusBitsReceived
+        self.statusBitsChanged = statusBitsChanged
         self.ignored = ignored
     }
 }

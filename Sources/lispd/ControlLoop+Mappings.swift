@@ -82,9 +82,10 @@ extension ControlLoop {
             forwarding: router.itr.map { forwarding($0.forwardingAction(entry)) },
             isAuthoritative: entry.isAuthoritative,
             answeredBy: entry.isStatic ? nil : entry.source.description,
-            locators: entry.locators.map { locator in
-                mapCacheLocator(locator, of: entry, time)
+            locators: entry.locators.enumerated().map { ordinal, locator in
+                mapCacheLocator(locator, ordinal, of: entry, time)
             },
+            statusBits: statusBits(of: entry, time),
             encapsulated: Traffic(counters.encapsulated),
             decapsulated: Traffic(counters.decapsulated)
         )
@@ -100,8 +101,19 @@ extension ControlLoop {
         }
     }
 
+    private func statusBits(of entry: LISPTables.MapCacheEntry, _ time: ReportTime) -> StatusBits? {
+        router.itr?.status[entry.locatorSet].map { status in
+            let count = entry.content.locators.count
+            return StatusBits(
+                bits: count >= 32 ? status.bits : status.bits & (1 << UInt32(count) - 1),
+                changed: time.moment(status.changed)
+            )
+        }
+    }
+
     private func mapCacheLocator(
         _ locator: LISPTables.MapCacheLocator,
+        _ ordinal: Int,
         of entry: LISPTables.MapCacheEntry,
         _ time: ReportTime
     ) -> ManagementAPI.MapCacheLocator {
@@ -110,7 +122,7 @@ extension ControlLoop {
         let echo = locator.id == nil ? nil : locator.address.flatMap { router.itr?.noncer[$0] }
         let state: LocatorState =
             if locator.id != nil {
-                locator.address.map { router.itr?.isUp($0) ?? true } ?? true ? .up : .down
+                router.itr?.isUp(ordinal, of: entry) ?? true ? .up : .down
             } else if !locator.record.isReachable {
                 .unreachable
             } else {
@@ -227,6 +239,7 @@ extension ControlLoop {
                             isReachable: true
                         )
                     },
+                    statusBits: router.announcer.announced(mapping.eid),
                     answers: etr.answers[mapping.eid] ?? 0
                 )
             }

@@ -421,6 +421,9 @@ extension ControlLoop {
         family.add(hints.echoesSent, .init("hint", "echo_sent"))
         family.add(hints.noncesNotAsked, .init("hint", "nonce_not_asked"))
         family.add(hints.noncesOfStrangers, .init("hint", "nonce_of_stranger"))
+        family.add(hints.statusBitsSent, .init("hint", "status_bits_sent"))
+        family.add(hints.statusBitsReceived, .init("hint", "status_bits_received"))
+        family.add(hints.statusBitsOfStrangers, .init("hint", "status_bits_of_stranger"))
         return family
     }
 

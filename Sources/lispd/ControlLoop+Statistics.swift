@@ -163,12 +163,24 @@ extension ControlLoop {
             ("nonce: the source RLOC is none of the mapping of the source EID", hints.noncesOfStrangers),
             ("nonce: another was asked for", hints.echoesMismatched),
             ("nonce: none is asked for at the moment", hints.noncesNotAsked),
+            (
+                "locator-status-bits: the source RLOC is none of the mapping of the source EID",
+                hints.statusBitsOfStrangers
+            ),
+            ("locator-status-bits: too many changes at a time", hints.statusBitsLost),
+            (
+                "locator-status-bits: they say that every RLOC of the site is down",
+                router.itr?.statistics[.statusBitsAllDown] ?? 0
+            ),
         ]
         return HeaderHintCounts(
             echoesRequested: hints.echoesRequested,
             echoesMatched: hints.echoesMatched,
             echoRequestsReceived: hints.echoRequestsReceived,
             echoesSent: hints.echoesSent,
+            statusBitsSent: hints.statusBitsSent,
+            statusBitsReceived: hints.statusBitsReceived,
+            statusBitsChanged: router.itr?.statistics[.statusBitsChanged] ?? 0,
             ignored: reasons.filter { $0.1 > 0 }.map { ReasonCount(reason: $0.0, count: $0.1) }
         )
     }

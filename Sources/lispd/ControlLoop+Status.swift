@@ -174,6 +174,7 @@ extension ControlLoop {
                     mapCacheLimit: configuration.mapCache.limit,
                     databaseEntries: own.count,
                     rlocProbing: !roles.isDisjoint(with: [.itr, .proxyITR]) && configuration.rlocProbing.isEnabled,
+                    locatorStatusBits: configuration.headerHints.contains(.locatorStatusBits),
                     solicitMapRequests: !roles.isDisjoint(with: [.itr, .proxyITR])
                 )
             }
@@ -274,7 +275,7 @@ extension ControlLoop {
             var row = LocalLocator(
                 interface: configuredInterface(of: locator),
                 address: locator.address.description,
-                state: locator.interface == nil ? nil : .up,
+                state: locator.interface == nil ? nil : locator.isUp ? .up : .down,
                 locatorSets: [],
                 priority: locator.priority,
                 weight: locator.weight,

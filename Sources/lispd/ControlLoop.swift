@@ -204,6 +204,9 @@ actor ControlLoop {
         plane.drainEvents { event in
             carryOut(router.noticed(event, now: now))
         }
+        plane.drainStatusReports { report in
+            carryOut(router.heard(report, now: now))
+        }
         schedule()
     }
 

@@ -35,7 +35,8 @@ extension ITREvent: Counted {
         case .mapRequestsSent, .mapRepliesAccepted, .negativeMapReplies, .packetsHeld, .packetsReleased, .expirations,
             .refreshes, .entriesCreated, .entriesDeleted, .probesSent, .probeRepliesAccepted, .locatorsWentDown,
             .locatorsCameBack, .echoesSeen, .echoesMissed, .locatorsWithoutEchoes, .smrsReceived, .smrInvokedRequests,
-            .mapDataIgnored, .mapDataVerified, .mapDataInstalled, .mapDataKnown, .pathMTULowered, .pathMTUForgotten:
+            .mapDataIgnored, .mapDataVerified, .mapDataInstalled, .mapDataKnown, .pathMTULowered, .pathMTUForgotten,
+            .statusBitsChanged, .statusBitsAllDown:
             false
         default: true
         }

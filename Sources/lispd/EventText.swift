@@ -113,6 +113,11 @@ extension Event {
             )
         case .onTrial(let rloc):
             self.init(.locatorUp, .info, "RLOC \(rloc) is used again, to see whether it echoes", locator: "\(rloc)")
+        case .saidToBeDown(let rloc, let eid):
+            let text = "packets from \(eid) say that RLOC \(rloc) is down: it is not used until they say otherwise"
+            self.init(.locatorDown, .warning, text, about: eid, locator: rloc)
+        case .saidToBeUp(let rloc, let eid):
+            self.init(.locatorUp, .info, "packets from \(eid) say that RLOC \(rloc) is up", about: eid, locator: rloc)
         }
     }
 
@@ -147,6 +152,7 @@ extension Event {
         _ severity: Severity,
         _ text: String,
         about prefix: EIDPrefix?,
+        locator: IPAddress? = nil,
         peer: IPAddress? = nil,
         site: String? = nil
     ) {
@@ -156,6 +162,7 @@ extension Event {
             text,
             instanceID: prefix?.instanceID.rawValue,
             eidPrefix: prefix?.prefix.description,
+            locator: locator?.description,
             peer: peer?.description,
             site: site
         )

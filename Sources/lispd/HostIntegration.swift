@@ -13,6 +13,8 @@ struct ResolvedLocator: Hashable {
     var weight: UInt8
     /// The interface that has the address; `nil` for an address of another ETR of the site.
     var interface: String?
+    /// Whether the link of the interface is up; so for an address of another ETR.
+    var isUp = true
     /// The set that it is in.
     var locatorSet: String
 }
@@ -125,7 +127,7 @@ final class HostIntegration {
                 switch locator.place {
                 case .address(let address):
                     let index = addresses.first { $0.address == address }?.interfaceIndex
-                    host.add(locator, address, links.first { $0.index == index }?.name, set.name)
+                    host.add(locator, address, links.first { $0.index == index }, set.name)
                 case .interface(let name):
                     guard let link = links.first(where: { $0.name == name }) else {
                         host.leaveOut(name, set.name, "the interface does not exist")
@@ -136,7 +138,7 @@ final class HostIntegration {
                             && !eids.contains { $0.contains(address.address) }
                     }
                     if usable.isEmpty { host.leaveOut(name, set.name, "the interface has no usable address") }
-                    for address in usable { host.add(locator, address.address, name, set.name) }
+                    for address in usable { host.add(locator, address.address, link, set.name) }
                 }
             }
         }
@@ -259,7 +261,7 @@ extension ResolvedHost {
     fileprivate mutating func add(
         _ locator: LocatorConfiguration,
         _ address: IPAddress,
-        _ interface: String?,
+        _ link: NetworkLink?,
         _ set: String
     ) {
         guard !locators.contains(where: { $0.address == address && $0.locatorSet == set }) else { return }
@@ -268,7 +270,8 @@ extension ResolvedHost {
                 address: address,
                 priority: locator.priority,
                 weight: locator.weight,
-                interface: interface,
+                interface: link?.name,
+                isUp: link.map { $0.isUp && $0.hasCarrier } ?? true,
                 locatorSet: set
             )
         )

@@ -51,7 +51,7 @@ struct LocatorExplanation {
         guard let entry else { return }
         let all: [Candidate]
         if !entry.isNegative {
-            all = entry.locators.map { Candidate($0, sources) }
+            all = entry.locators.enumerated().map { Candidate($0.element, number: $0.offset, of: entry, sources) }
         } else if case .encapsulate = sources.itr.forwardingAction(entry) {
             usesProxyETRs = true
             all = sources.itr.proxyETRs.map { Candidate($0, sources) }
@@ -119,7 +119,12 @@ struct LocatorExplanation {
 }
 
 extension LocatorExplanation.Candidate {
-    fileprivate init(_ locator: LISPTables.MapCacheLocator, _ sources: LocatorExplanation.Sources) {
+    fileprivate init(
+        _ locator: LISPTables.MapCacheLocator,
+        number ordinal: Int,
+        of entry: LISPTables.MapCacheEntry,
+        _ sources: LocatorExplanation.Sources
+    ) {
         self.init(
             address: locator.address,
             text: locator.address?.description ?? locator.record.address.description,
@@ -131,6 +136,9 @@ extension LocatorExplanation.Candidate {
         if !locator.record.isReachable {
             state = .unreachable
             obstacle = "its site says that it cannot be reached (R-bit)"
+        } else if id != nil, !sources.itr.status.isUsed(ordinal, of: entry.locatorSet) {
+            state = .down
+            obstacle = "packets of its site say that it is down (locator-status-bits)"
         } else {
             look(sources)
         }

@@ -11,6 +11,10 @@ extension RouterSettings {
     init(_ configuration: RouterConfiguration, host: ResolvedHost, xtrID: XTRID?) {
         self.init()
         let roles = configuration.roles
+        locatorStatus = LocatorStatusSettings(
+            isEnabled: configuration.headerHints.contains(.locatorStatusBits),
+            down: Set(host.locators.filter { !$0.isUp }.map(\.address))
+        )
         if !roles.isDisjoint(with: [.itr, .proxyITR]) {
             itr = ITRSettings(
                 // Without any, the Map-Resolver beside us is meant, which listens at each of our addresses.
@@ -31,7 +35,8 @@ extension RouterSettings {
                 },
                 staticMappings: configuration.mapCache.staticMappings.map(StaticMapping.init),
                 echoNonce: configuration.headerHints.contains(.echoNonce),
-                acceptMapData: MapDataPolicy(configuration.acceptMapData)
+                acceptMapData: MapDataPolicy(configuration.acceptMapData),
+                locatorStatusBits: configuration.headerHints.contains(.locatorStatusBits)
             )
         }
         // A Proxy-ETR answers RLOC-probes as an ETR without a site does.
@@ -110,8 +115,11 @@ extension MapReplyAction {
 extension RouterConfiguration {
     /// The hints of the LISP header that this router sends and heeds: all are between routers that are ITR and ETR at once.
     var headerHints: HeaderHints {
-        guard roles.isSuperset(of: [.itr, .etr]) else { return [] }
-        return echoNonce ? .echoNonce : []
+        var hints: HeaderHints = []
+        guard roles.isSuperset(of: [.itr, .etr]) else { return hints }
+        if echoNonce { hints.insert(.echoNonce) }
+        if locatorStatusBits { hints.insert(.locatorStatusBits) }
+        return hints
     }
 }
 

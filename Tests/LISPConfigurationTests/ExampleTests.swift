@@ -160,6 +160,8 @@ private func path(ofExample name: String) -> String {
                   retry-interval: 1s
                 echo-nonce:
                   enabled: false
+                locator-status-bits:
+                  enabled: false
                 data-plane:
                   workers: auto
                   offload: auto

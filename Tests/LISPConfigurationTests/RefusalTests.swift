@@ -310,10 +310,6 @@ private let wrongLines: [(line: String, message: String)] = [
         "f:8:23: found `perhaps`, expected true or false"
     ),
     (
-        "locator-status-bits: {enabled: true}",
-        "f:8:23: found `enabled: true`, which is not supported yet, expected it to be left out"
-    ),
-    (
         "etr: {accept-map-data: verified}",
         "f:8:24: found `verified`, expected one of off, verify, on"
     ),
@@ -559,7 +555,7 @@ private let harmless = [
         )
     }
 
-    @Test(arguments: ["echo-nonce"])
+    @Test(arguments: ["echo-nonce", "locator-status-bits"])
     func `warns of what must not cross the public Internet, and of what has no effect`(key: String) throws {
         let warning = "`\(key)` believes what packets say, which must not be done across the public Internet (RFC 9300)"
         let on = try RouterConfiguration(yaml: file(with: "\(key): {enabled: true}"), file: "f")

@@ -59,6 +59,7 @@ enum Fixture {
                         weight: 0
                     ),
                 ],
+                statusBits: StatusBits(bits: 1, changed: moment(90)),
                 encapsulated: Traffic(packets: 12, octets: 3456),
                 lastUsed: moment(3)
             ),
@@ -302,6 +303,9 @@ enum Fixture {
                 echoesMatched: 30,
                 echoRequestsReceived: 21,
                 echoesSent: 20,
+                statusBitsSent: 51,
+                statusBitsReceived: 50,
+                statusBitsChanged: 4,
                 ignored: [ReasonCount(reason: "nonce: another was asked for", count: 3)]
             ),
             paths: PathStatistics(

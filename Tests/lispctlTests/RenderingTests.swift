@@ -188,6 +188,12 @@ import Testing
         #expect(text.split(separator: "\n").count { $0.contains("Echo-nonce") } == 1)
     }
 
+    @Test func `map-cache in detail shows what a site says of its locators`() {
+        let text = MapCacheText(isDetailed: true).text(of: Fixture.mapCache)
+        #expect(text.contains("\n  Locator-status-bits: 0x1, last changed: 00:01:30\n"))
+        #expect(text.split(separator: "\n").count { $0.contains("Locator-status-bits") } == 1)
+    }
+
     @Test func `map-cache`() {
         #expect(
             MapCacheText(isDetailed: false).text(of: Fixture.mapCache) == """
@@ -356,6 +362,8 @@ import Testing
             "  source ports without trains                       2",
             "  echo-nonce requests sent/echoed                   31/30",
             "  echo-nonce requests received/echoes sent          21/20",
+            "  packets with locator-status-bits received/sent    50/51",
+            "    changes of those received                       4",
             "Hints of LISP headers ignored", "  nonce: another was asked for                      3",
             "  IPv4 packets fragmented to fit                    41",
             "  IPv6 packets sent fragmentable                    42",

@@ -55,6 +55,14 @@ import Testing
         #expect(received.text == "192.0.2.2 says that the mapping of [101] 10.1.0.0/16 has changed (SMR)")
     }
 
+    @Test func `what a site says of its RLOCs names the EID-prefix`() {
+        let down = Event(.headerHint(.saidToBeDown(Self.address, Self.prefix)))
+        #expect(down.kind == "locator-down" && down.severity == .warning && down.locator == "192.0.2.2")
+        #expect(down.instanceID == 101 && down.eidPrefix == "10.1.0.0/16")
+        let back = Event(.headerHint(.saidToBeUp(Self.address, Self.prefix)))
+        #expect(back.kind == "locator-up" && back.severity == .info && back.eidPrefix == "10.1.0.0/16")
+    }
+
     @Test func `a refused message names its sender`() {
         let event = Event(.refused(reason: "control message dropped", source: Self.source))
         #expect(

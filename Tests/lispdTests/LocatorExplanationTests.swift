@@ -30,7 +30,8 @@ import Testing
                 rlocs: [IPAddress("198.51.100.1")!],
                 rlocProbing: probing,
                 proxyETRs: proxyETRs,
-                staticMappings: [StaticMapping(eid: eid, locators: locators, action: action)]
+                staticMappings: [StaticMapping(eid: eid, locators: locators, action: action)],
+                locatorStatusBits: true
             )
         )
         _ = itr.start(now: SystemClock.now)
@@ -75,6 +76,16 @@ import Testing
         let some = Self.explain(itr, chosen: "192.0.2.2", isWholeFlow: false)
         #expect(some.candidates == ["192.0.2.1", "192.0.2.2"])
         #expect(some.locators.map(\.isChosen) == [false, false, false, false, false])
+    }
+
+    @Test func `what the site says of its locators counts`() {
+        var itr = Self.itr([Self.locator("192.0.2.1", 1, 100), Self.locator("192.0.2.2", 2, 100)])
+        let report = LocatorStatusReport(source: EID(Self.eid.prefix.address), bits: 0b10, width: 32)
+        #expect(!itr.heard(report, now: SystemClock.now).isEmpty)
+        let result = Self.explain(itr, chosen: "192.0.2.2")
+        #expect(result.locators[0].why == "packets of its site say that it is down (locator-status-bits)")
+        #expect(result.locators.map(\.state) == [.down, .up])
+        #expect(result.locators.map(\.isChosen) == [false, true])
     }
 
     @Test func `weights of zero alone share evenly, and one alone needs no flow`() {

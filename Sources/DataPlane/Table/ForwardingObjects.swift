@@ -85,11 +85,14 @@ struct LocatorMember {
 
 /// What an entry refers to: stays while the set's members change.
 struct LocatorSetCell: ~Copyable {
-    /// Address of a body: the number of members in 8 octets, then the members by ascending priority.
+    /// Address of a body: the number of members to send to and of all members, 4 octets each, then the members by ascending
+    /// priority.
     let body: Atomic<UInt>
     let id: UInt32
     /// Entries that use it, plus 1 while the control plane knows it. Touched by the control loop only.
     let references: ReferenceCount
+    /// A `StatusBitsWord`: what packets from there said last.
+    let statusBits = Atomic<UInt64>(0)
 }
 
 /// Which addresses are RLOCs of the table, for whoever knows no more of one than its address.
@@ -127,14 +130,18 @@ struct LocatorIndexReader {
 struct LocatorSetBody {
     static let headerSize = 8
 
-    // Safe: made by `ForwardingState`, which writes `count` members behind the header.
+    // Safe: made by `ForwardingState`, which writes `total` members behind the header; `count` is not above that.
+    /// Members that may be sent to, the first ones.
     let count: Int
+    /// All members: the others are only sources of packets.
+    let total: Int
     let members: UnsafeMutablePointer<LocatorMember>
     private let base: ArenaBase
 
     @inline(__always)
     init(_ body: UnsafeMutableRawPointer, _ base: ArenaBase) {
-        count = body.load(as: Int.self)
+        count = Int(body.load(as: UInt32.self))
+        total = Int(body.load(fromByteOffset: 4, as: UInt32.self))
         members = (body + Self.headerSize).assumingMemoryBound(to: LocatorMember.self)
         self.base = base
     }
@@ -162,6 +169,8 @@ enum EntryTarget {
     static let sendMapRequest = requestTag
     static func drop(_ reason: UInt8) -> UInt32 { dropTag | UInt32(reason) << 8 }
     static let own = ownTag
+    /// An own prefix whose packets carry Locator-Status-Bits: those that stand in place of the mapping.
+    static let ownWithStatusBits = ownTag | 1 << 3
 
     /// A target word taken apart.
     enum Decoded {

@@ -162,7 +162,9 @@ final class ForwardingState {
             tables.updateSize()
             release(words)
         case .putOwnPrefix(let prefix):
-            put(prefix, into: instances[prefix.instanceID]?.own(prefix.prefix.family))
+            let trie = instances[prefix.instanceID]?.own(prefix.prefix.family)
+            // One that is there keeps its Locator-Status-Bits.
+            if trie?.find(Self.key(prefix), length: Int(prefix.prefix.length)) == nil { put(prefix, into: trie) }
         case .deleteOwnPrefix(let prefix):
             let trie = instances[prefix.instanceID]?.own(prefix.prefix.family)
             trie?.remove(Self.key(prefix), length: Int(prefix.prefix.length))
@@ -185,6 +187,8 @@ final class ForwardingState {
                 return
             }
             setErrorSource(object, family, address)
+        case .putStatusBits(let prefix, let bits):
+            putStatusBits(prefix, bits)
         }
     }
 
@@ -297,6 +301,10 @@ final class ForwardingState {
     private func setHeaderHints(_ new: HeaderHints) {
         let old = hintsInUse
         hints.pointee.store(new.rawValue, ordering: .releasing)
+        if new.contains(.locatorStatusBits), !old.contains(.locatorStatusBits) {
+            // The control loop knows nothing yet of what is said.
+            sets.forEach { $0.pointee.statusBits.store(0, ordering: .relaxed) }
+        }
         guard old.contains(.echoNonce) != new.contains(.echoNonce) else { return }
         locators.forEach { cell in
             let state = new.contains(.echoNonce) ? makeEchoState() : 0
@@ -343,11 +351,23 @@ final class ForwardingState {
         }
     }
 
+    private func putStatusBits(_ prefix: EIDPrefix, _ bits: UInt32?) {
+        let length = Int(prefix.prefix.length)
+        guard let trie = instances[prefix.instanceID]?.own(prefix.prefix.family),
+            trie.find(Self.key(prefix), length: length) != nil
+        else {
+            danglingReferences += 1
+            return
+        }
+        let target = bits == nil ? EntryTarget.own : EntryTarget.ownWithStatusBits
+        trie.put(Self.key(prefix), length: length, TrieWriter.Words(target: target, mapping: bits ?? 0))
+    }
+
     // MARK: Sets
 
     private func putLocatorSet(_ id: LocatorSetID, _ slots: [LocatorSlot]) {
         var members: [LocatorMember] = []
-        for slot in slots where slot.priority != 255 {
+        for slot in slots {
             guard let cell = locators[slot.locator] else {
                 danglingReferences += 1
                 continue
@@ -365,12 +385,14 @@ final class ForwardingState {
         let sorted = members.enumerated().sorted {
             ($0.element.priority, $0.offset) < ($1.element.priority, $1.offset)
         }
-        let count = min(sorted.count, DataPlaneConstants.maximumLocators)
-        let body = arena.allocate(LocatorSetBody.size(count))
-        body.storeBytes(of: count, as: Int.self)
-        let room = (body + LocatorSetBody.headerSize).bindMemory(to: LocatorMember.self, capacity: max(count, 1))
-        for (index, member) in sorted.prefix(count).enumerated() { (room + index).initialize(to: member.element) }
-        for member in sorted.dropFirst(count) { release(locator(member.element.place)) }
+        let total = min(sorted.count, DataPlaneConstants.maximumLocators)
+        let count = sorted.prefix(total).count { $0.element.priority != 255 }
+        let body = arena.allocate(LocatorSetBody.size(total))
+        body.storeBytes(of: UInt32(count), as: UInt32.self)
+        body.storeBytes(of: UInt32(total), toByteOffset: 4, as: UInt32.self)
+        let room = (body + LocatorSetBody.headerSize).bindMemory(to: LocatorMember.self, capacity: max(total, 1))
+        for (index, member) in sorted.prefix(total).enumerated() { (room + index).initialize(to: member.element) }
+        for member in sorted.dropFirst(total) { release(locator(member.element.place)) }
         if let cell = sets[id] {
             releaseMembers(cell.pointee.body.exchange(UInt(bitPattern: body), ordering: .acquiringAndReleasing))
             return
@@ -385,8 +407,8 @@ final class ForwardingState {
     private func releaseMembers(_ word: UInt) {
         guard let body = UnsafeMutableRawPointer(bitPattern: word) else { return }
         let set = LocatorSetBody(body, arena.base)
-        for index in 0..<set.count { release(set.cell(index)) }
-        reclaimer.retire(body, LocatorSetBody.size(set.count))
+        for index in 0..<set.total { release(set.cell(index)) }
+        reclaimer.retire(body, LocatorSetBody.size(set.total))
     }
 
     private func release(_ cell: SetCell) {

@@ -14,6 +14,7 @@ struct UpdateBacklog {
         case headerHints
         case echo(LocatorID)
         case errorSource(InstanceID, AddressFamily)
+        case statusBits(EIDPrefix)
 
         init(_ update: ForwardingUpdate) {
             switch update {
@@ -25,6 +26,7 @@ struct UpdateBacklog {
             case .setHeaderHints: self = .headerHints
             case .requestEcho(let id, _): self = .echo(id)
             case .setErrorSource(let instance, let family, _): self = .errorSource(instance, family)
+            case .putStatusBits(let prefix, _): self = .statusBits(prefix)
             }
         }
     }
@@ -36,7 +38,7 @@ struct UpdateBacklog {
         case .putLocator, .setHeaderHints: 0
         case .putLocatorSet, .requestEcho: 1
         case .putEntry, .putOwnPrefix, .putAcceptedSource, .setErrorSource: 2
-        case .deleteEntry, .deleteOwnPrefix, .deleteAcceptedSource: 3
+        case .deleteEntry, .deleteOwnPrefix, .deleteAcceptedSource, .putStatusBits: 3
         case .deleteLocatorSet: 4
         case .deleteLocator: 5
         }

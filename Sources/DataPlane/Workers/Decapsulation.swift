@@ -56,6 +56,7 @@ extension Worker where Device: ~Copyable {
             if last.isDelivered { notePeer(entry, &last) }
         }
         flushReceived(&run)
+        signal()
         return count
     }
 
@@ -152,7 +153,7 @@ extension Worker where Device: ~Copyable {
         let words = value.pointee.words
         let mapping = instance.mapping(words)
         let cell = sender(entry, words, instance.base)
-        if header & LISPHeaderWords.hintFlags != 0 { heed(header, from: cell, words, instance) }
+        if header & LISPHeaderWords.hintFlags != 0 { heed(header, from: cell, words, inner, instance) }
         if run.mapping != mapping || run.cell != cell {
             flushReceived(&run)
             run.mapping = mapping
@@ -173,7 +174,7 @@ extension Worker where Device: ~Copyable {
             let body = UnsafeMutableRawPointer(bitPattern: set.pointee.body.load(ordering: .acquiring))
         else { return nil }
         let members = LocatorSetBody(body, base)
-        for index in 0..<members.count {
+        for index in 0..<members.total {
             let cell = members.cell(index)
             let word = cell.pointee.body.load(ordering: .acquiring)
             guard let locator = UnsafeMutablePointer<LocatorBody>(bitPattern: word) else { continue }

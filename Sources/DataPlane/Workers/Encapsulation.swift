@@ -125,7 +125,7 @@ extension Worker where Device: ~Copyable {
 
         var header = LISPHeaderWords.header(instance: instance.object.pointee.id)
         if hints.pointee.load(ordering: .relaxed) != 0 {
-            header |= hintBits(to: cell, of: LocatorSetBody(setBody, instance.base))
+            header |= hintBits(to: cell, of: LocatorSetBody(setBody, instance.base), inner, instance)
         }
         // Safe: the headroom of a slot is larger than the LISP header.
         (batch.packet(index) - DataPlaneConstants.lispHeaderSize).storeBytes(of: header.bigEndian, as: UInt64.self)
@@ -166,6 +166,7 @@ extension Worker where Device: ~Copyable {
             send(port, first: first, isFragments: false, &run)
         }
         usedPortCount = 0
+        ownStatus.family = nil
         flushSent(&run)
         signal()
     }

@@ -54,6 +54,7 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     let peers: PeerTable
     var eventFilter: PathEventFilter
     var siteErrors = SiteErrorMaker()
+    var ownStatus = OwnStatus()
     /// The control loop is to be told of a miss or an event.
     var hasNews = false
 

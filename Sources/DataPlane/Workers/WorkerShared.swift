@@ -32,6 +32,11 @@ enum WorkerCounter: Int, CaseIterable {
     case siteErrorsWithoutSource
     case fragmented
     case sentFragmentable
+    case statusBitsSent
+    case statusBitsReceived
+    case statusBitsReported
+    case statusBitsLost
+    case statusBitsOfStrangers
 
     /// They stand behind the drop counters.
     var index: Int { DataPlaneDropReason.count + rawValue }
@@ -59,6 +64,8 @@ final class WorkerShared: @unchecked Sendable {
     let misses: PacketRing
     /// From the worker to the control loop.
     let events: PathEvents
+    /// From the worker to the control loop.
+    let statusReports: StatusReports
     /// From the control loop to the worker. The tag is a `HeldTag`, the word the instance ID.
     let held: PacketRing
     /// Who sent what this worker decapsulated.
@@ -77,6 +84,7 @@ final class WorkerShared: @unchecked Sendable {
         }
         misses = PacketRing(bytes: options.missQueueBytes, packets: options.missQueuePackets)
         events = PathEvents()
+        statusReports = StatusReports()
         held = PacketRing(bytes: options.heldQueueBytes, packets: options.heldQueuePackets)
         peers = PeerTable(seed: options.hashSeed ?? UInt64.random(in: .min ... .max))
     }
@@ -87,6 +95,7 @@ final class WorkerShared: @unchecked Sendable {
         tunnels.deallocate()
         misses.deallocate()
         events.deallocate()
+        statusReports.deallocate()
         held.deallocate()
         peers.deallocate()
     }

@@ -28,6 +28,8 @@ package struct ITR: Sendable {
     package internal(set) var noncer: EchoNoncer
     /// What fits the ways to them.
     package internal(set) var pathMTU = PathMTU()
+    /// What the sites say of their own.
+    package internal(set) var status: LocatorStatus
     package internal(set) var statistics = Tally<ITREvent>()
     package private(set) var mapResolvers: MapResolvers
     var questions = PrefixTable<Question>()
@@ -60,6 +62,10 @@ package struct ITR: Sendable {
         self.mapResolvers = MapResolvers(settings.mapResolvers)
         self.prober = RLOCProber(settings: settings.rlocProbing)
         self.noncer = EchoNoncer(isEnabled: settings.echoNonce, isProbed: settings.rlocProbing.isEnabled)
+        self.status = LocatorStatus(
+            isEnabled: settings.locatorStatusBits,
+            isProbed: settings.rlocProbing.isEnabled
+        )
         self.held = HeldPackets(limits: holdLimits)
         self.questionLimit = questionLimit
     }
@@ -343,7 +349,9 @@ package struct ITR: Sendable {
         var (ids, updates) = acquireLocators(of: content, now: now)
         if isNew {
             cache.setLocators(ids, of: handle)
-            if !content.locators.isEmpty { updates.append(.putLocatorSet(locatorSet, Self.slots(content, ids))) }
+            if !content.locators.isEmpty {
+                updates.append(.putLocatorSet(locatorSet, slots(content, ids, of: locatorSet)))
+            }
             for (record, id) in zip(content.locators, ids) where id != nil {
                 record.address.locatorAddress.map { locators.used($0, by: eid) }
             }
@@ -414,12 +422,6 @@ package struct ITR: Sendable {
         }
     }
 
-    private static func slots(_ content: MappingContent, _ ids: [LocatorID?]) -> [LocatorSlot] {
-        zip(content.locators, ids).compactMap { record, id in
-            id.map { LocatorSlot(locator: $0, priority: record.priority, weight: record.weight) }
-        }
-    }
-
     /// Whether packets may be sent to the locator: reachable by its site's word, offered for unicast, of a family we have.
     private func isUsable(_ record: LocatorRecord, at address: IPAddress) -> Bool {
         record.isReachable && record.priority != 255 && canReach(address)
@@ -433,6 +435,7 @@ package struct ITR: Sendable {
     private mutating func released(_ gone: MapCache.Removed) -> [ForwardingUpdate] {
         let entry = gone.entry
         let isSetUnused = gone.wasLastOfContent && !entry.isNegative
+        if isSetUnused { status.remove(entry.locatorSet) }
         return (isSetUnused ? [.deleteLocatorSet(entry.locatorSet)] : [])
             + releaseLocators(of: entry.content, entry.locatorIDs)
     }
@@ -587,6 +590,7 @@ package struct ITR: Sendable {
         let echoed = noncer.reconfigure(isEnabled: new.echoNonce, isProbed: new.rlocProbing.isEnabled, now: now)
         let probed =
             carryOut(prober.reconfigure(new.rlocProbing, now: now), now: now) + carryOut(echoed, now: now)
+            + reconfigureStatus(new)
         let hasSameFamilies = Set(new.rlocs.map(\.family)) == Set(old.rlocs.map(\.family))
         let chosen = hasSameFamilies ? [] : chooseLocatorsAnew(now: now)
         return probed + chosen + start(now: now)
@@ -603,7 +607,7 @@ package struct ITR: Sendable {
             let (ids, added) = acquireLocators(of: next.content, users: next.users, now: now)
             if ids != next.ids {
                 cache.changeLocators(ids, of: next.handle, now: now)
-                updates += added + [.putLocatorSet(next.locatorSet, Self.slots(next.content, ids))]
+                updates += added + [.putLocatorSet(next.locatorSet, slots(next.content, ids, of: next.locatorSet))]
             }
             updates += releaseLocators(of: next.content, next.ids, users: next.users)
         }

@@ -20,6 +20,8 @@ package struct ITRSettings: Hashable, Sendable {
     /// Whether RLOCs whose sites can echo nonces are asked to.
     package var echoNonce: Bool
     package var acceptMapData: MapDataPolicy
+    /// Whether Locator-Status-Bits of other sites are heeded.
+    package var locatorStatusBits: Bool
 
     package init(
         mapResolvers: [IPAddress],
@@ -30,7 +32,8 @@ package struct ITRSettings: Hashable, Sendable {
         proxyETRs: [ProxyETR] = [],
         staticMappings: [StaticMapping] = [],
         echoNonce: Bool = false,
-        acceptMapData: MapDataPolicy = .off
+        acceptMapData: MapDataPolicy = .off,
+        locatorStatusBits: Bool = false
     ) {
         self.mapResolvers = mapResolvers
         self.rlocs = rlocs
@@ -41,6 +44,7 @@ package struct ITRSettings: Hashable, Sendable {
         self.staticMappings = staticMappings
         self.echoNonce = echoNonce
         self.acceptMapData = acceptMapData
+        self.locatorStatusBits = locatorStatusBits
     }
 }
 
@@ -72,6 +76,9 @@ package enum HeaderHintEvent: Hashable, Sendable {
     case echoesMissing(IPAddress)
     /// It is used again, to see whether it echoes.
     case onTrial(IPAddress)
+    /// Packets from the EID-prefix say that its RLOC is down, so none are sent there; or that it is up.
+    case saidToBeDown(IPAddress, EIDPrefix)
+    case saidToBeUp(IPAddress, EIDPrefix)
 }
 
 /// What the ITR counts.
@@ -121,6 +128,8 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case locatorsCameBack = "RLOCs that answer probes again"
     case echoesSeen = "nonces echoed"
     case echoesMissed = "RLOCs doubted: packets came back without the nonce that was asked for"
+    case statusBitsChanged = "changes of Locator-Status-Bits heeded"
+    case statusBitsAllDown = "Locator-Status-Bits ignored: they say that every RLOC of the site is down"
     case locatorsWithoutEchoes = "RLOCs taken out of use: packets came back without the nonce that was asked for"
     case pathMTULowered = "path MTUs of RLOCs lowered"
     case pathMTUForgotten = "path MTUs of RLOCs forgotten after ten minutes"

@@ -67,7 +67,7 @@ package struct ReferencePlane {
         case .requestEcho(let id, _):
             if locators[id] == nil { note("there is no locator \(id.rawValue)", update) }
         case .putOwnPrefix, .deleteOwnPrefix, .putAcceptedSource, .deleteAcceptedSource, .setHeaderHints,
-            .setErrorSource:
+            .setErrorSource, .putStatusBits:
             break
         }
     }

@@ -52,6 +52,8 @@ extension TraceEntry: CustomStringConvertible {
         case .putAcceptedSource(let eid): "accept source \(eid)"
         case .deleteAcceptedSource(let eid): "accept source \(eid) no more"
         case .setHeaderHints(let hints): "set header hints \(hints.rawValue)"
+        case .putStatusBits(let eid, let bits):
+            "status bits of \(eid): \(bits.map { String($0, radix: 2) } ?? "none")"
         case .requestEcho(let id, let nonce):
             nonce.map { "ask locator \(id.rawValue) to echo \($0)" } ?? "ask locator \(id.rawValue) no more"
         case .setErrorSource(let instance, let family, let address):

@@ -99,6 +99,9 @@ private func detailLines(of entry: MapCacheEntry) -> [String] {
     if !entry.locators.isEmpty, entry.source == "map-reply" {
         lines.append("  Answered by \(entry.isAuthoritative ? "an ETR of the site" : "a Map-Server for the site")")
     }
+    if let status = entry.statusBits {
+        lines.append("  Locator-status-bits: 0x\(String(status.bits, radix: 16)), last changed: \(ago(status.changed))")
+    }
     return lines
 }
 

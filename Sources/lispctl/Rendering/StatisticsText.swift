@@ -193,5 +193,7 @@ private func textLines(of hints: HeaderHintCounts) -> [String] {
     [
         line("echo-nonce requests sent/echoed", "\(hints.echoesRequested)/\(hints.echoesMatched)"),
         line("echo-nonce requests received/echoes sent", "\(hints.echoRequestsReceived)/\(hints.echoesSent)"),
+        line("packets with locator-status-bits received/sent", "\(hints.statusBitsReceived)/\(hints.statusBitsSent)"),
+        line("  changes of those received", hints.statusBitsChanged),
     ] + reasonLines("Hints of LISP headers ignored", hints.ignored)
 }
