@@ -281,7 +281,7 @@ class DeadPathGroup(SitesGroup):
             expect(self.locator(self.first).get("mtu") is None, f"one about {what} has changed the path MTU")
         # What a real router would send is believed: so the others were refused for what they say.
         packet = icmp.data_packet(victim, self.first, there)
-        icmp.send(rogue, victim, packet, icmp.TOO_BIG, ports[:1], mtu=600)
+        icmp.send(rogue, victim, packet, icmp.TOO_BIG, ports, mtu=600)
         wait_until("the path MTU is known", lambda: self.locator(self.first).get("mtu") == 600, 5)
         # An address may be called unreachable as often as one likes: probes say otherwise.
         before = self.locator(self.first)
