@@ -63,6 +63,14 @@ import Testing
         #expect(back.kind == "locator-up" && back.severity == .info && back.eidPrefix == "10.1.0.0/16")
     }
 
+    @Test func `a path MTU that becomes known is told, and that it is forgotten`() {
+        let known = Event(.pathMTU(Self.address, 1300))
+        #expect(known == Event(.pathMTU, .info, "path MTU to RLOC 192.0.2.2 is 1300", locator: "192.0.2.2"))
+        let forgotten = Event(.pathMTU(Self.address, nil))
+        #expect(forgotten.text == "path MTU to RLOC 192.0.2.2 is forgotten: larger packets try again")
+        #expect(forgotten.kind == "path-mtu")
+    }
+
     @Test func `a refused message names its sender`() {
         let event = Event(.refused(reason: "control message dropped", source: Self.source))
         #expect(

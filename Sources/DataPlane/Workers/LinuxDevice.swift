@@ -2,6 +2,7 @@
 //
 // A worker's device on Linux: TUN queues by read and write, sockets by recvmmsg and sendmmsg, several datagrams a message.
 
+import CLinux
 import Glibc
 import LISPWire
 import LinuxNetwork

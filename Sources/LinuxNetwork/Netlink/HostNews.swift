@@ -19,9 +19,6 @@ package struct HostNewsReader {
     package static let everything: Set<IPPrefix> = [
         IPPrefix(family: .ipv4, leftAligned: 0, length: 0), IPPrefix(family: .ipv6, leftAligned: 0, length: 0),
     ]
-    /// With more changed routes in one reading, all ways may have changed.
-    private static let routeLimit = 256
-
     /// Whether packets can leave by a link, as far as it was told.
     private var links: [Int32: Bool] = [:]
     /// Usable addresses, as far as they were told.
@@ -47,31 +44,29 @@ package struct HostNewsReader {
                 news.concernsHost = true
                 let isCarrying = link.isUp && link.hasCarrier
                 if links.updateValue(isCarrying, forKey: link.index) != isCarrying {
-                    news.changedPaths = Self.everything
+                    news.changedPaths.formUnion(Self.everything)
                 }
             case .linkRemoved(let index, _):
                 news.concernsHost = true
-                if links.removeValue(forKey: index) != false { news.changedPaths = Self.everything }
+                if links.removeValue(forKey: index) != false { news.changedPaths.formUnion(Self.everything) }
             case .address(let address):
                 news.concernsHost = true
                 guard address.isUsable else { continue }
-                if addresses.insert(LinkAddress(address)).inserted { news.changedPaths = Self.everything }
+                if addresses.insert(LinkAddress(address)).inserted { news.changedPaths.formUnion(Self.everything) }
             case .addressRemoved(let address):
                 news.concernsHost = true
                 addresses.remove(LinkAddress(address))
-                news.changedPaths = Self.everything
+                news.changedPaths.formUnion(Self.everything)
             case .route(let route), .routeRemoved(let route):
                 // Our own lead into our TUNs.
                 guard route.routingProtocol != HostNumbers.routingProtocol else { continue }
                 news.changedPaths.insert(route.destination)
             case .overrun:
                 news.concernsHost = true
-                news.changedPaths = Self.everything
+                news.changedPaths.formUnion(Self.everything)
             }
         }
-        if news.changedPaths.isSuperset(of: Self.everything) || news.changedPaths.count > Self.routeLimit {
-            news.changedPaths = Self.everything
-        }
+        if news.changedPaths.isSuperset(of: Self.everything) { news.changedPaths = Self.everything }
         return news
     }
 }
