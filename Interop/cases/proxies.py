@@ -163,7 +163,7 @@ class ProxiesGroup(ProxiedGroup):
             expect(message["flags"]["p"], f"no p-bit in {message}")
             expect(message["sourceEID"]["afi"] == 0, f"source EID {message['sourceEID']}")
 
-    @test("hears of a site's changed mapping within a second, as everybody who has just sent packets there")
+    @test("hears at once of a site's changed mapping, as everybody who has just sent packets there")
     def hears_of_change(self):
         self.expect_answered(self.network.web, SITE_A.host4)
         configuration = self.xtr_a.configuration
@@ -171,7 +171,7 @@ class ProxiesGroup(ProxiedGroup):
         self.xtr_a.write({**configuration, "locators": [{**locator, "weight": 33}]})
         self.xtr_a.control("config", "reload")
         wait_until("the proxy has the new weight", lambda: [each["weight"] for each in tables.mapping(
-            self.proxy, SITE_A.prefix4).raw["locators"]] == [33], 1.5)
+            self.proxy, SITE_A.prefix4).raw["locators"]] == [33], 3)
         self.xtr_a.write(configuration)
         self.xtr_a.control("config", "reload")
         self.expect_answered(self.network.web, SITE_A.host4)

@@ -217,12 +217,11 @@ class ReloadEachGroup(RunningSites):
         left = [line for line in self.network.xtr_a.routing_state() if "10003" in line]
         expect(not left, f"left of the Proxy-ITR: {left}")
 
-    @test("echo-nonce: on and off")
-    def echo_nonce(self):
-        def is_on():
-            return any("echo-nonce" in line for line in tables.show(self.xtr_a, "status")["warnings"])
-
-        self.change(self.xtr_a, is_on, echo_nonce={"enabled": True})
+    @test("echo-nonce and locator-status-bits: on and off")
+    def header_hints(self):
+        for name in ("echo-nonce", "locator-status-bits"):
+            self.change(self.xtr_a, lambda: any(name in line for line in tables.show(self.xtr_a, "status")["warnings"]),
+                        **{name: {"enabled": True}})
 
     @test("etr: what becomes of map data in Map-Requests")
     def accept_map_data(self):
