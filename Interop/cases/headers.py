@@ -148,7 +148,7 @@ class HeadersGroup(SitesGroup):
         for _, destination in HOSTS:
             listener = Listener(self.network.host_b, destination)
             for mark in MARKS:
-                with datagrams.outer_socket(self.network.host_a, destination, FORWARDING | mark) as sender:
+                with datagrams.outer_socket(self.network.host_a, destination, FORWARDING | mark, port=4001) as sender:
                     sender.sendto(b"marked", (destination, 4000))
                 received = listener.receive()
                 expect(received == (b"marked", FORWARDING | mark), f"{destination}: sent with {mark}, got {received}")

@@ -91,7 +91,7 @@ class InstancesGroup(SitesGroup):
             listeners = {name: Listener(receiver, destination) for name, (_, receiver) in pairs.items()}
             for name, (sender, _) in pairs.items():
                 wait_reachable(sender, destination)
-                with datagrams.udp_socket(sender, datagrams.family_of(destination)) as outgoing:
+                with datagrams.udp_socket(sender, datagrams.family_of(destination), ("", 4001)) as outgoing:
                     outgoing.sendto(name.encode(), (destination, 4000))
             for name, listener in listeners.items():
                 received = [payload.decode() for payload, _ in listener.receive_all()]

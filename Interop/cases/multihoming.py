@@ -89,8 +89,8 @@ class MultihomingGroup(SitesGroup):
             return {each["address"]: each["encapsulated"]["packets"] for each in locators}
 
         before = packets()
-        for _ in range(FLOWS):
-            with udp_socket(self.network.host_a) as sender:
+        for number in range(FLOWS):
+            with udp_socket(self.network.host_a, source=("", 42000 + number)) as sender:
                 sender.sendto(b"a flow", (SITE_B.host4, 9))
         wait_until("the packets are counted", lambda: sum(packets().values()) >= sum(before.values()) + FLOWS, 5)
         return tables.grown(before, packets())
@@ -154,6 +154,8 @@ class MultihomingGroup(SitesGroup):
 
     @test("follows the priority that one ETR changes by a reload")
     def priority_changes(self):
+        wait_reachable(self.network.host_a, SITE_B.host4)
+        self.used()
         self.mark()
         self.xtr_b2.write(self.configuration(priority=10))
         self.xtr_b2.reload()

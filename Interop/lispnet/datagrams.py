@@ -17,7 +17,10 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def udp_socket(node, family=socket.AF_INET, source=None):
-    """A UDP socket that belongs to the node's namespace."""
+    """A UDP socket that belongs to the node's namespace.
+
+    Where the core is captured, name a source port: some that the kernel gives make tshark take a packet for what it is not.
+    """
     return socket_in(node, family, socket.SOCK_DGRAM, 0, source)
 
 
@@ -93,10 +96,10 @@ def encapsulated(packet, instance=None):
     return struct.pack("!II", 0 if instance is None else 1 << 27, (instance or 0) << 8) + packet
 
 
-def outer_socket(node, address, traffic_class=0, has_checksum=True):
-    """A UDP socket towards `address` whose datagrams have these outer headers."""
+def outer_socket(node, address, traffic_class=0, has_checksum=True, port=0):
+    """A UDP socket towards `address` whose datagrams have these outer headers, from `port` if one is named."""
     family = family_of(address)
-    outer = udp_socket(node, family)
+    outer = udp_socket(node, family, ("", port))
     if family == socket.AF_INET:
         outer.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, traffic_class)
         outer.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, int(not has_checksum))
