@@ -5,6 +5,20 @@
 import LISPWire
 import PacketView
 
+extension AddressFamily {
+    /// 4 or 6. As `rawValue`, but neither this nor what compares it is a call into another module.
+    @inline(__always)
+    var number: UInt8 {
+        switch self {
+        case .ipv4: 4
+        case .ipv6: 6
+        }
+    }
+
+    @inline(__always)
+    var isIPv4: Bool { number == 4 }
+}
+
 /// The fields of an inner packet that decisions rest on.
 struct InnerPacket {
     var family: AddressFamily
@@ -92,7 +106,7 @@ struct InnerPacket {
 
     @inline(__always)
     static func kind(_ family: AddressFamily, _ address: TrieKey) -> AddressKind {
-        if family == .ipv4 {
+        if family.isIPv4 {
             let number = UInt32(truncatingIfNeeded: address.high >> 32)
             switch number >> 24 {
             case 0, 127: return .invalid

@@ -30,7 +30,7 @@ enum SiteError {
     /// for certain counts as an error.
     static func isAllowed(about packet: UnsafeRawBufferPointer, _ inner: InnerPacket) -> Bool {
         guard inner.sourceKind == .unicast, inner.destinationKind == .unicast else { return false }
-        if inner.family == .ipv4 {
+        if inner.family.isIPv4 {
             guard let view = IPv4View(packet), view.fragmentOffset == 0 else { return false }
             return view.protocol != IPProtocol.icmp || !isICMPError(view.payload)
         }
@@ -70,7 +70,7 @@ enum SiteError {
         identification: UInt16,
         to room: UnsafeMutableRawPointer
     ) -> Int {
-        let isIPv4 = inner.family == .ipv4
+        let isIPv4 = inner.family.isIPv4
         let headerLength = isIPv4 ? IPv4View.minimumHeaderLength : IPv6View.headerLength
         let largest = isIPv4 ? Self.maximumLengthIPv4 : Self.maximumLength
         // Safe: headers and quote together are at most `largest` octets, which `room` has.

@@ -116,7 +116,7 @@ struct LocatorIndexReader {
     /// Only whole addresses are in these.
     @inline(__always)
     func trie(_ family: AddressFamily) -> TrieReader {
-        let offset = family == .ipv4 ? 0 : 4
+        let offset = family.isIPv4 ? 0 : 4
         let word = (UnsafeMutableRawPointer(object) + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
         return TrieReader(root: word, base: object.pointee.base)
     }
@@ -247,12 +247,12 @@ struct InstanceReader {
 
     @inline(__always)
     func entries(_ family: AddressFamily) -> TrieReader {
-        root(family == .ipv4 ? Self.entriesOffset : Self.entriesOffset &+ 4)
+        root(family.isIPv4 ? Self.entriesOffset : Self.entriesOffset &+ 4)
     }
 
     @inline(__always)
     func own(_ family: AddressFamily) -> TrieReader {
-        root(family == .ipv4 ? Self.ownOffset : Self.ownOffset &+ 4)
+        root(family.isIPv4 ? Self.ownOffset : Self.ownOffset &+ 4)
     }
 
     /// Whether a Proxy-ETR is here for the instance.
@@ -263,13 +263,13 @@ struct InstanceReader {
 
     @inline(__always)
     func accepted(_ family: AddressFamily) -> TrieReader {
-        root(family == .ipv4 ? Self.acceptedOffset : Self.acceptedOffset &+ 4)
+        root(family.isIPv4 ? Self.acceptedOffset : Self.acceptedOffset &+ 4)
     }
 
     /// Where errors to the instance's hosts come from.
     func errorSource(_ family: AddressFamily) -> TrieKey? {
         let word =
-            family == .ipv4
+            family.isIPv4
             ? object.pointee.errorSourceIPv4.load(ordering: .acquiring)
             : object.pointee.errorSourceIPv6.load(ordering: .acquiring)
         // Safe: replaced whole and retired.

@@ -12,11 +12,12 @@ extension Worker where Device: ~Copyable {
     private struct Last {
         var instanceID: UInt32?
         var instance: InstanceReader?
-        var destinationFamily: AddressFamily?
+        /// The number of a family, 0 for none.
+        var destinationFamily: UInt8 = 0
         var destination = TrieKey(high: 0, low: 0)
         var destinationIsOwn = false
         /// Of the source EID.
-        var sourceFamily: AddressFamily?
+        var sourceFamily: UInt8 = 0
         var source = TrieKey(high: 0, low: 0)
         var sourceIsOwn = false
         var value: UnsafeMutablePointer<EntryValue>?
@@ -107,8 +108,8 @@ extension Worker where Device: ~Copyable {
         if last.instanceID != id {
             last.instanceID = id
             last.instance = plane.instance(id: id)
-            last.sourceFamily = nil
-            last.destinationFamily = nil
+            last.sourceFamily = 0
+            last.destinationFamily = 0
         }
         guard let instance = last.instance else { return drop(.unknownInstance) }
         guard let inner = InnerPacket(UnsafeRawBufferPointer(start: packet, count: length)) else {
@@ -116,20 +117,21 @@ extension Worker where Device: ~Copyable {
         }
         guard inner.destinationKind == .unicast else { return drop(.invalidInnerDestination) }
         guard inner.sourceKind == .unicast else { return drop(.invalidInnerSource) }
-        if last.destinationFamily != inner.family || last.destination != inner.destination {
-            last.destinationFamily = inner.family
+        if last.destinationFamily != inner.family.number || last.destination != inner.destination {
+            last.destinationFamily = inner.family.number
             last.destination = inner.destination
             last.destinationIsOwn = instance.own(inner.family).longestMatch(inner.destination) != nil
         }
-        if last.sourceFamily != inner.family || last.source != inner.source {
-            last.sourceFamily = inner.family
+        guard last.destinationIsOwn || instance.acceptsSources else { return drop(.innerDestinationNotOwn) }
+        if last.sourceFamily != inner.family.number || last.source != inner.source {
+            last.sourceFamily = inner.family.number
             last.source = inner.source
             last.sourceIsOwn = instance.own(inner.family).longestMatch(inner.source) != nil
             last.value = lookahead.value(index, instance.entries(inner.family), inner.source)
         }
         // A Proxy-ETR delivers anywhere, but not for everybody, or it would be an open relay (RFC 6832 section 6.1).
         guard last.destinationIsOwn || instance.accepted(inner.family).longestMatch(inner.source) != nil else {
-            return drop(instance.acceptsSources ? .innerSourceNotAccepted : .innerDestinationNotOwn)
+            return drop(.innerSourceNotAccepted)
         }
         // The TUN takes the router's own addresses as sources (accept_local), so nobody outside may use them.
         guard !last.sourceIsOwn else { return drop(.innerSourceIsOwn) }
@@ -138,7 +140,7 @@ extension Worker where Device: ~Copyable {
         guard let tos = TrafficClass.inner(inner: inner.tos, outer: entry.pointee.tos) else {
             return drop(.congestionMarkNotRepresentable)
         }
-        if inner.family == .ipv4 {
+        if inner.family.isIPv4 {
             HeaderEditing.setIPv4(packet, tos: tos, ttl: ttl)
         } else {
             HeaderEditing.setIPv6(packet, trafficClass: tos, hopLimit: ttl)
@@ -178,7 +180,7 @@ extension Worker where Device: ~Copyable {
             let cell = members.cell(index)
             let word = cell.pointee.body.load(ordering: .acquiring)
             guard let locator = UnsafeMutablePointer<LocatorBody>(bitPattern: word) else { continue }
-            if locator.pointee.family.rawValue == entry.pointee.sourceFamily,
+            if locator.pointee.family.number == entry.pointee.sourceFamily,
                 locator.pointee.address == entry.pointee.source
             {
                 return cell

@@ -114,7 +114,7 @@ struct LinuxDevice: PacketDevice, ~Copyable {
                 receiveBatch.setBuffer(index, UnsafeMutableRawBufferPointer(start: start, count: size))
             }
         }
-        let count = receiveBatch.receive(from: family == .ipv4 ? receivingIPv4 : receivingIPv6, limit: receiveLimit)
+        let count = receiveBatch.receive(from: family.isIPv4 ? receivingIPv4 : receivingIPv6, limit: receiveLimit)
         receiveLimit = receiveBatch.capacity
         for index in 0..<count {
             let entry = batch.entries + index
@@ -128,7 +128,7 @@ struct LinuxDevice: PacketDevice, ~Copyable {
             entry.pointee.sourceFamily = family.rawValue
             let source = receiveBatch.source(index)
             // Safe: the kernel wrote a whole socket address of the socket's family; a batch has 32 octets for each.
-            if family == .ipv4, source.count >= 8, let base = source.baseAddress {
+            if family.isIPv4, source.count >= 8, let base = source.baseAddress {
                 let number = UInt32(bigEndian: base.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
                 entry.pointee.source = TrieKey(high: UInt64(number) &<< 32, low: 0)
             } else if source.count >= 24, let base = source.baseAddress {
@@ -142,23 +142,23 @@ struct LinuxDevice: PacketDevice, ~Copyable {
     }
 
     func sourcePortCount(_ family: AddressFamily) -> Int {
-        family == .ipv4 ? portCountIPv4 : portCountIPv6
+        family.isIPv4 ? portCountIPv4 : portCountIPv6
     }
 
     /// Where a source port stands in `ports`.
     @inline(__always)
     private func place(_ family: AddressFamily, _ port: Int) -> Int {
         if port == DataPlaneConstants.fragmentingPort {
-            return portCountIPv4 &+ portCountIPv6 &+ (family == .ipv4 ? 0 : 1)
+            return portCountIPv4 &+ portCountIPv6 &+ (family.isIPv4 ? 0 : 1)
         }
-        return family == .ipv4 ? port : portCountIPv4 &+ port
+        return family.isIPv4 ? port : portCountIPv4 &+ port
     }
 
     mutating func send(_ family: AddressFamily, port: Int, _ batch: borrowing PacketBatch, first: Int) -> Int {
         let port = ports + place(family, port)
         let wasGranted = port.pointee.permission.isGranted
         let trains: Int
-        if family == .ipv4 {
+        if family.isIPv4 {
             sendIPv4.descriptor = port.pointee.descriptor
             trains = TrainSending.send(&sendIPv4, .ipv4, batch, first: first, &port.pointee.permission)
         } else {

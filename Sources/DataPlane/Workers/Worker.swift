@@ -162,8 +162,8 @@ extension Worker where Device: ~Copyable {
     /// The answer to the last lookup of this batch: packets often come in runs to one destination.
     struct LastLookup {
         var key = TrieKey(high: 0, low: 0)
-        /// `nil`: nothing was looked up yet.
-        var family: AddressFamily?
+        /// The number of its family, 0: nothing was looked up yet.
+        var family: UInt8 = 0
         var value: UnsafeMutablePointer<EntryValue>?
         var isOwn = false
     }
