@@ -387,7 +387,9 @@ actor ControlLoop {
         do {
             let new = try RouterConfiguration.load(path: configurationFile)
             let changed = configuration.changedKeys(new)
+            let known = Set(configuration.warnings)
             try takeOver(new)
+            for warning in new.warnings where !known.contains(warning) { logger.warning("\(warning)") }
             configurationLoaded = SystemClock.now
             reloadFailure = nil
             events.post(.configurationReloaded(changed: changed))

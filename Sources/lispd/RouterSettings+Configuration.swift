@@ -35,21 +35,22 @@ extension RouterSettings {
                 },
                 staticMappings: configuration.mapCache.staticMappings.map(StaticMapping.init),
                 echoNonce: configuration.headerHints.contains(.echoNonce),
-                acceptMapData: MapDataPolicy(configuration.acceptMapData),
+                acceptMapData: roles.contains(.etr) ? MapDataPolicy(configuration.acceptMapData) : .off,
                 locatorStatusBits: configuration.headerHints.contains(.locatorStatusBits)
             )
         }
         // A Proxy-ETR answers RLOC-probes as an ETR without a site does.
         if !roles.isDisjoint(with: [.etr, .proxyETR]), let xtrID {
+            let isSiteETR = roles.contains(.etr)
             etr = ETRSettings(
-                mappings: configuration.database.map { entry in
+                mappings: (isSiteETR ? configuration.database : []).map { entry in
                     DatabaseMapping(
                         eid: entry.eidPrefix,
                         ttlMinutes: entry.ttlMinutes,
                         locators: host.locators(inSet: entry.locatorSet)
                     )
                 },
-                mapServers: configuration.mapServers.map { peer in
+                mapServers: (isSiteETR ? configuration.mapServers : []).map { peer in
                     MapServerPeer(
                         address: peer.address,
                         keys: peer.authenticationKeys,

@@ -118,10 +118,11 @@ private final class Bench {
         _ text: String,
         from source: String = "10.1.0.5",
         action: MapReplyAction = .nativelyForward,
-        rlocs: [IPAddress] = []
+        rlocs: [IPAddress] = [],
+        asking destination: String? = nil
     ) throws -> [ITRAction] {
         let eid = prefix(text)
-        let request = try ask(from: source, to: eid.prefix.address.description)
+        let request = try ask(from: source, to: destination ?? eid.prefix.address.description)
         let record = EIDRecord(
             eidPrefix: eid,
             ttlMinutes: 15,
@@ -231,13 +232,28 @@ private final class Bench {
         #expect(try bench.ask(from: "203.0.113.10", to: "10.3.0.1").isPITR)
     }
 
-    @Test(arguments: ["10.5.0.0/16", "10.0.0.0/8", "8.0.0.0/5"])
+    @Test(arguments: ["10.5.0.0/16", "10.0.0.0/8"])
     func `sends nothing natively that it attracts`(negative: String) throws {
         let bench = Bench(settings(proxyITR: proxy))
         try bench.learn(negative, from: "203.0.113.10")
         #expect(bench.entries == [prefix(negative): .drop(.attracted)])
         // The host refuses such packets by itself.
         #expect(bench.negatives == [prefix(negative)])
+    }
+
+    @Test(arguments: [
+        ("10.0.0.1", "10.0.0.0/8", ForwardingAction.drop(.attracted)), ("8.0.0.1", "8.0.0.0/7", .forwardNatively),
+        ("12.0.0.1", "12.0.0.0/6", .forwardNatively),
+    ])
+    func `takes of a negative answer that it attracts in part only what is around the EID`(
+        asked: String,
+        part: String,
+        action: ForwardingAction
+    ) throws {
+        let bench = Bench(settings(proxyITR: proxy))
+        try bench.learn("8.0.0.0/5", from: "203.0.113.10", asking: asked)
+        #expect(bench.entries == [prefix(part): action])
+        #expect(bench.negatives == [prefix(part)])
     }
 
     @Test func `forwards natively outside of what it attracts`() throws {
@@ -277,6 +293,13 @@ private final class Bench {
         let down = bench.wait(.seconds(10)).contains(.locatorTurned(firstProxy, isUp: false))
         #expect(down)
         #expect(!bench.itr.prober.isUp(firstProxy))
+    }
+
+    @Test func `is probed on when a mapping that shared its RLOC is gone`() throws {
+        let bench = Bench(settings(proxyETRs: [proxyETR(firstProxy)], probing: true))
+        try bench.learn("10.2.0.0/16", rlocs: [firstProxy])
+        bench.take(bench.itr.clear([prefix("10.2.0.0/16")]).actions)
+        #expect(bench.wait(.seconds(12)).contains(.locatorTurned(firstProxy, isUp: false)))
     }
 
     @Test func `of a family that we have no RLOC of, or of priority 255, takes no part`() throws {
@@ -348,6 +371,45 @@ private final class Bench {
         #expect(bench.entries.isEmpty)
         #expect(bench.locators.isEmpty)
         #expect(bench.remoteEIDs.isEmpty)
+    }
+
+    @Test func `outlives the answer to a question that was open when it came`() throws {
+        let bench = Bench(settings())
+        try bench.learn("10.9.0.0/16", rlocs: [secondProxy])
+        let smr = MapRequest(
+            isSMR: true,
+            nonce: Nonce(rawValue: 1),
+            sourceEID: .ip(IPAddress("10.9.0.1")!),
+            itrRLOCs: [.ip(secondProxy)],
+            records: [MapRequest.Record(prefix("10.9.0.0/16"))]
+        )
+        let asked = bench.take(
+            bench.itr.receivedSMR(smr, from: secondProxy, now: bench.now, using: &bench.random)
+        )
+        var nonce: Nonce?
+        for case .send(let datagram) in asked {
+            guard case .encapsulated(let ecm) = try ControlMessage(decoding: datagram.payload),
+                case .mapRequest(let request) = try ControlMessage(decoding: ecm.payload)
+            else { continue }
+            nonce = request.nonce
+        }
+        bench.reconfigure(settings(staticMappings: [Self.given("10.9.0.0/16")]))
+        let halves = ["10.9.0.0/17", "10.9.128.0/17"].map { half in
+            EIDRecord(
+                eidPrefix: prefix(half),
+                ttlMinutes: 15,
+                locators: [LocatorRecord(priority: 1, weight: 1, isReachable: true, address: .ip(secondProxy))]
+            )
+        }
+        let covering = EIDRecord(
+            eidPrefix: prefix("10.8.0.0/15"),
+            ttlMinutes: 15,
+            action: .nativelyForward,
+            locators: []
+        )
+        let reply = MapReply(nonce: try #require(nonce), records: [covering] + halves)
+        bench.take(bench.itr.receivedMapReply(reply, from: .control(firstProxy), at: local, now: bench.now))
+        #expect(bench.itr.cache[prefix("10.9.0.0/16")]?.isStatic == true)
     }
 
     @Test func `takes the place of one that was learnt`() throws {

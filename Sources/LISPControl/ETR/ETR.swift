@@ -217,7 +217,13 @@ package struct ETR: Sendable {
         for record in notify.records {
             guard let eid = record.eidPrefix, database[eid] != nil else { continue }
             let before = merged.updateValue(record.locators, forKey: MergedMapping(server: peer.address, eid: eid))
-            if !isSolicited, let before, before != record.locators { changedMappings.changed([eid], now: now) }
+            // Our own part changes with our Map-Registers; who is to hear of that is seen to elsewhere.
+            let own = Set(database[eid]?.locators.map(\.address) ?? [])
+            func others(_ locators: [LocatorRecord]) -> [LocatorRecord] {
+                locators.filter { $0.address.locatorAddress.map { !own.contains($0) } ?? true }
+            }
+            guard let before, before != record.locators else { continue }
+            if !isSolicited || others(before) != others(record.locators) { changedMappings.changed([eid], now: now) }
         }
     }
 

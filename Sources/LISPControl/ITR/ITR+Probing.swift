@@ -74,7 +74,8 @@ extension ITR {
     /// A Map-Request for an EID-prefix that is reached there; `nil` if none is found.
     private mutating func probe(_ rloc: IPAddress, _ nonce: Nonce) -> ControlDatagram? {
         let record: MapRequest.Record
-        if isProxyETR(rloc), locators.lastUser(of: rloc) == nil {
+        let last = locators.lastUser(of: rloc).flatMap { cache[$0] }
+        if isProxyETR(rloc), !uses(last, rloc) {
             record = MapRequest.Record(eid: .none, maskLength: 0)
         } else {
             guard let eid = probedEID(rloc) else { return nil }

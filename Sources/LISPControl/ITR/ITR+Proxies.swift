@@ -52,6 +52,15 @@ extension ITR {
         return proxySpace.attracts(eid) ? .drop(.attracted) : .forwardNatively
     }
 
+    /// What of a record's prefix becomes an entry. A negative one that is attracted in part is kept for the part around the EID that was
+    /// asked for: the rest has to be treated otherwise.
+    func part(of prefix: EIDPrefix, saying record: EIDRecord, around target: EIDPrefix) -> EIDPrefix {
+        guard record.locators.isEmpty, record.action == .noAction || record.action == .nativelyForward,
+            proxyETRs.isEmpty
+        else { return prefix }
+        return proxySpace.part(of: prefix, around: EID(instanceID: target.instanceID, target.prefix.address))
+    }
+
     func hostHint(_ content: MappingContent, of eid: EIDPrefix) -> HostHint {
         guard content.locators.isEmpty else { return .remoteEID }
         switch content.action {
@@ -108,7 +117,7 @@ extension ITR {
             let (id, update) = locators.acquire(proxy.address, now: now)
             if let update {
                 updates.append(update)
-                prober.add(proxy.address, now: now)
+                beginWatching(proxy.address, now: now)
             }
             return ProxyETRState(proxy: proxy, id: id)
         }
@@ -130,8 +139,7 @@ extension ITR {
         for state in old where state.id != nil {
             guard let update = locators.release(state.proxy.address) else { continue }
             updates.append(update)
-            prober.remove(state.proxy.address)
-            pathMTU.remove(state.proxy.address)
+            endWatching(state.proxy.address)
         }
         return (updates.isEmpty ? [] : [.forwarding(updates)]) + actions
     }

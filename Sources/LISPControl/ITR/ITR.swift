@@ -242,11 +242,14 @@ package struct ITR: Sendable {
                 statistics.add(.recordNotMoreSpecific, eid.prefix.family)
                 continue
             }
-            actions += learn(record, for: eid, from: source.address, now: now)
+            let part = part(of: eid, saying: record, around: target)
+            actions += learn(record, for: part, from: source.address, now: now)
             actions += learnt(reply, record, now: now)
         }
         // The mapping system now divides the space otherwise. The old entry goes last, so that its packets always find one.
-        if isRefresh, !records.contains(where: { $0.eid == target }), let stale = cache.remove(target) {
+        if isRefresh, staticMappings[target] == nil, !records.contains(where: { $0.eid == target }),
+            let stale = cache.remove(target)
+        {
             actions += removed(stale)
         }
         if question.isSMRInvoked { actions += removeContradicted(by: top, now: now) }
@@ -397,12 +400,24 @@ package struct ITR: Sendable {
             let (id, update) = locators.acquire(address, users: users, now: now)
             if let update {
                 updates.append(update)
-                prober.add(address, now: now)
-                noncer.add(address)
+                beginWatching(address, now: now)
             }
             return id
         }
         return (ids, updates)
+    }
+
+    /// An RLOC has its first user.
+    mutating func beginWatching(_ rloc: IPAddress, now: Instant) {
+        prober.add(rloc, now: now)
+        noncer.add(rloc)
+    }
+
+    /// An RLOC has lost its last user.
+    mutating func endWatching(_ rloc: IPAddress) {
+        prober.remove(rloc)
+        noncer.remove(rloc)
+        pathMTU.remove(rloc)
     }
 
     private mutating func releaseLocators(
@@ -413,11 +428,7 @@ package struct ITR: Sendable {
         zip(content.locators, ids).compactMap { record, id in
             guard id != nil, let address = record.address.locatorAddress else { return nil }
             let update = locators.release(address, users: users)
-            if update != nil {
-                prober.remove(address)
-                noncer.remove(address)
-                pathMTU.remove(address)
-            }
+            if update != nil { endWatching(address) }
             return update
         }
     }

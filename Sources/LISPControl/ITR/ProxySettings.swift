@@ -73,5 +73,13 @@ struct ProxySpace: Sendable {
             || !attracted.moreSpecifics(of: prefix, includingItself: false, limit: 1).isEmpty
     }
 
+    /// As much of `prefix` as is either attracted or not, around `eid`.
+    func part(of prefix: EIDPrefix, around eid: EID) -> EIDPrefix {
+        guard attracted.longestMatch(prefix) == nil, attracts(prefix) else { return prefix }
+        if let inside = attracted.longestMatch(eid)?.key { return inside }
+        guard let outside = attracted.gap(around: eid, within: prefix.prefix) else { return prefix }
+        return EIDPrefix(instanceID: prefix.instanceID, outside)
+    }
+
     func isOwn(_ eid: EID) -> Bool { own.longestMatch(eid) != nil }
 }

@@ -58,6 +58,7 @@ package enum MapResolverCount: String, Hashable, Sendable, CaseIterable {
     case malformed = "dropped: malformed Map-Request inside"
     case noEID = "dropped: no EID, or neither IPv4 nor IPv6"
     case repeated = "dropped: forwarded less than a second ago"
+    case noFamily = "dropped: this host has no address of the families of the Map-Servers for the EID"
     case noRLOC = "negative Map-Reply not sent: no ITR-RLOC of a family we have"
     case repliesLimited = "negative Map-Reply not sent: rate limit, or none wanted"
 }
@@ -92,7 +93,7 @@ package struct MapResolver: Sendable {
         let addresses = Set(new.mapServers.map(\.address))
         forwarded = forwarded.filter { addresses.contains($0.key) }
         routes = PrefixTable()
-        for server in new.mapServers where new.families.contains(server.address.family) {
+        for server in new.mapServers {
             for eid in server.eids where !(routes[eid]?.contains(server.address) ?? false) {
                 routes[eid] = (routes[eid] ?? []) + [server.address]
             }
@@ -126,7 +127,10 @@ package struct MapResolver: Sendable {
         for question in questions {
             let eid = EID(instanceID: question.instanceID, question.prefix.address)
             if let route = routes.longestMatch(question) ?? routes.longestMatch(eid) {
-                if let target = memory.next(of: route.value, for: route.key, asked: request, now: now),
+                let reachable = route.value.filter { settings.families.contains($0.family) }
+                if reachable.isEmpty {
+                    statistics.add(.noFamily, request.family)
+                } else if let target = memory.next(of: reachable, for: route.key, asked: request, now: now),
                     !targets.contains(target)
                 {
                     targets.append(target)

@@ -301,7 +301,7 @@ package struct EchoNoncer: Sendable {
         items[address]?.phase = .down
         items[address]?.reachability.state = .down
         items[address]?.isOnTrial = false
-        items[address]?.downs = min(item.downs + 1, Self.longestBackoff + 1)
+        items[address]?.downs = min(item.downs + 1, Self.longestBackoff)
         turned(address, now: now)
         timers.set(address, at: now + Self.trialAfter * (1 << item.downs))
         return [.ask(address, nonce: nil), .wentDown(address)]
