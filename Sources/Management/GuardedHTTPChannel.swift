@@ -1,5 +1,5 @@
 // What stands before the HTTP parser where strangers may connect. The parser keeps a line until it is whole, however long it
-// gets, and a peer that does not take its answer would hold its place for ever.
+// gets, and a peer that does not take its answer, or sends an octet now and then, would hold its place for ever.
 
 import Glibc
 import HummingbirdCore
@@ -32,11 +32,13 @@ struct GuardedHTTPChannel: ServerChildChannel {
     let http: HTTP1Channel
     /// How long nothing may be read or written.
     let idleTimeout: TimeAmount
+    /// How long a connection may be open, whatever it does.
+    let lifetime: TimeAmount
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
         do {
             try channel.pipeline.syncOperations.addHandlers([
-                IdleStateHandler(allTimeout: idleTimeout), ConnectionGuard(),
+                IdleStateHandler(allTimeout: idleTimeout), ConnectionGuard(lifetime: lifetime),
             ])
         } catch {
             return channel.eventLoop.makeFailedFuture(error)
@@ -49,7 +51,7 @@ struct GuardedHTTPChannel: ServerChildChannel {
     }
 }
 
-/// Closes a connection that sends a line longer than any that we understand, and one that stands still.
+/// Closes a connection that sends a line longer than any that we understand, that stands still, or that is too old.
 final class ConnectionGuard: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -62,6 +64,22 @@ final class ConnectionGuard: ChannelInboundHandler {
     /// Octets since the last line end.
     private var length = 0
     private var isRefused = false
+    private let lifetime: TimeAmount
+    private var end: Scheduled<Void>?
+
+    init(lifetime: TimeAmount) {
+        self.lifetime = lifetime
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let channel = context.channel
+        end = context.eventLoop.scheduleTask(in: lifetime) { channel.close(promise: nil) }
+    }
+
+    /// Comes with the end of the channel too.
+    func handlerRemoved(context: ChannelHandlerContext) {
+        end?.cancel()
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isRefused else { return }

@@ -6,28 +6,50 @@ import Hummingbird
 import Logging
 import ManagementAPI
 import NIOCore
+import Synchronization
 
 struct ManagementRouter {
     enum Access {
         case everything
         /// Nothing that changes anything, and nothing that waits.
         case reading
+
+        /// The page to answer with: a shorter one where strangers ask. Its `next` leads to the rest.
+        func page(_ query: TableQuery) -> TableQuery {
+            guard self == .reading else { return query }
+            var query = query
+            query.limit = min(query.limit, ManagementRouter.readingPageLimit)
+            return query
+        }
     }
+
+    /// Entries of an answer where nothing can be changed.
+    static let readingPageLimit = 1000
 
     let provider: any ManagementProvider
     let access: Access
 
     var router: Router<BasicRequestContext> {
+        let provider = provider
+        let access = access
         let router = Router(options: .autoGenerateHeadEndpoints)
         router.add(middleware: FailuresAsJSON())
-        if access == .reading { router.add(middleware: ReadingOnly()) }
-        let provider = provider
+        if access == .reading {
+            router.add(middleware: ReadingOnly())
+            router.add(middleware: WorkLimit())
+        }
         get(router, .status) { (_: TableQuery) async throws(ManagementError) in try await provider.status() }
-        get(router, .service) { query async throws(ManagementError) in try await provider.services(query) }
-        get(router, .mapCache) { query async throws(ManagementError) in try await provider.mapCache(query) }
-        get(router, .database) { query async throws(ManagementError) in try await provider.database(query) }
-        get(router, .sites) { query async throws(ManagementError) in try await provider.sites(query) }
-        get(router, .statistics) { query async throws(ManagementError) in try await provider.statistics(query) }
+        get(router, .service) { query async throws(ManagementError) in try await provider.services(access.page(query)) }
+        get(router, .mapCache) { query async throws(ManagementError) in
+            try await provider.mapCache(access.page(query))
+        }
+        get(router, .database) { query async throws(ManagementError) in
+            try await provider.database(access.page(query))
+        }
+        get(router, .sites) { query async throws(ManagementError) in try await provider.sites(access.page(query)) }
+        get(router, .statistics) { query async throws(ManagementError) in
+            try await provider.statistics(access.page(query))
+        }
         get(router, .mapServers) { (_: TableQuery) async throws(ManagementError) in try await provider.mapServers() }
         get(router, .mapResolvers) { (_: TableQuery) async throws(ManagementError) in try await provider.mapResolvers()
         }
@@ -36,7 +58,7 @@ struct ManagementRouter {
         get(router, .locators) { (_: TableQuery) async throws(ManagementError) in try await provider.locators() }
         get(router, .interfaces) { (_: TableQuery) async throws(ManagementError) in try await provider.interfaces() }
         get(router, .explain) { query async throws(ManagementError) in try await provider.explain(query) }
-        get(router, .events) { [access] (query: EventQuery) async throws(ManagementError) in
+        get(router, .events) { (query: EventQuery) async throws(ManagementError) in
             guard access == .everything || query.wait == 0 else {
                 throw ManagementError(.badRequest, "wait: only the UNIX socket holds an answer back")
             }
@@ -134,6 +156,37 @@ private struct ReadingOnly: RouterMiddleware {
         )
         response.headers[.allow] = "GET, HEAD"
         return response
+    }
+}
+
+/// Turns requests away while too many are in work. The limit of connections does not do that: a request whose client
+/// has gone has no connection, and goes on.
+private final class WorkLimit: RouterMiddleware {
+    private static let limit = 4
+    private let inWork = Mutex(0)
+
+    func handle(
+        _ request: Request,
+        context: BasicRequestContext,
+        next: (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        guard begin() else {
+            throw ManagementError(.unavailable, "\(Self.limit) other requests are in work: try again later")
+        }
+        defer { end() }
+        return try await next(request, context)
+    }
+
+    private func begin() -> Bool {
+        inWork.withLock { count in
+            guard count < Self.limit else { return false }
+            count += 1
+            return true
+        }
+    }
+
+    private func end() {
+        inWork.withLock { $0 -= 1 }
     }
 }
 

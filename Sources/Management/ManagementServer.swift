@@ -5,7 +5,7 @@
 //
 // Whoever may open the UNIX socket may do everything; the file's mode (0660) and its directory say who that is. Over TCP nothing
 // can be changed. Requests are small and few: bodies beyond 64 KiB, more connections than there is room for and idle
-// connections are turned away.
+// connections are turned away; over TCP old connections and more than a few requests at a time are too.
 
 import Hummingbird
 import HummingbirdCore
@@ -18,6 +18,8 @@ package struct ManagementServer: Sendable {
     /// Octets of a request body.
     static let bodyLimit = 64 * 1024
     private static let idleTimeout = TimeAmount.seconds(60)
+    /// Of a TCP connection; who wants more connects again.
+    private static let lifetime = TimeAmount.minutes(5)
 
     /// Where it listens.
     private enum Place {
@@ -128,7 +130,8 @@ package struct ManagementServer: Sendable {
             server = HTTPServerBuilder { responder in
                 GuardedHTTPChannel(
                     http: HTTP1Channel(responder: responder, configuration: .init()),
-                    idleTimeout: Self.idleTimeout
+                    idleTimeout: Self.idleTimeout,
+                    lifetime: Self.lifetime
                 )
             }
         }

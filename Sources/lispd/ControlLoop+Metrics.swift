@@ -1,5 +1,6 @@
 // `/metrics`: what a monitoring system wants to know, taken at one moment. The work does not depend on how much the router
-// knows: no table is walked, and of RLOCs only the first hundred have metrics of their own. docs/metrics.md lists them all.
+// knows, but for an ETR's own EID-prefixes: no other table is walked, and of RLOCs only the first hundred have metrics of their
+// own. docs/metrics.md lists them all.
 
 import DataPlane
 import ForwardingInterface

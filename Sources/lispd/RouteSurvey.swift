@@ -18,16 +18,29 @@ actor RouteSurvey {
         var ended: Instant?
     }
 
+    /// Why a question is not taken; one line.
+    struct Overload: Error, CustomStringConvertible {
+        var description: String { "\(RouteSurvey.pendingLimit) readings are pending: try again later" }
+    }
+
     private static let lifetime = 1_000_000_000
+    /// Readings under way or waiting for their turn: each may take seconds, and goes on although nobody waits for it.
+    private static let pendingLimit = 8
     private var last: Reading?
+    private var pending = 0
 
     /// Those that a route other than ours and other than a default route overlaps.
+    ///
+    /// - Throws: `Overload`, or what the kernel says.
     func routed(_ question: Question) async throws -> Set<EIDPrefix> {
         if let last, last.question == question,
             last.ended.map({ $0.duration(to: SystemClock.now).nanoseconds < Self.lifetime }) ?? true
         {
             return try await last.answer.value
         }
+        guard pending < Self.pendingLimit else { throw Overload() }
+        pending += 1
+        defer { pending -= 1 }
         let before = last?.answer
         let answer = Task {
             _ = try? await before?.value

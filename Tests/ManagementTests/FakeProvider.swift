@@ -10,6 +10,9 @@ final class FakeProvider: ManagementProvider {
     let eventQueries = Mutex<[EventQuery]>([])
     let clears = Mutex<[ClearMapCacheRequest]>([])
     let reloadFailure: ManagementError?
+    /// While it is set, who asks for locators waits.
+    let holdsLocators = Mutex(false)
+    let waitingForLocators = Mutex(0)
 
     init(reloadFailure: ManagementError? = nil) {
         self.reloadFailure = reloadFailure
@@ -89,7 +92,13 @@ final class FakeProvider: ManagementProvider {
     func mapResolvers() async throws(ManagementError) -> MapResolversReport { MapResolversReport(mapResolvers: []) }
     func proxyETRs() async throws(ManagementError) -> ProxyETRsReport { ProxyETRsReport(proxyETRs: []) }
     func smr() async throws(ManagementError) -> SMRReport { SMRReport(smrPeers: [], forgotten: 0) }
-    func locators() async throws(ManagementError) -> LocatorsReport { LocatorsReport(local: [], remote: []) }
+
+    func locators() async throws(ManagementError) -> LocatorsReport {
+        waitingForLocators.withLock { $0 += 1 }
+        while holdsLocators.withLock({ $0 }) { try? await Task.sleep(for: .milliseconds(5)) }
+        waitingForLocators.withLock { $0 -= 1 }
+        return LocatorsReport(local: [], remote: [])
+    }
 
     func interfaces() async throws(ManagementError) -> InterfacesReport {
         InterfacesReport(tunnels: [], rlocInterfaces: [])

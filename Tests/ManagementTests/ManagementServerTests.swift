@@ -50,9 +50,10 @@ private func withServer(
 /// The same over TCP, at a free port of ::1 or 127.0.0.1.
 private func withHTTPServer(
     _ address: String = "127.0.0.1",
+    _ provider: FakeProvider = FakeProvider(),
     _ body: @Sendable @escaping (_ port: Int) async throws -> Void
 ) async throws {
-    let server = makeHTTPServer(address, 0)
+    let server = makeHTTPServer(address, 0, provider)
     let (ready, started) = AsyncStream.makeStream(of: Int.self)
     let task = Task { try await server.run { started.yield($0 ?? 0) } }
     var iterator = ready.makeAsyncIterator()
@@ -67,11 +68,15 @@ private func withHTTPServer(
     try await task.value
 }
 
-private func makeHTTPServer(_ address: String, _ port: UInt16) -> ManagementServer {
+private func makeHTTPServer(
+    _ address: String,
+    _ port: UInt16,
+    _ provider: FakeProvider = FakeProvider()
+) -> ManagementServer {
     ManagementServer(
         address: address,
         port: port,
-        provider: FakeProvider(),
+        provider: provider,
         group: MultiThreadedEventLoopGroup.singleton,
         logger: silence
     )
@@ -407,6 +412,45 @@ private func failure(_ reply: HTTPReply) throws -> Failure {
             let request = "GET /v1/events?after=0&wait=1 HTTP/1.0\r\n\r\n"
             let reply = try await exchange(Array(request.utf8), "127.0.0.1", port)
             #expect(reply.status == 400)
+        }
+    }
+
+    @Test func `a page over TCP has a thousand entries at most`() async throws {
+        let provider = FakeProvider()
+        let routes = [ManagementRoute.service, .mapCache, .database, .sites, .statistics]
+        try await withHTTPServer("127.0.0.1", provider) { port async throws in
+            for route in routes {
+                for limit in [7, 1000, 5000] {
+                    let request = "GET \(route.rawValue)?limit=\(limit) HTTP/1.0\r\n\r\n"
+                    #expect(try await exchange(Array(request.utf8), "127.0.0.1", port).status == 200, "\(request)")
+                }
+            }
+        }
+        let limits = provider.queries.withLock { $0.map(\.limit) }
+        #expect(limits == routes.flatMap { _ in [7, 1000, 1000] })
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `has four requests in work over TCP at most`() async throws {
+        let provider = FakeProvider()
+        try await withHTTPServer("127.0.0.1", provider) { port async throws in
+            let request = Array("GET /v1/locators HTTP/1.0\r\n\r\n".utf8)
+            provider.holdsLocators.withLock { $0 = true }
+            try await withThrowingTaskGroup(of: Int.self) { group in
+                defer { provider.holdsLocators.withLock { $0 = false } }
+                for _ in 0..<4 {
+                    group.addTask { try await exchange(request, "127.0.0.1", port).status }
+                }
+                while provider.waitingForLocators.withLock({ $0 }) < 4 {
+                    try await Task.sleep(for: .milliseconds(5))
+                }
+                let refused = try await exchange(request, "127.0.0.1", port)
+                #expect(refused.status == 503)
+                #expect(try failure(refused).error == "4 other requests are in work: try again later")
+                provider.holdsLocators.withLock { $0 = false }
+                for try await status in group { #expect(status == 200) }
+            }
+            // Their places are free again.
+            #expect(try await exchange(request, "127.0.0.1", port).status == 200)
         }
     }
 
