@@ -35,7 +35,7 @@ package struct DataPlaneStatistics: Sendable, Hashable {
     package var pathEventsRepeated: UInt64 = 0
     package var pathEventsLost: UInt64 = 0
 
-    /// ICMP errors about packets of the site: sent, left out by the rate limit, forbidden about such a packet, without an address
+    /// ICMP errors about packets of the site: sent, left out by the rate limit, or not taken by the TUN, forbidden about such a packet, without an address
     /// to send them from.
     package var siteErrorsSent: UInt64 = 0
     package var siteErrorsLimited: UInt64 = 0

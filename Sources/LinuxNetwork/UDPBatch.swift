@@ -17,6 +17,9 @@ private let sendControlStride = 112
 private let segmentControlLength = 24
 /// TOS and TTL alone.
 private let plainControlLength = 48
+/// How often a call is made while its error may be about an earlier datagram. A socket keeps one such error, so more
+/// than two calls are needed only when ICMP errors come in between.
+private let errorAttempts = 8
 
 /// Receives up to `capacity` datagrams at a time from sockets of either family.
 package struct ReceiveBatch: ~Copyable {
@@ -98,8 +101,17 @@ package struct ReceiveBatch: ~Copyable {
             messages[index].msg_hdr.msg_namelen = socklen_t(SocketAddress.maximumLength)
             messages[index].msg_hdr.msg_controllen = receiveControlStride
         }
-        let count = clinux_recvmmsg(descriptor, messages, UInt32(limit), flags)
-        return count < 0 ? 0 : Int(count)
+        var count = clinux_recvmmsg(descriptor, messages, UInt32(limit), flags)
+        guard count < 0 else { return Int(count) }
+        // The error queue is read whatever error waits. Else it comes first, once, though there may be datagrams.
+        var attempts = 1
+        while count < 0, flags & clinux_msg_errqueue == 0, attempts < errorAttempts,
+            PathError.mayBeOfEarlierDatagram(errno)
+        {
+            count = clinux_recvmmsg(descriptor, messages, UInt32(limit), flags)
+            attempts &+= 1
+        }
+        return max(0, Int(count))
     }
 
     /// Octets of payload in datagram `index` of the last call, or in all datagrams of the train that it is.
@@ -316,14 +328,20 @@ package struct SendBatch: ~Copyable {
     /// Sends from message `first` on.
     ///
     /// On a socket with `UDPSocket.reportErrors`, an ICMP error about some earlier datagram makes the next send fail, once and
-    /// whatever it carries. So what may be such an error is tried again, and only what fails twice counts.
+    /// whatever it carries. So what may be such an error is tried again, `errorAttempts` times in all, and only the last one
+    /// counts.
     ///
     /// - Returns: how many messages the kernel took; when that is fewer than were left, call again for `-1` and the reason.
     ///   On an error of the message at `first`: -1, and `errno` says why.
     package func send(on descriptor: Int32, from first: Int) -> Int {
         precondition(first <= count, "an index within the batch")
-        let sent = transmit(on: descriptor, from: first)
-        return sent < 0 && PathError.mayBeOfEarlierDatagram(errno) ? transmit(on: descriptor, from: first) : sent
+        var sent = transmit(on: descriptor, from: first)
+        var attempts = 1
+        while sent < 0, attempts < errorAttempts, PathError.mayBeOfEarlierDatagram(errno) {
+            sent = transmit(on: descriptor, from: first)
+            attempts &+= 1
+        }
+        return sent
     }
 
     private func transmit(on descriptor: Int32, from first: Int) -> Int {

@@ -109,6 +109,30 @@ private let plain = LISPDataHeader(rawValue: 0)
         #expect(site.worker.device.sent.map(\.header) == [[0xa8, 0x12, 0x34, 0x56, 0xab, 0xcd, 0xef, 0]])
     }
 
+    @Test func `a packet that is dropped as too big asks for nothing and echoes nothing`() throws {
+        let site = try EchoSite(1)
+        site.plane.apply([locator(1, "192.0.2.21", mtu: 700)])
+        site.ask(5)
+        #expect(site.receive([nonce(9, requestsEcho: true)]) == 1)
+        site.worker.device.tunnelOutput = []
+        let whole = large("10.1.0.1", "10.2.0.1", length: 1_400, flags: 0x4000)
+        var broken = large("10.1.0.1", "10.2.0.1", length: 1_400)
+        broken[10] ^= 1
+        site.worker.device.tunnelInput[0] = [whole, whole, broken]
+        _ = site.worker.stepTunnel(0)
+        #expect(site.worker.device.sent.isEmpty)
+        #expect(site.plane.drops == [.exceedsPathMTU: 3])
+        #expect(site.echoes() == EchoCounters(received: 1))
+        #expect(site.counts == HeaderHintStatistics(echoRequestsReceived: 1))
+        // In fragments it leaves, and each says the same.
+        site.worker.device.tunnelInput[0] = [large("10.1.0.1", "10.2.0.1", length: 1_400)]
+        _ = site.worker.stepTunnel(0)
+        let header = withUnsafeBytes(of: nonce(9).rawValue.bigEndian) { Array($0) }
+        #expect(site.worker.device.sent.count > 1)
+        #expect(site.worker.device.sent.allSatisfy { $0.header == header })
+        #expect(site.counts.echoesSent == 1)
+    }
+
     @Test func `an echo is owed for two seconds after the last request`() throws {
         let site = try EchoSite(1)
         #expect(site.receive([nonce(1, requestsEcho: true)]) == 1)

@@ -173,6 +173,67 @@ import Testing
         #expect(plane.statistics().pathEventsRepeated == 103)
     }
 
+    @Test func `only four smaller path MTUs in a row are told at once`() throws {
+        let plane = try site()
+        var worker = plane.memoryWorker()
+        let rloc = address("192.0.2.2")
+        func told(_ mtus: [UInt32]) -> [ForwardingEvent] {
+            let reports = mtus.map { ReportedError(.packetTooBig(mtu: $0), to: "192.0.2.2", quoting: []) }
+            worker.device.reports = [.ipv4: [0: reports]]
+            worker.stepErrors(.ipv4, port: 0)
+            return events(plane)
+        }
+        let all: [UInt32] = [1_400, 1_390, 1_380, 1_370, 1_360, 1_350, 1_340]
+        #expect(told(all) == all.prefix(5).map { ForwardingEvent.packetTooBig(rloc, mtu: UInt16($0)) })
+        worker.device.clock += 999_999_999
+        #expect(told([1_330]) == [])
+        worker.device.clock += 1
+        #expect(told(all) == all.prefix(5).map { ForwardingEvent.packetTooBig(rloc, mtu: UInt16($0)) })
+        #expect(plane.statistics().pathEventsReported == 10)
+        #expect(plane.statistics().pathEventsRepeated == 5)
+    }
+
+    @Test func `a path MTU is told as no smaller than 576, and over IPv6 not believed below 1280`() throws {
+        let plane = try site()
+        // 1,400 octets by its own account.
+        var inner = packet("2001:db8:1::1", "2001:db8:2::1")
+        inner[4] = UInt8(1_360 >> 8)
+        inner[5] = UInt8(1_360 & 0xff)
+        let large = quote(inner)
+        func tooBig(_ mtu: UInt32, to rloc: String) -> ReportedError {
+            ReportedError(.packetTooBig(mtu: mtu), to: rloc, quoting: large)
+        }
+        let (ipv4, ipv6) = ("192.0.2.2", "2001:db8:ffff::2")
+        #expect(
+            events(plane, of: [577, 576, 100, 68, 1].map { tooBig($0, to: ipv4) })
+                == [.packetTooBig(address(ipv4), mtu: 577), .packetTooBig(address(ipv4), mtu: 576)]
+        )
+        #expect(
+            events(plane, of: [1_281, 1_279, 1_280, 68].map { tooBig($0, to: ipv6) })
+                == [.packetTooBig(address(ipv6), mtu: 1_281), .packetTooBig(address(ipv6), mtu: 1_280)]
+        )
+        #expect(events(plane, of: [ReportedError(.exceedsInterface(mtu: 1_279), to: ipv6, quoting: [])]) == [])
+        #expect(plane.statistics().pathErrorsBelieved == 7)
+        #expect(plane.statistics().pathErrorsRefused == 3)
+    }
+
+    @Test func `what found the queue full is told when there is room again`() throws {
+        let plane = try site()
+        let rlocs = (0...PathEvents.capacity).map { "198.18.\($0 / 256).\($0 % 256)" }
+        plane.apply(rlocs.enumerated().map { locator(UInt32(100 + $0), $1) })
+        var worker = plane.memoryWorker()
+        func told(_ rlocs: [String]) -> [ForwardingEvent] {
+            worker.device.reports = [.ipv4: [0: rlocs.map { ReportedError(.unreachable, to: $0, quoting: []) }]]
+            while worker.device.reports[.ipv4]?[0]?.isEmpty == false { worker.stepErrors(.ipv4, port: 0) }
+            return events(plane)
+        }
+        let last = rlocs[PathEvents.capacity]
+        #expect(told(rlocs) == rlocs.dropLast().map { ForwardingEvent.unreachable(address($0)) })
+        #expect(plane.statistics().pathEventsLost == 1)
+        #expect(told([last, last]) == [.unreachable(address(last))])
+        #expect(plane.statistics().pathEventsRepeated == 1)
+    }
+
     @Test func `a flood about many RLOCs fills the queue and no more`() throws {
         let plane = try site()
         let rlocs = (0..<3_000).map { "198.\(18 + $0 / 65_536).\($0 / 256 % 256).\($0 % 256)" }

@@ -94,6 +94,17 @@ func plainChecksum(_ octets: [UInt8]) -> UInt16 {
         #expect(found.first == [0x6c, 0, 0, 0, 0, length, 58, 64] + addresses + message)
     }
 
+    @Test func `an error that the TUN does not take is no second drop`() throws {
+        let plane = try site()
+        var worker = plane.memoryWorker()
+        worker.device.refusesTunnelOutput = true
+        worker.device.tunnelInput[0] = [packet("10.1.0.10", "10.4.0.1")]
+        _ = worker.stepTunnel(0)
+        #expect(plane.drops == [.policyDenied: 1])
+        #expect(plane.statistics().siteErrorsSent == 0)
+        #expect(plane.statistics().siteErrorsLimited == 1)
+    }
+
     @Test func `a large packet is quoted as far as 576 or 1280 octets go`() throws {
         var large = packet("10.1.0.10", "10.3.0.1")
         large[2] = UInt8(1_400 >> 8)

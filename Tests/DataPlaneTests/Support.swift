@@ -49,6 +49,8 @@ struct ReportedError {
 struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
     var tunnelInput: [Int: [[UInt8]]] = [:]
     var tunnelOutput: [(queue: Int, packet: [UInt8])] = []
+    /// Whether nothing can be written to a TUN.
+    var refusesTunnelOutput = false
     var networkInput: [AddressFamily: [ReceivedPacket]] = [:]
     var sent: [SentDatagram] = []
     var clock: UInt64 = 1_000_000_000
@@ -90,6 +92,7 @@ struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
     }
 
     mutating func writeTunnel(_ queue: Int, _ frame: UnsafeRawBufferPointer) -> Bool {
+        guard !refusesTunnelOutput else { return false }
         tunnelOutput.append((queue, Array(frame.dropFirst(10))))
         return true
     }

@@ -42,17 +42,22 @@ struct PathEvents {
     }
 }
 
-/// Keeps one RLOC from filling the queue: the same is told of it once a second, and a path MTU at once if it is smaller than the
-/// last. A fixed table: an RLOC that falls on another's place takes it over, which can only let more pass.
+/// Keeps one RLOC from filling the queue: the same is told of it once a second, and a path MTU at once if it is smaller
+/// than the last, as far as `decreases` goes. A fixed table: an RLOC that falls on another's place takes it over, which can
+/// only let more pass.
 struct PathEventFilter: ~Copyable {
     private struct Place {
         var tag: UInt64 = 0
         /// Nanoseconds: when it was last told.
         var passed: UInt64 = 0
         var mtu: UInt16 = 0
+        /// How many smaller path MTUs were told since the last pause of `interval`.
+        var decreases: UInt8 = 0
     }
 
     static let interval: UInt64 = 1_000_000_000
+    /// Smaller path MTUs in a row that are told at once: a way seldom has more links, each narrower than the one before.
+    static let decreases: UInt8 = 4
     private static let size = 512
 
     // Safe: `size` places, freed by `deinit`; an index is masked to below `size`.
@@ -69,16 +74,34 @@ struct PathEventFilter: ~Copyable {
 
     /// Whether it may be told now.
     func passes(_ kind: PathEventKind, _ family: AddressFamily, _ address: TrieKey, mtu: UInt16, now: UInt64) -> Bool {
+        let tag = self.tag(kind, family, address)
+        let place = self.place(tag)
+        var decreases: UInt8 = 0
+        if place.pointee.tag == tag, now &- place.pointee.passed < Self.interval {
+            guard mtu < place.pointee.mtu, place.pointee.decreases < Self.decreases else { return false }
+            decreases = place.pointee.decreases &+ 1
+        }
+        place.pointee = Place(tag: tag, passed: now, mtu: mtu, decreases: decreases)
+        return true
+    }
+
+    /// What passed last was not told after all, so the next may be.
+    func forget(_ kind: PathEventKind, _ family: AddressFamily, _ address: TrieKey) {
+        let tag = self.tag(kind, family, address)
+        let place = self.place(tag)
+        if place.pointee.tag == tag { place.pointee = Place() }
+    }
+
+    /// Never 0, which is the tag of a free place.
+    private func tag(_ kind: PathEventKind, _ family: AddressFamily, _ address: TrieKey) -> UInt64 {
         let mixed = FlowHash.mix(
             address.high ^ seed,
             address.low ^ UInt64(kind.rawValue) << 40 ^ UInt64(family.rawValue)
         )
-        let tag = FlowHash.mix(mixed ^ address.low, seed ^ 0x4528_21e6_38d0_1377) | 1
-        let place = places + Int(truncatingIfNeeded: tag >> 32) & (Self.size &- 1)
-        if place.pointee.tag == tag, now &- place.pointee.passed < Self.interval, mtu >= place.pointee.mtu {
-            return false
-        }
-        place.pointee = Place(tag: tag, passed: now, mtu: mtu)
-        return true
+        return FlowHash.mix(mixed ^ address.low, seed ^ 0x4528_21e6_38d0_1377) | 1
+    }
+
+    private func place(_ tag: UInt64) -> UnsafeMutablePointer<Place> {
+        places + Int(truncatingIfNeeded: tag >> 32) & (Self.size &- 1)
     }
 }

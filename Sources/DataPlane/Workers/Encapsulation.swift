@@ -68,8 +68,8 @@ extension Worker where Device: ~Copyable {
         }
         guard inner.sourceKind == .unicast else { return drop(.invalidSource) }
         guard inner.ttl > 0 else { return drop(.timeToLiveExceeded) }
-        if lookup.family != inner.family || lookup.key != inner.destination {
-            lookup.family = inner.family
+        if lookup.family != inner.family.number || lookup.key != inner.destination {
+            lookup.family = inner.family.number
             lookup.key = inner.destination
             lookup.isOwn = instance.own(inner.family).longestMatch(inner.destination) != nil
             lookup.value =
@@ -119,10 +119,13 @@ extension Worker where Device: ~Copyable {
         else { return dropForWantOfLocator(index, inner, instance) }
         let family = locator.pointee.family
         let mtu = Int(cell.pointee.mtu.load(ordering: .relaxed))
-        let overhead = family == .ipv4 ? DataPlaneConstants.overheadIPv4 : DataPlaneConstants.overheadIPv6
-        let portCount = family == .ipv4 ? portCountIPv4 : portCountIPv6
+        let overhead = family.isIPv4 ? DataPlaneConstants.overheadIPv4 : DataPlaneConstants.overheadIPv6
+        let portCount = family.isIPv4 ? portCountIPv4 : portCountIPv6
         guard portCount > 0 else { return dropForWantOfLocator(index, inner, instance) }
 
+        let isOversize = mtu != 0 && inner.length &+ overhead > mtu
+        // Before the hints: a nonce counts as asked for once it is in a header, so the packet has to leave then.
+        if isOversize, dropOversize(index, inner, instance, limit: mtu &- overhead) { return }
         var header = LISPHeaderWords.header(instance: instance.object.pointee.id)
         if hints.pointee.load(ordering: .relaxed) != 0 {
             header |= hintBits(to: cell, of: LocatorSetBody(setBody, instance.base), inner, instance)
@@ -140,9 +143,9 @@ extension Worker where Device: ~Copyable {
         entry.pointee.next = -1
 
         // Safe: the product of two numbers below 2^32 and 2^7; the quotient is below `portCount`.
-        var port = Int(((hash & 0xffff_ffff) &* UInt64(portCount)) &>> 32) &+ (family == .ipv4 ? 0 : Self.maximumPorts)
-        if mtu != 0, inner.length &+ overhead > mtu {
-            port = handleOversize(index, inner, instance, limit: mtu &- overhead, port)
+        var port = Int(((hash & 0xffff_ffff) &* UInt64(portCount)) &>> 32) &+ (family.isIPv4 ? 0 : Self.maximumPorts)
+        if isOversize {
+            port = placeOversize(index, inner, limit: mtu &- overhead, port)
             guard port >= 0 else { return }
         }
         let list = ports + port
@@ -249,7 +252,7 @@ extension Worker where Device: ~Copyable {
     mutating func forwardNatively(_ index: Int, _ inner: InnerPacket, queue: Int) {
         let packet = batch.packet(index)
         let ttl = inner.ttl == 255 ? 255 : inner.ttl &+ 1
-        if inner.family == .ipv4 {
+        if inner.family.isIPv4 {
             HeaderEditing.setIPv4(packet, tos: inner.tos, ttl: ttl)
         } else {
             HeaderEditing.setIPv6(packet, trafficClass: inner.tos, hopLimit: ttl)

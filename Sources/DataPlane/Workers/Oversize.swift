@@ -13,35 +13,42 @@ extension Worker where Device: ~Copyable {
     /// The smallest MTU that an IPv6 link may have (RFC 8200 section 5).
     private static var smallestIPv6: Int { 1_280 }
 
-    /// What becomes of an entry that is ready to be sent but too big.
+    /// Drops a packet that is too big, unless it may be sent all the same: `placeOversize` says how.
+    ///
+    /// - Parameter limit: octets of the largest inner packet that fits.
+    /// - Returns: whether it was dropped.
+    @inline(never)
+    mutating func dropOversize(_ index: Int, _ inner: InnerPacket, _ instance: InstanceReader, limit: Int) -> Bool {
+        if inner.family == .ipv6 {
+            guard inner.length > Self.smallestIPv6 else { return false }
+            drop(.exceedsPathMTU)
+            answer(.packetTooBig(mtu: max(limit, Self.smallestIPv6)), about: index, inner, instance)
+            return true
+        }
+        let packet = UnsafeRawBufferPointer(start: batch.packet(index), count: inner.length)
+        if let view = IPv4View(packet), view.dontFragment {
+            drop(.exceedsPathMTU)
+            answer(.packetTooBig(mtu: limit), about: index, inner, instance)
+            return true
+        }
+        guard IPv4Fragmenter(packet, limit: limit) == nil else { return false }
+        drop(.exceedsPathMTU)
+        return true
+    }
+
+    /// How an entry leaves that is ready to be sent, too big, and not to be dropped.
     ///
     /// - Parameters:
     ///   - limit: octets of the largest inner packet that fits.
     ///   - list: where it would be queued.
     /// - Returns: where it is to be queued after all; -1: it has been dealt with.
     @inline(never)
-    mutating func handleOversize(
-        _ index: Int,
-        _ inner: InnerPacket,
-        _ instance: InstanceReader,
-        limit: Int,
-        _ list: Int
-    ) -> Int {
+    mutating func placeOversize(_ index: Int, _ inner: InnerPacket, limit: Int, _ list: Int) -> Int {
         if inner.family == .ipv6 {
-            guard inner.length > Self.smallestIPv6 else {
-                count(.sentFragmentable)
-                return list < Self.maximumPorts ? Self.fragmentingIPv4 : Self.fragmentingIPv6
-            }
-            drop(.exceedsPathMTU)
-            answer(.packetTooBig(mtu: max(limit, Self.smallestIPv6)), about: index, inner, instance)
-            return -1
+            count(.sentFragmentable)
+            return list < Self.maximumPorts ? Self.fragmentingIPv4 : Self.fragmentingIPv6
         }
         let packet = UnsafeRawBufferPointer(start: batch.packet(index), count: inner.length)
-        if let view = IPv4View(packet), view.dontFragment {
-            drop(.exceedsPathMTU)
-            answer(.packetTooBig(mtu: limit), about: index, inner, instance)
-            return -1
-        }
         guard let fragments = IPv4Fragmenter(packet, limit: limit) else {
             drop(.exceedsPathMTU)
             return -1

@@ -30,8 +30,7 @@ extension Worker where Device: ~Copyable {
         guard plane.locators.contains(family, key) else { return false }
         if case .exceedsInterface(let mtu) = error.finding {
             guard mtu > 0, mtu <= UInt16.max else { return false }
-            report(.packetTooBig, family, key, mtu: UInt16(mtu))
-            return true
+            return reportTooBig(family, key, mtu: UInt16(mtu))
         }
         guard error.destination.port == DataPlaneConstants.dataPort,
             let quote = QuotedDatagram(error.quote, plane), quote.isDetailed || family == .ipv4
@@ -42,11 +41,20 @@ extension Worker where Device: ~Copyable {
             return true
         case .packetTooBig(let mtu):
             guard let mtu = quote.pathMTU(family, claimed: mtu) else { return false }
-            report(.packetTooBig, family, key, mtu: mtu)
-            return true
+            return reportTooBig(family, key, mtu: mtu)
         case .exceedsInterface, .other:
             return false
         }
+    }
+
+    /// Tells of a path MTU what the control loop would make of it: IPv4 paths are taken for no narrower than 576 octets,
+    /// and of IPv6 paths nobody can say that they carry less than 1280 (RFC 8201 section 4).
+    ///
+    /// - Returns: whether it is believed.
+    private mutating func reportTooBig(_ family: AddressFamily, _ address: TrieKey, mtu: UInt16) -> Bool {
+        guard family == .ipv4 || mtu >= 1_280 else { return false }
+        report(.packetTooBig, family, address, mtu: max(mtu, 576))
+        return true
     }
 
     /// Tells the control loop, unless it has just been told.
@@ -54,7 +62,10 @@ extension Worker where Device: ~Copyable {
         guard eventFilter.passes(kind, family, address, mtu: mtu, now: device.now()) else {
             return count(.pathEventsRepeated)
         }
-        guard shared.events.push(kind, family, address, mtu: mtu) else { return count(.pathEventsLost) }
+        guard shared.events.push(kind, family, address, mtu: mtu) else {
+            eventFilter.forget(kind, family, address)
+            return count(.pathEventsLost)
+        }
         count(.pathEventsReported)
         hasNews = true
     }

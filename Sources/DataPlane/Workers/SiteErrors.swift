@@ -82,7 +82,8 @@ extension Worker where Device: ~Copyable {
         if writeTunnel(instance.object.pointee.index, siteErrors.room, length) {
             count(.siteErrorsSent)
         } else {
-            drop(.tunnelWriteFailed)
+            // No drop: the packet that it is about has been counted as one. The TUN's queue is a limit, too.
+            count(.siteErrorsLimited)
         }
     }
 }

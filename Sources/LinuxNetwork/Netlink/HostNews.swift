@@ -62,6 +62,9 @@ package struct HostNewsReader {
                 guard route.routingProtocol != HostNumbers.routingProtocol else { continue }
                 news.changedPaths.insert(route.destination)
             case .overrun:
+                // What was told before may be so no longer, and news of it must not pass for a repetition.
+                links.removeAll()
+                addresses.removeAll()
                 news.concernsHost = true
                 news.changedPaths.formUnion(Self.everything)
             }
