@@ -82,7 +82,7 @@ class RunningSites(SitesGroup):
             gaps = watch.stop()
             results = [stream.stop() for stream in streams]
         for result in results:
-            expect(result.sent > 20 and result.lost == 0, f"{result.lost} of {result.sent} lost:\n{result.output}")
+            expect(result.sent > 10 and result.lost == 0, f"{result.lost} of {result.sent} lost:\n{result.output}")
         expect(not gaps, f"not registered: {gaps[:5]}")
         after = self.lasting()
         moved = {each: after[each] - moment for each, moment in before.items() if abs(after[each] - moment) > 1}

@@ -160,33 +160,35 @@ private struct ReadingOnly: RouterMiddleware {
 }
 
 /// Turns requests away while too many are in work. The limit of connections does not do that: a request whose client
-/// has gone has no connection, and goes on.
+/// has gone has no connection, and goes on. A scrape of the metrics costs little whatever the router knows, so of these as many
+/// may be in work as there are connections.
 private final class WorkLimit: RouterMiddleware {
     private static let limit = 4
+    private static let scrapeLimit = 32
     private let inWork = Mutex(0)
+    private let scrapes = Mutex(0)
 
     func handle(
         _ request: Request,
         context: BasicRequestContext,
         next: (Request, BasicRequestContext) async throws -> Response
     ) async throws -> Response {
-        guard begin() else {
-            throw ManagementError(.unavailable, "\(Self.limit) other requests are in work: try again later")
+        let isScrape = request.uri.path == ManagementRoute.metrics.rawValue
+        let limit = isScrape ? Self.scrapeLimit : Self.limit
+        guard change(by: 1, upTo: limit, isScrape) else {
+            throw ManagementError(.unavailable, "\(limit) other requests are in work: try again later")
         }
-        defer { end() }
+        defer { _ = change(by: -1, upTo: limit, isScrape) }
         return try await next(request, context)
     }
 
-    private func begin() -> Bool {
-        inWork.withLock { count in
-            guard count < Self.limit else { return false }
-            count += 1
+    private func change(by difference: Int, upTo limit: Int, _ isScrape: Bool) -> Bool {
+        func change(_ count: inout Int) -> Bool {
+            guard difference < 0 || count < limit else { return false }
+            count += difference
             return true
         }
-    }
-
-    private func end() {
-        inWork.withLock { $0 -= 1 }
+        return isScrape ? scrapes.withLock { change(&$0) } : inWork.withLock { change(&$0) }
     }
 }
 
