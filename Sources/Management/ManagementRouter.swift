@@ -160,11 +160,11 @@ private struct ReadingOnly: RouterMiddleware {
 }
 
 /// Turns requests away while too many are in work. The limit of connections does not do that: a request whose client
-/// has gone has no connection, and goes on. A scrape of the metrics costs little whatever the router knows, so of these as many
+/// has gone has no connection, and goes on. A scrape of the metrics costs little whatever the router knows, so of these twice as many
 /// may be in work as there are connections.
 private final class WorkLimit: RouterMiddleware {
     private static let limit = 4
-    private static let scrapeLimit = 32
+    private static let scrapeLimit = 64
     private let inWork = Mutex(0)
     private let scrapes = Mutex(0)
 
