@@ -170,7 +170,8 @@ class IPerf3:
         """Waits for the end and returns what it says."""
         status, output = self.client.finish(self.seconds + 30)
         try:
-            report = json.loads(output)
+            # Its warnings, such as of a large UDP block, stand before or behind.
+            report, _ = json.JSONDecoder().raw_decode(output, output.index("{"))
         except ValueError:
             raise CommandFailed(["iperf3", "-c", self.address], status, output) from None
         if "error" in report:
