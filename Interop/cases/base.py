@@ -50,6 +50,19 @@ class SitesGroup(Group):
         for each in (self.xtr_a, self.xtr_b):
             each.control("clear", "map-cache")
 
+    def set_dead(self, *addresses):
+        """Lets the core lose what goes to these addresses, and to no others any more."""
+        self.network.core.run("nft", "delete", "table", "inet", "dead", check=False)
+        if addresses:
+            self.network.core.run("nft", "-f", "-", input=f"""
+                table inet dead {{
+                    chain forward {{
+                        type filter hook forward priority -10;
+                        ip daddr {{ {', '.join(addresses)} }} drop
+                    }}
+                }}
+                """)
+
     def expect_running(self):
         for each in self.daemons:
             expect(each.is_running, f"lispd of {each.name} ended with {each.process.status}:\n{each.log_tail()}")

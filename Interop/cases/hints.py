@@ -53,19 +53,6 @@ class TwoRLOCsGroup(SitesGroup):
         locator = self.locator(address)
         return locator["state"] if locator else None
 
-    def set_dead(self, *addresses):
-        """Lets the core lose what goes to these addresses."""
-        self.network.core.run("nft", "delete", "table", "inet", "dead", check=False)
-        if addresses:
-            self.network.core.run("nft", "-f", "-", input=f"""
-                table inet dead {{
-                    chain forward {{
-                        type filter hook forward priority -10;
-                        ip daddr {{ {', '.join(addresses)} }} drop
-                    }}
-                }}
-                """)
-
     def hints(self, each):
         return tables.show(each, "statistics")["dataPlane"].get("headerHints")
 

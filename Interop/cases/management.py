@@ -43,19 +43,6 @@ class ManagementGroup(SitesGroup):
     def preference(self):
         return [{"address": self.first, "priority": 1, "weight": 100}, {"address": SECOND, "priority": 2, "weight": 100}]
 
-    def set_dead(self, *addresses):
-        """Lets the core lose what goes to these addresses."""
-        self.network.core.run("nft", "delete", "table", "inet", "dead", check=False)
-        if addresses:
-            self.network.core.run("nft", "-f", "-", input=f"""
-                table inet dead {{
-                    chain forward {{
-                        type filter hook forward priority -10;
-                        ip daddr {{ {', '.join(addresses)} }} drop
-                    }}
-                }}
-                """)
-
     # Events
 
     def events(self, each, *kinds):

@@ -44,19 +44,6 @@ class ReachabilityGroup(SitesGroup):
     def wait_state(self, address, state, timeout=15):
         wait_until(f"{address} is {state}", lambda: self.state(address) == state, timeout)
 
-    def set_dead(self, *addresses):
-        """Lets the core lose what goes to these addresses."""
-        self.network.core.run("nft", "delete", "table", "inet", "dead", check=False)
-        if addresses:
-            self.network.core.run("nft", "-f", "-", input=f"""
-                table inet dead {{
-                    chain forward {{
-                        type filter hook forward priority -10;
-                        ip daddr {{ {', '.join(addresses)} }} drop
-                    }}
-                }}
-                """)
-
     @test("probes each RLOC and shows the round-trip time")
     def shows_round_trip(self):
         wait_reachable(self.network.host_a, SITE_B.host4)
