@@ -58,6 +58,18 @@ import Testing
         #expect(try etr.isAccepted(etr.message(501)))
     }
 
+    @Test func `of an ETR that counts only the last message is kept, of another sixty-four`() throws {
+        let etr = Self.recorder(.auto)
+        for nonce: UInt64 in 1...4 { #expect(try etr.isAccepted(etr.message(nonce))) }
+        #expect(etr.bench.server.nonceState.first?.messages.map(\.nonce) == [1, 2, 3, 4])
+        #expect(try etr.isAccepted(etr.message(5)))
+        #expect(etr.bench.server.nonceState.first?.messages.map(\.nonce) == [5])
+
+        let other = Self.recorder(.auto)
+        for nonce: UInt64 in 1...100 { #expect(try other.isAccepted(other.message(1000 - nonce))) }
+        #expect(other.bench.server.nonceState.first?.messages.map(\.nonce) == (1...64).reversed().map { 899 + $0 })
+    }
+
     @Test func `auto refuses replays of what it accepted before`() throws {
         let etr = Self.recorder(.auto)
         let old = etr.message(900, "198.51.100.9")

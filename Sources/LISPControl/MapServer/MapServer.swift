@@ -223,15 +223,15 @@ package struct MapServer: Sendable {
         _ reception: inout Reception
     ) throws(RegistrationRefusal) -> AuthenticationKey {
         let key = try reception.verifier.key(among: site.keys)
-        switch nonces.verdict(
-            on: reception.message,
+        switch nonces.judge(
+            reception.message,
             site: site.name,
             etr: reception.etr,
             keyID: key.id,
             check: site.nonceCheck
         ) {
         case .new:
-            nonces.accept(reception.message, site: site.name, etr: reception.etr, keyID: key.id)
+            break
         case .repeated:
             reception.isRepeated = true
         case .replayed:

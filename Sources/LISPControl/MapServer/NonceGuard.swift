@@ -27,9 +27,9 @@ package struct NonceHistory: Hashable, Sendable, Codable {
     /// `ETRIdentity.description`.
     package let etr: String
     package let keyID: UInt8
-    /// Oldest first; the last one accepted stands at the end.
+    /// Oldest first; the last one accepted stands at the end, alone if `isStrict`.
     package var messages: [Message]
-    /// Nonces at the end of the history that counted upwards.
+    /// Nonces at the end of the history that counted upwards, up to five.
     package var counting: Int
     package var isStrict: Bool
     package var reusesNonces: Bool
@@ -51,18 +51,41 @@ package struct NonceGuard: Sendable {
         case replayed
     }
 
-    private struct Sender: Hashable {
-        let etr: String
+    fileprivate struct Sender: Hashable {
+        /// Index of `sites`.
+        let site: Int32
         let keyID: UInt8
+        let etr: ETRIdentity
     }
 
-    private struct Entry {
-        var history: NonceHistory
+    /// One sender's history. What an ETR that counts sent before its last message decides nothing, and is not kept.
+    fileprivate struct Entry {
+        let sender: Sender
+        var last: NonceHistory.Message
+        /// Oldest first.
+        var earlier: [NonceHistory.Message] = []
         var heard: UInt64
+        /// Up to `countsUntilStrict`.
+        var counting: UInt8
+        var isStrict: Bool
+        var reusesNonces: Bool
+        /// The entries before and after it of the same site; -1 for none. `next` links free entries, too.
+        var previous: Int32 = -1
+        var next: Int32 = -1
     }
 
-    /// By site.
-    private var entries: [String: [Sender: Entry]] = [:]
+    private struct Site {
+        let name: String
+        /// Its senders, linked.
+        var first: Int32 = -1
+        var count = 0
+    }
+
+    private var sites: [Site] = []
+    private var siteIndexes: [String: Int32] = [:]
+    private var entries = ChunkedArray<Entry>()
+    private var index = HashIndex()
+    private var firstFree: Int32 = -1
     /// Grows with every accepted message: tells who was silent longest, and whether there is something to save.
     package private(set) var changes: UInt64 = 0
     private let limit: Int
@@ -79,89 +102,220 @@ package struct NonceGuard: Sendable {
         keyID: UInt8,
         check: NonceCheck
     ) -> Verdict {
-        guard let history = entries[site]?[Sender(etr: etr.description, keyID: keyID)]?.history,
-            let last = history.messages.last
-        else { return .new }
-        if message == last { return .repeated }
-        switch check {
-        case .off:
-            return .new
-        case .auto where !history.isStrict:
-            return history.messages.contains(message) && !history.reusesNonces ? .replayed : .new
-        case .auto, .strict:
-            return message.nonce > last.nonce ? .new : .replayed
-        }
+        guard let site = siteIndexes[site] else { return .new }
+        let sender = Sender(site: site, keyID: keyID, etr: etr)
+        guard let entry = entry(of: sender, hash: sender.hashValue) else { return .new }
+        return entries[Int(entry)].verdict(on: message, check: check)
     }
 
     /// The message was accepted as new.
     package mutating func accept(_ message: NonceHistory.Message, site: String, etr: ETRIdentity, keyID: UInt8) {
-        let sender = Sender(etr: etr.description, keyID: keyID)
-        changes &+= 1
-        if entries[site]?[sender] == nil {
-            makeRoom(at: site)
-            let history = NonceHistory(
-                site: site,
-                etr: sender.etr,
-                keyID: keyID,
-                messages: [],
-                counting: 0,
-                isStrict: false,
-                reusesNonces: false
-            )
-            entries[site, default: [:]][sender] = Entry(history: history, heard: changes)
-        }
-        entries[site]?[sender]?.heard = changes
-        entries[site]?[sender]?.history.append(message)
+        let sender = Sender(site: siteIndex(of: site), keyID: keyID, etr: etr)
+        accept(message, from: sender, hash: sender.hashValue)
     }
 
-    private mutating func makeRoom(at site: String) {
-        guard let known = entries[site], known.count >= limit else { return }
+    /// The verdict; a message that is new is accepted at once.
+    package mutating func judge(
+        _ message: NonceHistory.Message,
+        site: String,
+        etr: ETRIdentity,
+        keyID: UInt8,
+        check: NonceCheck
+    ) -> Verdict {
+        let sender = Sender(site: siteIndex(of: site), keyID: keyID, etr: etr)
+        let hash = sender.hashValue
+        guard let entry = entry(of: sender, hash: hash) else {
+            accept(message, from: sender, hash: hash)
+            return .new
+        }
+        let verdict = entries[Int(entry)].verdict(on: message, check: check)
+        if verdict == .new {
+            changes &+= 1
+            entries[Int(entry)].append(message, heard: changes)
+        }
+        return verdict
+    }
+
+    private mutating func accept(_ message: NonceHistory.Message, from sender: Sender, hash: Int) {
+        changes &+= 1
+        if let entry = entry(of: sender, hash: hash) {
+            entries[Int(entry)].append(message, heard: changes)
+        } else {
+            insert(Entry(sender, message, heard: changes), hash: hash)
+        }
+    }
+
+    // MARK: Entries
+
+    private func entry(of sender: Sender, hash: Int) -> Int32? {
+        index.slot(hash: hash) { entries[Int($0)].sender == sender }
+    }
+
+    private mutating func siteIndex(of name: String) -> Int32 {
+        if let known = siteIndexes[name] { return known }
+        let new = Int32(sites.count)
+        siteIndexes[name] = new
+        sites.append(Site(name: name))
+        return new
+    }
+
+    private mutating func insert(_ entry: Entry, hash: Int) {
+        let site = Int(entry.sender.site)
+        makeRoom(at: site)
+        var entry = entry
+        entry.next = sites[site].first
+        let slot: Int32
+        if firstFree >= 0 {
+            slot = firstFree
+            firstFree = entries[Int(slot)].next
+            entries[Int(slot)] = entry
+        } else {
+            slot = Int32(entries.count)
+            entries.append(entry)
+        }
+        if entry.next >= 0 { entries[Int(entry.next)].previous = slot }
+        sites[site].first = slot
+        sites[site].count += 1
+        index.insert(slot, hash: hash)
+    }
+
+    private mutating func remove(_ slot: Int32) {
+        let entry = entries[Int(slot)]
+        let site = Int(entry.sender.site)
+        if entry.previous >= 0 {
+            entries[Int(entry.previous)].next = entry.next
+        } else {
+            sites[site].first = entry.next
+        }
+        if entry.next >= 0 { entries[Int(entry.next)].previous = entry.previous }
+        sites[site].count -= 1
+        index.remove(slot, hash: entry.sender.hashValue)
+        entries[Int(slot)].earlier = []
+        entries[Int(slot)].next = firstFree
+        firstFree = slot
+    }
+
+    private mutating func makeRoom(at site: Int) {
+        guard sites[site].count >= limit else { return }
         // A sixteenth at once, so that the search is not repeated for every newcomer.
-        let silent = known.sorted { $0.value.heard < $1.value.heard }.prefix(max(1, limit / 16))
-        for (sender, _) in silent { entries[site]?[sender] = nil }
+        let silent = slots(of: site).sorted { entries[Int($0)].heard < entries[Int($1)].heard }
+        for slot in silent.prefix(max(1, limit / 16)) { remove(slot) }
+    }
+
+    private func slots(of site: Int) -> [Int32] {
+        var slots: [Int32] = []
+        var slot = sites[site].first
+        while slot >= 0 {
+            slots.append(slot)
+            slot = entries[Int(slot)].next
+        }
+        return slots
     }
 
     // MARK: What is saved
 
     /// Everything to be saved over a restart, those that were silent longest first.
     package var saved: [NonceHistory] {
-        entries.values.flatMap(\.values).sorted { $0.heard < $1.heard }.map(\.history)
+        sites.indices.flatMap(slots).map { entries[Int($0)] }.sorted { $0.heard < $1.heard }
+            .map { NonceHistory($0, site: sites[Int($0.sender.site)].name) }
     }
 
     /// Takes back what was saved.
     package mutating func restore(_ saved: some Sequence<NonceHistory>) {
         for history in saved {
+            guard let etr = ETRIdentity(history.etr), let last = history.messages.last else { continue }
             changes &+= 1
-            makeRoom(at: history.site)
-            var history = history
-            history.messages = history.messages.suffix(Self.remembered)
-            let sender = Sender(etr: history.etr, keyID: history.keyID)
-            entries[history.site, default: [:]][sender] = Entry(history: history, heard: changes)
+            let sender = Sender(site: siteIndex(of: history.site), keyID: history.keyID, etr: etr)
+            let hash = sender.hashValue
+            if let known = entry(of: sender, hash: hash) { remove(known) }
+            insert(Entry(sender, history, last: last, heard: changes), hash: hash)
         }
     }
 
     /// Forgets what `keeps` does not want of a site and key ID.
     package mutating func forget(unless keeps: (_ site: String, _ keyID: UInt8) -> Bool) {
-        for (site, known) in entries {
-            let kept = known.filter { keeps(site, $0.key.keyID) }
-            guard kept.count < known.count else { continue }
-            entries[site] = kept.isEmpty ? nil : kept
-            changes &+= 1
+        for site in sites.indices {
+            let name = sites[site].name
+            for slot in slots(of: site) where !keeps(name, entries[Int(slot)].sender.keyID) {
+                remove(slot)
+                changes &+= 1
+            }
         }
     }
 }
 
-extension NonceHistory {
-    fileprivate mutating func append(_ message: Message) {
-        if let last = messages.last {
-            let (step, wentDown) = message.nonce.subtractingReportingOverflow(last.nonce)
-            counting = !wentDown && step > 0 && step < NonceGuard.largestStep ? counting + 1 : 1
-            if step == 0 { reusesNonces = true }
-        } else {
-            counting = 1
+extension NonceGuard.Entry {
+    /// The first message of a sender.
+    fileprivate init(_ sender: NonceGuard.Sender, _ message: NonceHistory.Message, heard: UInt64) {
+        self.init(
+            sender: sender,
+            last: message,
+            heard: heard,
+            counting: 1,
+            isStrict: false,
+            reusesNonces: false
+        )
+    }
+
+    /// What was saved.
+    fileprivate init(
+        _ sender: NonceGuard.Sender,
+        _ history: NonceHistory,
+        last: NonceHistory.Message,
+        heard: UInt64
+    ) {
+        self.init(
+            sender: sender,
+            last: last,
+            earlier: history.isStrict ? [] : history.messages.dropLast().suffix(NonceGuard.remembered - 1),
+            heard: heard,
+            counting: UInt8(clamping: min(history.counting, NonceGuard.countsUntilStrict)),
+            isStrict: history.isStrict,
+            reusesNonces: history.reusesNonces
+        )
+    }
+
+    fileprivate func verdict(on message: NonceHistory.Message, check: NonceCheck) -> NonceGuard.Verdict {
+        if message == last { return .repeated }
+        switch check {
+        case .off:
+            return .new
+        case .auto where !isStrict:
+            return earlier.contains(message) && !reusesNonces ? .replayed : .new
+        case .auto, .strict:
+            return message.nonce > last.nonce ? .new : .replayed
         }
-        if counting >= NonceGuard.countsUntilStrict { isStrict = true }
-        messages.append(message)
-        if messages.count > NonceGuard.remembered { messages.removeFirst() }
+    }
+
+    fileprivate mutating func append(_ message: NonceHistory.Message, heard: UInt64) {
+        self.heard = heard
+        let (step, wentDown) = message.nonce.subtractingReportingOverflow(last.nonce)
+        let counts = !wentDown && step > 0 && step < NonceGuard.largestStep
+        counting = counts ? min(counting + 1, UInt8(NonceGuard.countsUntilStrict)) : 1
+        if step == 0 { reusesNonces = true }
+        if !isStrict {
+            if Int(counting) >= NonceGuard.countsUntilStrict {
+                isStrict = true
+                earlier = []
+            } else {
+                if earlier.count == NonceGuard.remembered - 1 { earlier.removeFirst() }
+                earlier.append(last)
+            }
+        }
+        last = message
+    }
+}
+
+extension NonceHistory {
+    fileprivate init(_ entry: NonceGuard.Entry, site: String) {
+        self.init(
+            site: site,
+            etr: entry.sender.etr.description,
+            keyID: entry.sender.keyID,
+            messages: entry.earlier + [entry.last],
+            counting: Int(entry.counting),
+            isStrict: entry.isStrict,
+            reusesNonces: entry.reusesNonces
+        )
     }
 }
