@@ -128,8 +128,8 @@ let package = Package(
         .executableTarget(
             name: "lispd-bench",
             dependencies: [
-                "LISPWire", "LISPTables", "LISPControl", "ForwardingInterface", "DataPlane", "CAllocationCounter",
-                arguments,
+                "LISPWire", "LISPTables", "LISPControl", "ForwardingInterface", "DataPlane", "LinuxNetwork",
+                "CAllocationCounter", arguments,
             ],
             path: "Benchmarks/lispd-bench",
             swiftSettings: settings

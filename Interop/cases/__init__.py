@@ -11,6 +11,7 @@ from .hints import EchoNonceGroup, LocatorStatusGroup
 from .instances import InstancesGroup
 from .lifecycle import LifecycleGroup, RefusalGroup, ReloadGroup
 from .lifetimes import MapServerRestartGroup, TimeToLiveGroup
+from .loads import LoadGeneratorGroup
 from .management import ManagementGroup
 from .management_proxies import ProxyManagementGroup
 from .multihoming import LatestGroup, MergedGroup
@@ -61,6 +62,7 @@ GROUPS = [
     StaticMappingsGroup,
     NativeRoutesGroup,
     NegativesGroup,
+    LoadGeneratorGroup,
     HeadersGroup,
     StrictReversePathGroup,
     GarbageGroup,

@@ -49,7 +49,7 @@ package struct ProcessUsage: Sendable, Hashable {
         return count >= 3 ? count - 3 : nil
     }
 
-    private static func text(_ path: String) -> String? {
+    static func text(_ path: String) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }

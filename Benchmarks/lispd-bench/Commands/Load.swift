@@ -1,0 +1,131 @@
+import ArgumentParser
+import FoundationEssentials
+import LISPWire
+import LinuxNetwork
+
+struct Load: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Sends Map-Registers and Map-Requests to a running Map-Server and checks every answer.",
+        discussion: """
+            The host must own the addresses of the population: ip route add local 198.18.0.0/15 dev lo. The Map-Server \
+            must serve it: see load configuration.
+            """,
+        subcommands: [LoadServerConfiguration.self, LoadRegister.self, LoadRequest.self]
+    )
+
+    static func print(_ value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+        Swift.print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+}
+
+struct LoadServerConfiguration: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "configuration",
+        abstract: "Prints what stands under `map-server` in the configuration of a lispd that serves the population."
+    )
+
+    func run() throws {
+        try Load.print(LoadConfiguration())
+    }
+}
+
+struct LoadRegister: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "register",
+        abstract: "Registers EID-prefixes, and refreshes them as often as --count asks for.",
+        discussion: "Each Map-Register has one record of one locator and wants a Map-Notify; HMAC-SHA-256-128."
+    )
+
+    @OptionGroup var options: LoadOptions
+
+    func run() throws {
+        try options.run { exchange, population in Registering(population: population) }
+    }
+}
+
+struct LoadRequest: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "request",
+        abstract: "Asks for EIDs that `load register` has registered.",
+        discussion: "Encapsulated Map-Requests, answered by the Map-Server for the ETRs."
+    )
+
+    @OptionGroup var options: LoadOptions
+
+    func run() throws {
+        try options.run { exchange, population in Requesting(population: population, port: exchange.port) }
+    }
+}
+
+struct LoadOptions: ParsableArguments {
+    @Option(help: "The Map-Server's IPv4 address.")
+    var to: String?
+
+    @Flag(help: "The generator's own ceiling: a thread that sends everything back takes the Map-Server's place.")
+    var echo = false
+
+    @Option(help: "The Map-Server's port.")
+    var port = LISPPort.control
+
+    @Option(help: "How many EID-prefixes there are: 1 to 1048576.")
+    var eids = 1_000
+
+    @Option(help: "How many messages to send; behind the last EID-prefix comes the first again. Default: --eids.")
+    var count: Int?
+
+    @Option(help: "How many ETRs, and how many ITRs: a multiple of 16, at most 65536.")
+    var routers = 1_024
+
+    @Option(help: "The most messages without an answer at any time.")
+    var window = 512
+
+    @Option(help: "Messages a second at most. Default: as many as the window allows.")
+    var rate: Double?
+
+    @Option(help: "The Map-Server's process on this machine, whose processor time and memory to measure.")
+    var pid: Int32?
+
+    func validate() throws {
+        guard echo != (to != nil) else { throw ValidationError("expected --to or --echo, one of them") }
+        guard to.map({ IPv4Address($0) != nil }) ?? true else {
+            throw ValidationError("--to \(to ?? ""): expected an IPv4 address")
+        }
+        guard (1...LoadPopulation.placeCount).contains(eids) else {
+            throw ValidationError("--eids \(eids): expected 1 to \(LoadPopulation.placeCount)")
+        }
+        guard routers > 0, routers <= LoadPopulation.etrLimit, routers % LoadPopulation.siteCount == 0 else {
+            let step = LoadPopulation.siteCount
+            throw ValidationError(
+                "--routers \(routers): expected a multiple of \(step) up to \(LoadPopulation.etrLimit)"
+            )
+        }
+        guard count ?? 1 > 0, window > 0, rate ?? 1 > 0 else {
+            throw ValidationError("--count, --window and --rate are 1 or more")
+        }
+    }
+
+    /// Sends what `conversation` makes, checks what it gets and prints the report.
+    func run<Conversation: LoadConversation>(
+        _ conversation: (LoadExchange, LoadPopulation) -> Conversation
+    ) throws {
+        let population = LoadPopulation(eids: eids, routers: routers)
+        let load = LoadRun(
+            population: population,
+            count: count ?? eids,
+            window: window,
+            rate: rate,
+            server: pid.map(OtherProcess.init(pid:)),
+            port: port
+        )
+        guard let to = to.flatMap({ IPv4Address($0) }) else {
+            let echo = try EchoThread(skipping: Conversation.encapsulation)
+            let exchange = try LoadExchange(to: echo.endpoint)
+            let echoed = Echoed(original: conversation(exchange, population))
+            return try Load.print(try echo.whileRunning { try load.run(echoed, over: exchange) })
+        }
+        let exchange = try LoadExchange(to: Endpoint(.v4(to), port))
+        try Load.print(try load.run(conversation(exchange, population), over: exchange))
+    }
+}

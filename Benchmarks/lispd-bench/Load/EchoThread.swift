@@ -1,0 +1,66 @@
+// The load generator's own ceiling: a thread that sends back what it gets, in the place of a Map-Server.
+
+import LISPWire
+import LinuxNetwork
+import Synchronization
+
+/// Answers on a port of 127.0.0.1 until it is stopped.
+final class EchoThread: Sendable {
+    let endpoint: Endpoint
+    private let socket: UDPSocket
+    private let skipped: Int
+    private let isStopped = Atomic(false)
+
+    /// - Parameter skipped: octets at the start of each message that the answer leaves out: an encapsulation.
+    init(skipping skipped: Int) throws {
+        let loopback = IPAddress.v4(IPv4Address(0x7f00_0001))
+        socket = try UDPSocket(family: .ipv4, mark: nil)
+        socket.setBuffers(receive: 4 << 20, send: 4 << 20)
+        try socket.bind(to: loopback, port: 0)
+        endpoint = Endpoint(loopback, socket.localPort)
+        self.skipped = skipped
+    }
+
+    /// Runs `body` while the thread answers.
+    func whileRunning<Result>(_ body: () throws -> Result) throws -> Result {
+        let thread = try SystemThread(name: "echo") { self.answer() }
+        defer {
+            isStopped.store(true, ordering: .relaxed)
+            thread.join()
+        }
+        return try body()
+    }
+
+    private func answer() {
+        guard let readiness = try? ReadinessSet(), (try? readiness.add(socket.descriptor, tag: 0)) != nil
+        else { return }
+        let buffers = DatagramBuffers()
+        var sending = SendBatch(family: .ipv4, capacity: DatagramBuffers.count)
+        while !isStopped.load(ordering: .relaxed) {
+            let count = buffers.batch.receive(from: socket.descriptor)
+            guard count > 0 else {
+                withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 1) { tags in
+                    _ = readiness.wait(tags, timeout: 20)
+                }
+                continue
+            }
+            sending.clear()
+            for index in 0..<count {
+                let payload = buffers[index]
+                sending.add(
+                    payload: UnsafeRawBufferPointer(rebasing: payload[min(skipped, payload.count)...]),
+                    to: buffers.batch.source(index),
+                    tos: 0,
+                    ttl: 64,
+                    from: nil
+                )
+            }
+            var sent = 0
+            while sent < count {
+                let taken = sending.send(on: socket.descriptor, from: sent)
+                guard taken > 0 else { break }
+                sent += taken
+            }
+        }
+    }
+}
