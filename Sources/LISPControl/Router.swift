@@ -63,10 +63,13 @@ package struct Router: Sendable {
     // MARK: Messages
 
     /// A datagram reached port 4342.
+    ///
+    /// - Parameter packetsSent: how many packets the forwarding state has encapsulated for a mapping so far.
     package mutating func received(
         _ message: ReceivedControlMessage,
         now: Instant,
-        using random: inout some RandomNumberGenerator
+        using random: inout some RandomNumberGenerator,
+        packetsSent: (MappingID) -> UInt64 = { _ in 0 }
     ) -> [RouterAction] {
         received.add(ControlMessageKind(payload: message.payload))
         guard message.source.port != 0 else { return refuse(.zeroSourcePort, message) }
@@ -83,7 +86,15 @@ package struct Router: Sendable {
             actions = receivedMapRequest(request, message, now: now, using: &random)
         case .mapReply(let reply):
             guard itr != nil else { return refuse(.notOurRole, message) }
-            actions = Self.carry(itr?.receivedMapReply(reply, from: message.source, at: message.destination, now: now))
+            actions = Self.carry(
+                itr?.receivedMapReply(
+                    reply,
+                    from: message.source,
+                    at: message.destination,
+                    now: now,
+                    packetsSent: packetsSent
+                )
+            )
         case .mapRegister(let register):
             guard mapServer != nil else { return refuse(.notOurRole, message) }
             actions = Self.carry(

@@ -24,7 +24,7 @@ package struct EIDTableKey: Hashable, Sendable, Comparable {
 
 /// The table of entries, the order in which they end, and when to see whether each is still wanted.
 ///
-/// An entry whose content others share costs about 150 octets, its place in the trie and its two deadlines included; a content
+/// An entry whose content others share costs about 170 octets, its place in the trie and its two deadlines included; a content
 /// of one locator about 250 more. Every operation costs O(log n).
 package struct MapCache: Sendable {
     /// What is stored for an entry.
@@ -67,23 +67,32 @@ package struct MapCache: Sendable {
     private var contents = MappingContents()
     private var expiry = SlotDeadlines()
     private var refreshes = SlotDeadlines()
+    /// Of those that were learnt.
+    private var evictionOrder = EvictionOrder()
     /// How many entries there are for each family of each instance.
     package private(set) var counts: [EIDTableKey: Int] = [:]
     /// How many of the entries are static. They end only by `remove`, and the limit is not for them.
     package private(set) var staticCount = 0
     /// How many of them have no locators.
     package private(set) var negativeCounts: [EIDTableKey: Int] = [:]
-    /// The most learnt entries it is to hold. Its owner sees to that by `oldest` and `remove`.
+    /// The most learnt entries it is to hold, and how many of these may have no locators. Its owner sees to that by `makeRoom`,
+    /// `surplus` and `remove`.
     package var limit: Int
+    package var negativeLimit: Int
 
-    package init(limit: Int) {
+    /// - Parameter negativeLimit: at most `limit`; `nil`: a tenth of that.
+    package init(limit: Int, negativeLimit: Int? = nil) {
         self.limit = limit
+        self.negativeLimit = negativeLimit ?? Self.defaultNegativeLimit(of: limit)
     }
+
+    package static func defaultNegativeLimit(of limit: Int) -> Int { max(1, limit / 10) }
 
     package var count: Int { table.count }
     package var isFull: Bool { table.count - staticCount >= limit }
     /// Whether learnt entries have to go.
-    package var isOverfull: Bool { table.count - staticCount > limit }
+    package var isOverfull: Bool { table.count - staticCount > limit || learntNegatives > negativeLimit }
+    private var learntNegatives: Int { evictionOrder.count(.negative) }
     package var contentCount: Int { contents.count }
 
     // MARK: Reading
@@ -197,6 +206,11 @@ package struct MapCache: Sendable {
         countNegative(eid, (item.content.locators.isEmpty ? 1 : 0) - (old?.isNegative == true ? 1 : 0))
         staticCount += (isStatic ? 1 : 0) - (old?.isStatic == true ? 1 : 0)
         if isStatic { expiry.remove(slot) } else { expiry.set(slot, at: expires) }
+        if isStatic {
+            evictionOrder.remove(slot)
+        } else {
+            evictionOrder.learnt(slot, item.content.locators.isEmpty ? .negative : .positive)
+        }
         if !isStatic, let refreshDue { refreshes.set(slot, at: refreshDue) } else { refreshes.remove(slot) }
         return removed
     }
@@ -257,25 +271,93 @@ package struct MapCache: Sendable {
         if entry.isStatic { staticCount -= 1 }
         expiry.remove(slot)
         refreshes.remove(slot)
+        evictionOrder.remove(slot)
         return Removed(entry: entry, wasLastOfContent: isLast)
+    }
+
+    // MARK: Room
+
+    /// What there is for one entry more.
+    package enum Room: Hashable, Sendable {
+        case free
+        /// This one has to go first.
+        case insteadOf(EIDPrefix, EvictionReason)
+        /// Those that could go are too new.
+        case none
+    }
+
+    /// Room for an entry that was learnt.
+    ///
+    /// Entries without locators have `negativeLimit` for themselves, which the others may use as long as it is free. Which entry
+    /// makes room: `EvictionOrder`.
+    ///
+    /// - Parameters:
+    ///   - isNew: otherwise it replaces one of the other kind.
+    ///   - mayGo: since when an entry must have been as it is.
+    ///   - packetsSent: how many packets were forwarded by a mapping so far.
+    package mutating func makeRoom(
+        isNegative: Bool,
+        isNew: Bool,
+        refreshedBy mayGo: Instant,
+        now: Instant,
+        packetsSent: (MappingID) -> UInt64
+    ) -> Room {
+        let kind: EvictionOrder.Kind
+        if isNegative, learntNegatives >= negativeLimit {
+            kind = .negative
+        } else if isNew, isFull {
+            kind = evictionOrder.count(.positive) > 0 ? .positive : .negative
+        } else {
+            return .free
+        }
+        guard let (eid, reason) = victim(kind, refreshedBy: mayGo, now: now, packetsSent: packetsSent) else {
+            return .none
+        }
+        return .insteadOf(eid, reason)
+    }
+
+    /// An entry that has to go since there are more than the limits allow; `nil` also if too many were looked at, as long as
+    /// `isOverfull` holds.
+    package mutating func surplus(
+        now: Instant,
+        packetsSent: (MappingID) -> UInt64
+    ) -> (eid: EIDPrefix, reason: EvictionReason)? {
+        guard isOverfull else { return nil }
+        let isNegative = learntNegatives > negativeLimit || evictionOrder.count(.positive) == 0
+        return victim(isNegative ? .negative : .positive, refreshedBy: .never, now: now, packetsSent: packetsSent)
+    }
+
+    private mutating func victim(
+        _ kind: EvictionOrder.Kind,
+        refreshedBy mayGo: Instant,
+        now: Instant,
+        packetsSent: (MappingID) -> UInt64
+    ) -> (eid: EIDPrefix, reason: EvictionReason)? {
+        let share = kind == .negative ? negativeLimit : limit - negativeLimit
+        let table = table
+        let found = evictionOrder.victim(kind, share: share, now: now) { slot in
+            let row = table[slot: slot]
+            return EvictionOrder.Facts(
+                packets: packetsSent(row.mapping),
+                installed: row.installed,
+                isYoung: row.refreshed > mayGo
+            )
+        }
+        return found.map { (table.key(at: $0.slot), $0.reason) }
+    }
+
+    /// So many packets waited for the entry and will be forwarded by it now: no sign that it will be used again.
+    package mutating func expect(_ packets: Int, by eid: EIDPrefix) {
+        guard let slot = table.slot(of: eid) else { return }
+        evictionOrder.expect(packets, by: slot)
     }
 
     // MARK: Time
 
     /// The entry that ends first; a static one never does.
-    package var oldest: EIDPrefix? {
+    var oldest: EIDPrefix? {
         guard let (slot, _) = expiry.earliest else { return nil }
         return table.key(at: slot)
-    }
-
-    /// How many `oldest(refreshedBy:)` looks at, so that it takes no longer than a fraction of a millisecond.
-    static let youngLimit = 1_000
-
-    /// The entry that ends first of those that have been as they are since `moment` or longer; `nil` if the first thousand are
-    /// younger.
-    package func oldest(refreshedBy moment: Instant) -> EIDPrefix? {
-        let slot = expiry.earliest(of: Self.youngLimit) { table[slot: $0].refreshed <= moment }
-        return slot.map { table.key(at: $0) }
     }
 
     /// When the next entry ends, is to be considered for its refresh, or has to go since the cache holds too many.

@@ -1,7 +1,5 @@
 // Deadlines of the entries of one large table: which is next, which are due. 20 octets each.
 
-import HeapModule
-
 /// At most one deadline for each slot of a `PrefixTable`, earliest first: a binary heap that knows where each slot stands.
 ///
 /// Every change costs O(log n) and leaves nothing behind. For keys that are no slots, and tables that are small, there is
@@ -21,29 +19,6 @@ struct SlotDeadlines: Sendable {
     /// The earliest deadline.
     var earliest: (slot: Int32, deadline: Instant)? {
         heap.count == 0 ? nil : (heap[0].slot, heap[0].deadline)
-    }
-
-    /// The earliest slot that `accepts`, of the `limit` earliest. Costs O(m log m) where it is the m-th.
-    func earliest(of limit: Int, where accepts: (Int32) -> Bool) -> Int32? {
-        guard let (first, deadline) = earliest, limit > 0 else { return nil }
-        if accepts(first) { return first }
-        // A heap of what may come next: the children of those looked at.
-        var next: Heap = [Candidate(deadline: deadline, position: 0)]
-        for _ in 0..<limit {
-            guard let position = next.popMin()?.position else { return nil }
-            if accepts(heap[position].slot) { return heap[position].slot }
-            for child in [2 * position + 1, 2 * position + 2] where child < heap.count {
-                next.insert(Candidate(deadline: heap[child].deadline, position: child))
-            }
-        }
-        return nil
-    }
-
-    private struct Candidate: Comparable {
-        let deadline: Instant
-        let position: Int
-
-        static func < (a: Self, b: Self) -> Bool { a.deadline < b.deadline }
     }
 
     /// Sets or moves the deadline of a slot.

@@ -81,7 +81,7 @@ extension ControlLoop {
             mapNotifyAuthenticationFailures: router.etr?.statistics[.mapNotifyWrongAuthentication, family] ?? 0,
             mapCacheCreated: itr(.entriesCreated),
             mapCacheDeleted: itr(.entriesDeleted),
-            mapCacheEvicted: itr(.evictions),
+            mapCacheEvicted: ITREvent.evictions.reduce(0) { $0 + itr($1) },
             dataSignals: itr(.packetsHeld),
             dataSignalsDropped: itr(.holdLimit) + itr(.resting) + itr(.paced) + itr(.questionLimit)
                 + itr(.noMapResolver),

@@ -189,7 +189,11 @@ actor ControlLoop {
                 source: datagram.source,
                 destination: datagram.destination
             )
-            carryOut(router.received(message, now: now, using: &random))
+            carryOut(
+                router.received(message, now: now, using: &random) { [plane] mapping in
+                    plane?.counters(of: mapping).encapsulated.packets ?? 0
+                }
+            )
         }
         schedule()
     }

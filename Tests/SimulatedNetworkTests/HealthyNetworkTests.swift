@@ -37,7 +37,7 @@ import Testing
         #expect(outcome.violations.map(\.summary) == [])
         let reached = [
             "packets dropped: too many wait for a mapping", "packets dropped: too many EIDs are being asked for",
-            "map-cache entries evicted at the limit",
+            "map-cache entries evicted at the limit: not used again since they were learnt",
         ]
         for limit in reached { #expect(outcome.tallies[limit, default: 0] > 0, "\(limit)") }
     }

@@ -89,6 +89,7 @@ extension ITR {
         var record = record
         record.ttlMinutes = min(record.ttlMinutes, Self.mapDataLifeMinutes)
         record.isAuthoritative = false
-        return learn(record, for: prefix, from: source, now: now)
+        // There is room: nothing is looked at.
+        return learn(record, for: prefix, from: source, now: now) { _ in 0 }
     }
 }

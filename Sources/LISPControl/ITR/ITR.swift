@@ -58,7 +58,7 @@ package struct ITR: Sendable {
         questionLimit: Int = RouterLimits.questions
     ) {
         self.settings = settings
-        self.cache = MapCache(limit: settings.mapCacheLimit)
+        self.cache = MapCache(limit: settings.mapCacheLimit, negativeLimit: settings.negativeLimit)
         self.mapResolvers = MapResolvers(settings.mapResolvers)
         self.prober = RLOCProber(settings: settings.rlocProbing)
         self.noncer = EchoNoncer(isEnabled: settings.echoNonce, isProbed: settings.rlocProbing.isEnabled)
@@ -87,7 +87,9 @@ package struct ITR: Sendable {
             // The answer overtook the packet on its way here.
             switch forwardingAction(entry) {
             // What is to be dropped, the forwarding state drops, and tells its sender.
-            case .encapsulate, .drop: return [.release([miss], .forward)]
+            case .encapsulate, .drop:
+                cache.expect(1, by: entry.eid)
+                return [.release([miss], .forward)]
             case .forwardNatively: return [.release([miss], .forwardNatively)]
             case .sendMapRequest where !entry.isStatic && now < entry.refreshed + Question.interval:
                 statistics.add(.paced, miss.destination.address.family)
@@ -210,11 +212,14 @@ package struct ITR: Sendable {
     /// It counts only if a Map-Request with its nonce is outstanding, if it reached an ITR-RLOC of that Map-Request, and if
     /// exactly one of its records covers the EID that was asked for; other records only inside that one (RFC 9301 section
     /// 5.5). Where it came from is free.
+    ///
+    /// - Parameter packetsSent: how many packets the forwarding state has encapsulated for a mapping so far.
     package mutating func receivedMapReply(
         _ reply: MapReply,
         from source: Endpoint,
         at local: IPAddress,
-        now: Instant
+        now: Instant,
+        packetsSent: (MappingID) -> UInt64 = { _ in 0 }
     ) -> [ITRAction] {
         guard !reply.isProbe else { return receivedProbeReply(reply, at: local, now: now) }
         guard let target = targets[reply.nonce], let question = questions[target] else {
@@ -243,7 +248,7 @@ package struct ITR: Sendable {
                 continue
             }
             let part = part(of: eid, saying: record, around: target)
-            actions += learn(record, for: part, from: source.address, now: now)
+            actions += learn(record, for: part, from: source.address, now: now, packetsSent: packetsSent)
             actions += learnt(reply, record, now: now)
         }
         // The mapping system now divides the space otherwise. The old entry goes last, so that its packets always find one.
@@ -303,7 +308,9 @@ package struct ITR: Sendable {
             let entry = cache.longestMatch(miss.destination)
             switch entry.map({ forwardingAction($0) }) {
             // What is to be dropped, the forwarding state drops, and tells its sender.
-            case .encapsulate, .drop: forward.append(miss)
+            case .encapsulate, .drop:
+                if let entry { cache.expect(1, by: entry.eid) }
+                forward.append(miss)
             case .forwardNatively: natively.append(miss)
             case .sendMapRequest, nil: statistics.add(.heldPacketsRefused, miss.destination.address.family)
             }
@@ -320,7 +327,8 @@ package struct ITR: Sendable {
         _ record: EIDRecord,
         for eid: EIDPrefix,
         from source: IPAddress,
-        now: Instant
+        now: Instant,
+        packetsSent: (MappingID) -> UInt64
     ) -> [ITRAction] {
         guard staticMappings[eid] == nil else {
             statistics.add(.recordOfStaticMapping, eid.prefix.family)
@@ -330,15 +338,27 @@ package struct ITR: Sendable {
             return cache.remove(eid).map { removed($0) } ?? []
         }
         var actions: [ITRAction] = []
-        if cache.isFull, cache[eid] == nil {
+        let old = cache[eid]
+        let isNegative = record.locators.isEmpty
+        if old?.isNegative != isNegative {
             // An entry of this second stays: if it went, its packets would ask for it again within the second.
-            guard let victim = cache.oldest(refreshedBy: now.advanced(by: .zero - Question.interval)) else {
+            let mayGo = now.advanced(by: .zero - Question.interval)
+            let room = cache.makeRoom(
+                isNegative: isNegative,
+                isNew: old == nil,
+                refreshedBy: mayGo,
+                now: now,
+                packetsSent: packetsSent
+            )
+            switch room {
+            case .free: break
+            case .insteadOf(let victim, let reason): actions += evict(victim, reason)
+            case .none:
                 statistics.add(.mapCacheFull, eid.prefix.family)
-                return []
+                return cache.remove(eid).map { removed($0) } ?? []
             }
-            actions += evict(victim)
         }
-        if record.locators.isEmpty { statistics.add(.negativeMapReplies, eid.prefix.family) }
+        if isNegative { statistics.add(.negativeMapReplies, eid.prefix.family) }
         let life = record.ttlMinutes == .max ? Self.ownChoiceOfTTL : .seconds(60 * Int64(record.ttlMinutes))
         return actions + install(MappingContent(record, from: source), for: eid, life: life, now: now)
     }
@@ -377,9 +397,9 @@ package struct ITR: Sendable {
         return [.forwarding(updates)] + tellHost(of: eid, was: hint, is: hostHint(content, of: eid))
     }
 
-    private mutating func evict(_ victim: EIDPrefix?) -> [ITRAction] {
-        guard let victim, let evicted = cache.remove(victim) else { return [] }
-        statistics.add(.evictions, victim.prefix.family)
+    private mutating func evict(_ victim: EIDPrefix, _ reason: EvictionReason) -> [ITRAction] {
+        guard let evicted = cache.remove(victim) else { return [] }
+        statistics.add(ITREvent(reason), victim.prefix.family)
         return removed(evicted)
     }
 
@@ -523,7 +543,8 @@ package struct ITR: Sendable {
                 statistics.add(.expirations, gone.entry.eid.prefix.family)
                 actions += removed(gone)
             } else if cache.isOverfull {
-                actions += evict(cache.oldest)
+                guard let (victim, reason) = cache.surplus(now: now, packetsSent: packetsSent) else { continue }
+                actions += evict(victim, reason)
             } else if let entry = cache.popRefresh(now) {
                 actions += considerRefresh(entry, now: now, using: &random, packetsSent: packetsSent)
             } else {
@@ -596,8 +617,9 @@ package struct ITR: Sendable {
         let old = settings
         settings = new
         mapResolvers.reconfigure(new.mapResolvers)
-        // Where there are too many now, those that end first go, a slice in each `timeout`.
+        // Where there are too many now, some go, a slice in each `timeout`.
         cache.limit = new.mapCacheLimit
+        cache.negativeLimit = new.negativeLimit
         let echoed = noncer.reconfigure(isEnabled: new.echoNonce, isProbed: new.rlocProbing.isEnabled, now: now)
         let probed =
             carryOut(prober.reconfigure(new.rlocProbing, now: now), now: now) + carryOut(echoed, now: now)

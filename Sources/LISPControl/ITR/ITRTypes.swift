@@ -9,8 +9,9 @@ package struct ITRSettings: Hashable, Sendable {
     package var mapResolvers: [IPAddress]
     /// The RLOCs of this router, which a Map-Reply may be sent to. An address family without one has no usable locators.
     package var rlocs: [IPAddress]
-    /// The most map-cache entries to hold.
+    /// The most map-cache entries to hold, and how many of these may be without locators.
     package var mapCacheLimit: Int
+    package var negativeLimit: Int
     package var rlocProbing: RLOCProbingSettings
     /// Present with the role of a Proxy-ITR.
     package var proxyITR: ProxyITRSettings?
@@ -27,6 +28,7 @@ package struct ITRSettings: Hashable, Sendable {
         mapResolvers: [IPAddress],
         rlocs: [IPAddress],
         mapCacheLimit: Int = 100_000,
+        negativeLimit: Int? = nil,
         rlocProbing: RLOCProbingSettings = .init(),
         proxyITR: ProxyITRSettings? = nil,
         proxyETRs: [ProxyETR] = [],
@@ -38,6 +40,7 @@ package struct ITRSettings: Hashable, Sendable {
         self.mapResolvers = mapResolvers
         self.rlocs = rlocs
         self.mapCacheLimit = mapCacheLimit
+        self.negativeLimit = negativeLimit ?? MapCache.defaultNegativeLimit(of: mapCacheLimit)
         self.rlocProbing = rlocProbing
         self.proxyITR = proxyITR
         self.proxyETRs = proxyETRs
@@ -104,8 +107,10 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case noMapResolver = "packets dropped: no Map-Resolver can be reached"
     case entriesCreated = "map-cache entries created"
     case entriesDeleted = "map-cache entries deleted"
-    case evictions = "map-cache entries evicted at the limit"
-    case mapCacheFull = "mappings not kept: the map-cache is full, and what ends first is less than a second old"
+    case evictedOnProbation = "map-cache entries evicted at the limit: not used again since they were learnt"
+    case evictedIdle = "map-cache entries evicted at the limit: not in use any more"
+    case evictedInUse = "map-cache entries evicted at the limit: in use, as all are that could have gone"
+    case mapCacheFull = "mappings not kept: the map-cache is full, and what could go is less than a second old"
     case expirations = "map-cache entries expired"
     case refreshes = "map-cache entries refreshed before expiry"
     case smrsReceived = "Solicit-Map-Requests received"
@@ -134,4 +139,16 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case pathMTULowered = "path MTUs of RLOCs lowered"
     case pathMTUForgotten = "path MTUs of RLOCs forgotten after ten minutes"
     case pathMTUIgnored = "path MTU of an RLOC not believed: no smaller than what is known, or smaller than IPv6 allows"
+}
+
+extension ITREvent {
+    package static let evictions: [ITREvent] = [.evictedOnProbation, .evictedIdle, .evictedInUse]
+
+    init(_ reason: EvictionReason) {
+        switch reason {
+        case .probation: self = .evictedOnProbation
+        case .idle: self = .evictedIdle
+        case .inUse: self = .evictedInUse
+        }
+    }
 }

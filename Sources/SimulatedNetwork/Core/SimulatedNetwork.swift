@@ -419,7 +419,10 @@ package final class SimulatedNetwork {
         hash.add(UInt64(node.index) << 8 | 4)
         cause = message
         for check in checks { check.receiving(message, at: node, in: self) }
-        act(node) { router, now, random in router.received(given, now: now, using: &random) }
+        act(node) { router, now, random in
+            let plane = node.plane
+            return router.received(given, now: now, using: &random) { plane.packetsSent[$0, default: 0] }
+        }
         for check in checks { check.received(message, at: node, in: self) }
         cause = nil
     }
