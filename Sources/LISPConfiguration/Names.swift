@@ -12,7 +12,7 @@ extension AuthenticationAlgorithm {
 /// The candidate that `word` was most likely meant to be; `nil` if none is near.
 ///
 /// Near: at most a third of the letters (and at least one) differ, counting a swap of two neighbours as one.
-func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
+package func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
     let limit = max(1, word.count / 3)
     var best: (distance: Int, name: String)?
     for candidate in candidates {

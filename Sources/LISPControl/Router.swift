@@ -372,6 +372,17 @@ package struct Router: Sendable {
         return (cleared.count, Self.carry(cleared.actions))
     }
 
+    /// Takes out what a site's ETRs have registered for these EID-prefixes.
+    package mutating func clearRegistrations(
+        _ prefixes: [EIDPrefix],
+        of site: String
+    ) -> (prefixes: Int, registrations: Int) {
+        mapServer?.clear(prefixes, of: site) ?? (0, 0)
+    }
+
+    /// Forgets the nonces of a site's ETRs; returns of how many.
+    package mutating func forgetNonces(of site: String) -> Int { mapServer?.forgetNonces(of: site) ?? 0 }
+
     /// Withdraws all registrations, at exit.
     package mutating func deregister() -> [RouterAction] {
         counted(Self.carry(etr?.deregister()))

@@ -11,7 +11,10 @@ package protocol ManagementProvider: Sendable {
     func clearMapCache(_ request: ClearMapCacheRequest) async throws(ManagementError) -> ClearReport
     func database(_ query: TableQuery) async throws(ManagementError) -> DatabaseReport
     func sites(_ query: TableQuery) async throws(ManagementError) -> SiteReport
+    func clearSite(_ request: ClearSiteRequest) async throws(ManagementError) -> ClearSiteReport
     func statistics(_ query: TableQuery) async throws(ManagementError) -> StatisticsReport
+    /// Counters of `statistics` start afresh, those of `metrics` go on.
+    func clearStatistics() async throws(ManagementError) -> ClearStatisticsReport
     func mapServers() async throws(ManagementError) -> MapServersReport
     func mapResolvers() async throws(ManagementError) -> MapResolversReport
     func proxyETRs() async throws(ManagementError) -> ProxyETRsReport

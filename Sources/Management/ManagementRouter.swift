@@ -79,6 +79,11 @@ struct ManagementRouter {
             let body = try await requestBody(request, as: ClearMapCacheRequest.self)
             return try await provider.clearMapCache(body)
         }
+        post(router, .clearSite) { request async throws in
+            let body = try await requestBody(request, as: ClearSiteRequest.self)
+            return try await provider.clearSite(body)
+        }
+        post(router, .clearStatistics) { _ async throws in try await provider.clearStatistics() }
         post(router, .reload) { _ async throws in try await provider.reload() }
         return router
     }

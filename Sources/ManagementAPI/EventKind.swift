@@ -12,6 +12,8 @@ package enum EventKind: String, Sendable, CaseIterable {
     case hostRecovered = "host-recovered"
     case stateNotSaved = "state-not-saved"
     case sendFailed = "send-failed"
+    case siteCleared = "site-cleared"
+    case statisticsCleared = "statistics-cleared"
 
     // The ITR.
     case locatorUp = "locator-up"
@@ -57,7 +59,8 @@ package enum EventKind: String, Sendable, CaseIterable {
         case .siteRegistered, .siteChanged, .siteWithdrawn, .siteExpired, .siteDropped, .mapNotifyUnanswered: .sites
         case .locatorUp, .locatorDown, .proxyETRUp, .proxyETRDown: .paths
         case .started, .ending, .configurationReloaded, .configurationRefused, .locatorsChanged, .hostFailed,
-            .hostRecovered, .stateNotSaved, .registrationAcknowledged, .registrationRefused, .registrationUnanswered:
+            .hostRecovered, .stateNotSaved, .siteCleared,
+            .statisticsCleared, .registrationAcknowledged, .registrationRefused, .registrationUnanswered:
             .router
         }
     }

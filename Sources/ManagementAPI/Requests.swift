@@ -14,8 +14,12 @@ package enum ManagementRoute: String, Sendable, CaseIterable {
     case database = "/v1/database"
     /// GET with `family`, `instance`, `name`, `eid`, `after`, `limit`: `SiteReport`
     case sites = "/v1/sites"
+    /// POST with `ClearSiteRequest`: `ClearSiteReport`
+    case clearSite = "/v1/sites/clear"
     /// GET with `family`, `instance`: `StatisticsReport`
     case statistics = "/v1/statistics"
+    /// POST without a body: `ClearStatisticsReport`
+    case clearStatistics = "/v1/statistics/clear"
     /// GET: `MapServersReport`
     case mapServers = "/v1/map-servers"
     /// GET: `MapResolversReport`
@@ -277,6 +281,48 @@ package struct ClearReport: Codable, Sendable, Equatable {
 
     package init(cleared: Int) {
         self.cleared = cleared
+    }
+}
+
+/// Which registrations of a site go.
+package struct ClearSiteRequest: Codable, Sendable, Equatable {
+    /// Of the site.
+    package var name: String
+    package var family: EIDFamily?
+    package var instanceID: UInt32?
+    /// An address: the registered EID-prefix of longest match. A prefix: this very one and its more-specifics.
+    package var eid: String?
+
+    package init(name: String, family: EIDFamily? = nil, instanceID: UInt32? = nil, eid: String? = nil) {
+        self.name = name
+        self.family = family
+        self.instanceID = instanceID
+        self.eid = eid
+    }
+}
+
+package struct ClearSiteReport: Codable, Sendable, Equatable {
+    package var site: String
+    /// How many EID-prefixes nobody has registered any more, and how many ETRs' registrations of them went.
+    package var cleared: Int
+    package var registrations: Int
+    /// Of how many ETRs the nonces are forgotten: none if only a part of the site was cleared.
+    package var nonces: Int
+
+    package init(site: String, cleared: Int, registrations: Int, nonces: Int) {
+        self.site = site
+        self.cleared = cleared
+        self.registrations = registrations
+        self.nonces = nonces
+    }
+}
+
+package struct ClearStatisticsReport: Codable, Sendable, Equatable {
+    /// When they were last cleared before; absent: never.
+    package var before: Moment?
+
+    package init(before: Moment? = nil) {
+        self.before = before
     }
 }
 

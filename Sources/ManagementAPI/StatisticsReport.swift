@@ -9,13 +9,17 @@ package struct StatisticsReport: Codable, Sendable, Equatable {
     package var formatErrors: FormatErrors
     /// Absent on a router that carries no packets.
     package var dataPlane: DataPlaneStatistics?
+    /// Counters are from this moment on; absent: from the start of the daemon.
+    package var lastCleared: Moment?
 
     package init(
         control: [ControlStatistics],
         controlDrops: [ReasonCount] = [],
         formatErrors: FormatErrors = FormatErrors(),
-        dataPlane: DataPlaneStatistics? = nil
+        dataPlane: DataPlaneStatistics? = nil,
+        lastCleared: Moment? = nil
     ) {
+        self.lastCleared = lastCleared
         self.control = control
         self.controlDrops = controlDrops
         self.formatErrors = formatErrors

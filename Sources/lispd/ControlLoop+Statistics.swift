@@ -10,7 +10,17 @@ import Management
 import ManagementAPI
 
 extension ControlLoop {
+    /// Since they were last cleared.
     func statisticsReport(_ query: TableQuery) -> StatisticsReport {
+        let report = rawStatistics(query)
+        guard let baseline = statisticsBaseline else { return report }
+        var since = baseline.since(report)
+        since.lastCleared = ReportTime().moment(baseline.taken)
+        return since
+    }
+
+    /// Since the start of the daemon.
+    func rawStatistics(_ query: TableQuery) -> StatisticsReport {
         let families = AddressFamily.allCases.filter { query.family == nil || query.family?.addressFamily == $0 }
         return StatisticsReport(
             control: families.map(controlStatistics),

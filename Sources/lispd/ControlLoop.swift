@@ -56,7 +56,7 @@ actor ControlLoop {
     /// Of a tunnel router.
     let xtrID: XTRID?
     /// What is worth an operator's attention, for the journal and for those who watch.
-    private let events: EventHub
+    let events: EventHub
     private let state: StateDirectory
     private let logger: Logger
     private var random = SystemRandomNumberGenerator()
@@ -70,6 +70,8 @@ actor ControlLoop {
     private(set) var sendErrors: UInt64 = 0
     private(set) var lastSendError: String?
     private(set) var lastHostError: String?
+    /// What `show statistics` counts from, once the operator has cleared it.
+    private(set) var statisticsBaseline: StatisticsBaseline?
     /// Control messages of the last minutes.
     private(set) var messageHistory = TallyHistory<MessageCount>()
     private var savedNonce: UInt64 = 0
@@ -382,6 +384,24 @@ actor ControlLoop {
         let cleared = router.clearMapCache(eids)
         carryOut(cleared.actions)
         return cleared.count
+    }
+
+    /// Takes out what a site's ETRs have registered for these EID-prefixes.
+    func clearRegistrations(_ prefixes: [EIDPrefix], of site: String) -> (prefixes: Int, registrations: Int) {
+        isStopped ? (0, 0) : router.clearRegistrations(prefixes, of: site)
+    }
+
+    /// Forgets the nonces of a site's ETRs; returns of how many.
+    func forgetNonces(of site: String) -> Int {
+        isStopped ? 0 : router.forgetNonces(of: site)
+    }
+
+    /// Lets `show statistics` count from now on.
+    func clearStatistics() -> ClearStatisticsReport {
+        let before = statisticsBaseline.map { ReportTime().moment($0.taken) }
+        statisticsBaseline = StatisticsBaseline(rawStatistics(TableQuery()), taken: SystemClock.now)
+        events.post(Event(.statisticsCleared, .notice, "statistics cleared by the operator"))
+        return ClearStatisticsReport(before: before)
     }
 
     /// Reads the configuration file again and takes over what differs. A refusal changes nothing.

@@ -67,7 +67,8 @@ extension MapServerCount: Counted {
         switch self {
         case .mapRegistersReceived, .mapRegistersAccepted, .mapRegistersRepeated, .mapNotifiesSent,
             .mapNotifiesUnsolicited, .mapNotifyAcksAccepted, .mapNotifyAcksUnasked, .registrationsExpired,
-            .registrationsWithdrawn, .mapRequestsReceived, .mapRequestsForwarded, .proxyRepliesSent,
+            .registrationsWithdrawn, .registrationsCleared, .mapRequestsReceived, .mapRequestsForwarded,
+            .proxyRepliesSent,
             .negativeRepliesSent:
             false
         // Refused records are counted by their reason, too.

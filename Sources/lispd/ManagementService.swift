@@ -40,6 +40,13 @@ struct ManagementService: ManagementProvider {
         try await loop.siteReport(query)
     }
 
+    func clearSite(_ request: ClearSiteRequest) async throws(ManagementError) -> ClearSiteReport {
+        guard try await loop.hasSite(request.name) else { throw unknownSite(request.name, among: await loop.sites()) }
+        return try await loop.clearSite(request)
+    }
+
+    func clearStatistics() async throws(ManagementError) -> ClearStatisticsReport { await loop.clearStatistics() }
+
     func statistics(_ query: TableQuery) async throws(ManagementError) -> StatisticsReport {
         await loop.statisticsReport(query)
     }

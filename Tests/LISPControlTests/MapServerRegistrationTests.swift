@@ -493,6 +493,30 @@ import Testing
         #expect(bench.server.deadline() == nil)
     }
 
+    @Test func `the operator clears what a site has registered, and its nonces`() throws {
+        let bench = MapServerBench { $0.nonceCheck = .strict }
+        let (first, second) = (BenchETR(xtrID: 1), BenchETR(xtrID: 2))
+        try bench.register([record("10.1.0.0/16"), record("10.1.5.0/24")], by: first, nonce: 9)
+        try bench.register([record("10.1.0.0/16")], by: second, nonce: 9)
+        try bench.register([record("10.2.0.0/16")], by: BenchETR(key: secret("beta")))
+        let prefixes = ["10.1.0.0/16", "10.1.5.0/24", "10.1.9.0/24", "10.2.0.0/16"].map { eidPrefix($0) }
+        #expect(bench.server.clear(prefixes, of: "alpha") == (2, 3))
+        #expect(bench.server.clear(prefixes, of: "alpha") == (0, 0))
+        #expect(!bench.isRegistered("10.1.0.0/16") && !bench.isRegistered("10.1.5.0/24"))
+        #expect(bench.isRegistered("10.2.0.0/16"))
+        #expect(bench.server.statistics[.registrationsCleared] == 3)
+        #expect(bench.server.statistics[.registrationsExpired] == 0)
+
+        // An old nonce is refused until the operator forgets it.
+        try bench.register([record("10.1.0.0/16")], by: first, nonce: 3)
+        #expect(bench.refusals("alpha") == [.replayedNonce: 1])
+        #expect(bench.server.forgetNonces(of: "alpha") == 2)
+        #expect(bench.server.forgetNonces(of: "alpha") == 0)
+        try bench.register([record("10.1.0.0/16")], by: first, nonce: 3)
+        #expect(bench.isRegistered("10.1.0.0/16"))
+        #expect(bench.server.registry.configured[eidPrefix("10.1.0.0/16")]?.registeredCount == 1)
+    }
+
     @Test func `refusals are all counted, but logged at a limited rate`() throws {
         let bench = MapServerBench()
         var logged = 0

@@ -9,6 +9,8 @@ final class FakeProvider: ManagementProvider {
     let explained = Mutex<[ExplainQuery]>([])
     let eventQueries = Mutex<[EventQuery]>([])
     let clears = Mutex<[ClearMapCacheRequest]>([])
+    let siteClears = Mutex<[ClearSiteRequest]>([])
+    let statisticsClears = Mutex(0)
     let reloadFailure: ManagementError?
     /// While it is set, who asks for locators waits.
     let holdsLocators = Mutex(false)
@@ -81,6 +83,17 @@ final class FakeProvider: ManagementProvider {
     func sites(_ query: TableQuery) async throws(ManagementError) -> SiteReport {
         remember(query)
         return SiteReport(sites: [Site(name: "site1", eids: [])])
+    }
+
+    func clearSite(_ request: ClearSiteRequest) async throws(ManagementError) -> ClearSiteReport {
+        guard request.name == "site1" else { throw ManagementError(.notFound, "there is no site \(request.name)") }
+        siteClears.withLock { $0.append(request) }
+        return ClearSiteReport(site: request.name, cleared: 2, registrations: 3, nonces: 1)
+    }
+
+    func clearStatistics() async throws(ManagementError) -> ClearStatisticsReport {
+        statisticsClears.withLock { $0 += 1 }
+        return ClearStatisticsReport(before: Self.moment)
     }
 
     func statistics(_ query: TableQuery) async throws(ManagementError) -> StatisticsReport {

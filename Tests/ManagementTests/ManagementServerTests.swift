@@ -152,9 +152,12 @@ private func failure(_ reply: HTTPReply) throws -> Failure {
         }
     }
 
+    /// What is done, not looked at: POST only.
+    private static let actions: [ManagementRoute] = [.reload, .clearMapCache, .clearSite, .clearStatistics]
+
     @Test func `every path answers`() async throws {
         try await withServer { path async throws in
-            for route in ManagementRoute.allCases where route != .clearMapCache && route != .reload {
+            for route in ManagementRoute.allCases where !Self.actions.contains(route) {
                 let query = route == .explain ? "?source=10.1.0.1&destination=10.2.0.1" : ""
                 let reply = try await get(route.rawValue + query, path)
                 #expect(reply.status == 200, "\(route)")
@@ -249,6 +252,30 @@ private func failure(_ reply: HTTPReply) throws -> Failure {
         }
         let expected = ClearMapCacheRequest(family: .ipv4, eid: "10.2.0.0/16")
         #expect(provider.clears.withLock { $0 } == [expected])
+    }
+
+    @Test func `clears a site, and says which is unknown`() async throws {
+        let provider = FakeProvider()
+        try await withServer(provider) { path async throws in
+            let body = #"{"name": "site1", "instanceID": 7, "eid": "10.2.0.0/16"}"#
+            let cleared = try answer(await post("/v1/sites/clear", body, path), ClearSiteReport.self)
+            #expect(cleared == ClearSiteReport(site: "site1", cleared: 2, registrations: 3, nonces: 1))
+            let unknown = try await post("/v1/sites/clear", #"{"name": "site2"}"#, path)
+            #expect(unknown.status == 404)
+            #expect(try failure(unknown).error == "there is no site site2")
+            #expect(try await post("/v1/sites/clear", "{}", path).status == 400)
+        }
+        let expected = ClearSiteRequest(name: "site1", instanceID: 7, eid: "10.2.0.0/16")
+        #expect(provider.siteClears.withLock { $0 } == [expected])
+    }
+
+    @Test func `clears the statistics`() async throws {
+        let provider = FakeProvider()
+        try await withServer(provider) { path async throws in
+            let reply = try await post("/v1/statistics/clear", "{}", path)
+            #expect(try answer(reply, ClearStatisticsReport.self).before == FakeProvider.moment)
+        }
+        #expect(provider.statisticsClears.withLock { $0 } == 1)
     }
 
     @Test func `a refused reload tells every fault`() async throws {
@@ -400,7 +427,7 @@ private func failure(_ reply: HTTPReply) throws -> Failure {
                     #expect(reply.head.lowercased().contains("allow: get, head"), "\(request)")
                 }
             }
-            for route in [ManagementRoute.reload, .clearMapCache] {
+            for route in Self.actions {
                 let reply = try await exchange(Array("GET \(route.rawValue) HTTP/1.0\r\n\r\n".utf8), "127.0.0.1", port)
                 #expect(reply.status == 404)
             }

@@ -50,12 +50,27 @@ import Testing
         ["show", "site", "site1", "--detail"], ["show", "map-cache", "10.0.0.0/8", "--json", "--socket", "/tmp/s"],
         ["clear", "map-cache", "ipv6", "--instance-id", "0"], ["config", "check", "f"], ["config", "reload"],
         ["config", "show"], ["lig", "self6", "--to", "192.0.2.53", "--source", "10.1.0.1", "--count", "1"],
+        ["clear", "site", "site1", "ipv6", "10.1.0.0/16", "--instance-id", "7", "--json"], ["clear", "statistics"],
         ["completions", "fish"], ["show", "statistics", "ipv6"], ["show", "events", "--count", "1000", "--json"],
         ["monitor", "--count", "0", "--json"], ["show", "proxy-etrs"], ["show", "smr"],
         ["explain", "10.1.0.1", "10.2.0.1", "--json"],
     ])
     func `parses every command`(arguments: [String]) throws {
         _ = try Lispctl.parseAsRoot(arguments)
+    }
+
+    @Test func `names the site to clear`() throws {
+        func request(_ words: String...) throws -> ClearSiteRequest {
+            try #require(try Lispctl.parseAsRoot(["clear", "site"] + words) as? ClearSite).request()
+        }
+        #expect(try request("site1") == ClearSiteRequest(name: "site1"))
+        // The first word is the name, whatever it looks like.
+        #expect(
+            try request("ipv6", "ipv4", "10.2.0.1", "--instance-id", "9")
+                == ClearSiteRequest(name: "ipv6", family: .ipv4, instanceID: 9, eid: "10.2.0.1")
+        )
+        #expect(throws: CommandFailure.self) { try request("site1", "10.2.0.0/8") }
+        #expect(throws: (any Error).self) { try Lispctl.parseAsRoot(["clear", "site"]) }
     }
 
     @Test(arguments: [

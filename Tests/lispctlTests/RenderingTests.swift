@@ -347,6 +347,23 @@ import Testing
         }
     }
 
+    @Test func `what was cleared, and since when it is counted`() {
+        #expect(
+            text(of: ClearSiteReport(site: "s", cleared: 1, registrations: 2, nonces: 1))
+                == "site s: 1 EID-prefix cleared, 2 registrations; nonces of 1 ETR forgotten\n"
+        )
+        #expect(
+            text(of: ClearSiteReport(site: "s", cleared: 0, registrations: 0, nonces: 0))
+                == "site s: 0 EID-prefixes cleared, 0 registrations\n"
+        )
+        #expect(text(of: ClearStatisticsReport()) == "statistics cleared\n")
+        var report = Fixture.statistics
+        report.lastCleared = Moment(now: 1000, secondsAgo: 83)
+        let lines = text(of: report).split(separator: "\n").filter { $0.contains("last cleared: ") }
+        #expect(lines.count == report.control.count + 2)
+        #expect(lines.allSatisfy { $0.hasSuffix(" - last cleared: 00:01:23") })
+    }
+
     @Test func `statistics`() {
         let lines = text(of: Fixture.statistics).split(separator: "\n").map(String.init)
         for line in [

@@ -328,28 +328,26 @@ package struct MapServer: Sendable {
         return actions
     }
 
-    /// Forgets what the ETRs of a site registered, and their nonces: they start afresh.
-    package mutating func clear(
-        site name: String,
-        now: Instant,
-        using generator: inout some RandomNumberGenerator
-    ) -> [MapServerAction] {
-        nonces.forget { site, _ in site != name }
-        var actions: [MapServerAction] = []
-        for eid in statuses[name]?.settings.eids ?? [] {
-            for (prefix, entry) in registry.registrations(in: eid) {
-                for registration in entry.registrations {
-                    let key = SiteRegistry.Key(prefix: prefix, etr: registration.etr)
-                    notifier.cancel(key)
-                    if registry.remove(key) != nil {
-                        forgetRefusals(of: prefix, site: name)
-                        actions.append(.event(.dropped(prefix: prefix, etr: registration.etr)))
-                    }
-                }
+    /// Forgets what the ETRs of a site registered for these EID-prefixes, as the operator wants it; returns for how many of them
+    /// there was something, and how many registrations that were. Costs O(log n) for each.
+    package mutating func clear(_ prefixes: [EIDPrefix], of site: String) -> (prefixes: Int, registrations: Int) {
+        var cleared = (prefixes: 0, registrations: 0)
+        for prefix in prefixes {
+            guard let entry = registry.registered[prefix], entry.site == site else { continue }
+            for registration in entry.registrations {
+                let key = SiteRegistry.Key(prefix: prefix, etr: registration.etr)
+                notifier.cancel(key)
+                if registry.remove(key) != nil { cleared.registrations += 1 }
             }
+            forgetRefusals(of: prefix, site: site)
+            cleared.prefixes += 1
         }
-        return actions
+        statistics.add(.registrationsCleared, cleared.registrations)
+        return cleared
     }
+
+    /// Forgets the nonces of a site's ETRs: they may start afresh. Returns of how many there were any.
+    package mutating func forgetNonces(of site: String) -> Int { nonces.forget(site: site) }
 
     // MARK: Merged locators
 

@@ -84,6 +84,7 @@ package enum MapServerCount: String, Hashable, Sendable, CaseIterable {
     case mapNotifyAcksRefused = "Map-Notify-Acks refused: authentication failed"
     case registrationsExpired = "registrations expired"
     case registrationsWithdrawn = "registrations withdrawn"
+    case registrationsCleared = "registrations cleared by the operator"
     case mapRequestsReceived = "Map-Requests received"
     case mapRequestsForwarded = "Map-Requests forwarded to an ETR"
     case mapRequestsUnforwardable = "Map-Requests dropped: no RLOC of an ETR is of a family we have"

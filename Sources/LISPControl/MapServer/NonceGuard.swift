@@ -232,6 +232,15 @@ package struct NonceGuard: Sendable {
         }
     }
 
+    /// Forgets all of a site; returns how many ETRs that concerns.
+    package mutating func forget(site: String) -> Int {
+        guard let site = siteIndexes[site].map(Int.init) else { return 0 }
+        let known = slots(of: site)
+        for slot in known { remove(slot) }
+        changes &+= UInt64(known.count)
+        return known.count
+    }
+
     /// Forgets what `keeps` does not want of a site and key ID.
     package mutating func forget(unless keeps: (_ site: String, _ keyID: UInt8) -> Bool) {
         for site in sites.indices {

@@ -3,6 +3,6 @@ import ArgumentParser
 struct Clear: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Makes the router forget.",
-        subcommands: [ClearMapCache.self]
+        subcommands: [ClearMapCache.self, ClearSite.self, ClearStatistics.self]
     )
 }

@@ -8,9 +8,9 @@ func text(of report: StatisticsReport) -> String {
     var lines: [String] = []
     for control in report.control {
         if !lines.isEmpty { lines.append("") }
-        lines += textLines(of: control)
+        lines += textLines(of: control, cleared: ago(report.lastCleared))
     }
-    lines += sharedLines(report.formatErrors)
+    lines += sharedLines(report.formatErrors, cleared: ago(report.lastCleared))
     lines += reasonLines("Control messages dropped", report.controlDrops)
     if let plane = report.dataPlane { lines += textLines(of: plane) }
     return joined(lines)
@@ -28,10 +28,10 @@ private func recent(_ count: RecentCount) -> String {
     "\(count.fiveSeconds)/\(count.oneMinute)/\(count.fiveMinutes)"
 }
 
-private func textLines(of control: ControlStatistics) -> [String] {
+private func textLines(of control: ControlStatistics, cleared: String) -> [String] {
     let none = InOut()
     return [
-        "LISP EID Statistics for all EID instances - last cleared: never",
+        "LISP EID Statistics for all EID instances - last cleared: \(cleared)",
         "Control Packets: (\(control.family.name))",
         pair("Map-Requests", control.mapRequests),
         line("Map-Requests in (5 sec/1 min/5 min):", recent(control.recentMapRequests), 2),
@@ -122,10 +122,10 @@ private func errorsAndCache(_ control: ControlStatistics) -> [String] {
 }
 
 /// What IOS counts for each locator table, of which there is one.
-private func sharedLines(_ errors: FormatErrors) -> [String] {
+private func sharedLines(_ errors: FormatErrors, cleared: String) -> [String] {
     let none = InOut()
     return [
-        "LISP RLOC Statistics - last cleared: never",
+        "LISP RLOC Statistics - last cleared: \(cleared)",
         "Control Packets:",
         line("RTR Map-Requests forwarded:", 0),
         line("RTR Map-Notifies forwarded:", 0),
@@ -135,7 +135,7 @@ private func sharedLines(_ errors: FormatErrors) -> [String] {
         line("Map-Request format errors:", errors.mapRequests),
         line("Map-Reply format errors:", errors.mapReplies),
         line("Map-Referral format errors:", 0),
-        "LISP Miscellaneous Statistics - last cleared: never",
+        "LISP Miscellaneous Statistics - last cleared: \(cleared)",
         "Errors:",
         line("Invalid IP version drops:", 0),
         line("Invalid IP header drops:", 0),
