@@ -1,7 +1,10 @@
 // Runs scenarios of the simulated network outside of the tests: long ones, many seeds, one seed again.
 //
 //     lispsim run [--scenario NAME] [--seed N] [--seeds COUNT] [--minutes DISTURBED] [--fault NAME] [--trace EVENTS]
+//         [--json FILE]
 //     lispsim list
+//
+// One seed prints its whole report; with --json the reports of all are written to FILE, too.
 
 import SimulatedNetwork
 
@@ -21,7 +24,7 @@ enum Lispsim {
         default:
             fail(
                 "lispsim list, or lispsim run [--scenario NAME] [--seed N] [--seeds COUNT] [--minutes DISTURBED] "
-                    + "[--fault NAME] [--trace EVENTS]"
+                    + "[--fault NAME] [--trace EVENTS] [--json FILE]"
             )
         }
     }

@@ -1,13 +1,13 @@
 // `lispsim run`.
 
-import Glibc
+import Foundation
 import SimulatedNetwork
 
 /// Says what is wrong with the command line and ends.
-func fail(_ text: String) -> Never {
-    let line = Array("lispsim: \(text)\n".utf8)
-    _ = write(STDERR_FILENO, line, line.count)
-    exit(64)
+func fail(_ text: String, status: Int32 = 64) -> Never {
+    let line = "lispsim: \(text)\n".utf8
+    FileHandle.standardError.write(Data(line))
+    exit(status)
 }
 
 struct Run {
@@ -16,6 +16,8 @@ struct Run {
     private var seeds: UInt64 = 1
     private var traceLength = 40
     private var minutes: UInt64?
+    /// Where the reports go as JSON.
+    private var json: String?
 
     /// A hundred years: what the virtual clock counts, nanoseconds in 63 bits, ends after 292.
     private static let longest: UInt64 = 100 * 365 * 24 * 60
@@ -34,6 +36,7 @@ struct Run {
                 scenario.shape.fault = fault
             case "--seed": seed = number(value, of: option)
             case "--minutes": minutes = number(value, of: option, upTo: Self.longest)
+            case "--json": json = value
             case "--trace": traceLength = Int(clamping: number(value, of: option))
             case "--seeds": seeds = number(value, of: option)
             case "--fault":
@@ -52,6 +55,7 @@ struct Run {
 
     func start() -> Never {
         var failed = 0
+        var reports: [RunReport] = []
         var scenario = scenario
         scenario.traceLength = traceLength
         if let minutes { scenario.disturbed = .seconds(60 * Int64(clamping: minutes)) }
@@ -70,13 +74,37 @@ struct Run {
                 "\(outcome.counts.packetsDelivered) of \(outcome.counts.packets) packets delivered,",
                 "\(outcome.attacks) attacks"
             )
+            var report = outcome.observed
+            report.process = RunReport.Process(wallSeconds: wall, peakResidentOctets: Self.peakResidentOctets)
+            if seeds <= 1 { print(report.text) }
+            if json != nil { reports.append(report) }
             if !outcome.isClean {
                 failed += 1
                 print(outcome.report)
             }
         }
+        if let json { write(reports, to: json) }
         print("\(max(seeds, 1)) seeds, \(failed) failed")
         exit(failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE)
+    }
+
+    private func write(_ reports: [RunReport], to path: String) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        do {
+            try encoder.encode(["runs": reports]).write(to: URL(fileURLWithPath: path))
+        } catch {
+            fail("\(path) cannot be written: \(error.localizedDescription)", status: 73)
+        }
+    }
+
+    /// The most memory that this process had at a time, as the kernel counts it.
+    private static var peakResidentOctets: UInt64? {
+        guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") })
+        else { return nil }
+        let words = line.split { $0 == " " || $0 == "\t" }
+        return words.dropFirst().first.flatMap { UInt64($0) }.map { $0 << 10 }
     }
 
     private func rounded(_ value: Double) -> String { String((value * 100).rounded() / 100) }

@@ -11,6 +11,7 @@ import Testing
         let first = Self.scenario.run(seed: 5)
         let second = Self.scenario.run(seed: 5)
         #expect(first.hash == second.hash)
+        #expect(first.observed == second.observed)
         #expect(first.counts.events == second.counts.events)
         #expect(Self.scenario.run(seed: 6).hash != first.hash)
     }

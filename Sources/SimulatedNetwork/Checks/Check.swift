@@ -33,6 +33,15 @@ package protocol Check: AnyObject {
     )
     /// The router has dealt with something and its actions are carried out.
     func acted(_ node: SimulatedRouter, in network: SimulatedNetwork)
+    /// It is about to end; what it knows is there for the last time.
+    func stopping(_ node: SimulatedRouter, in network: SimulatedNetwork)
+    /// A datagram did not arrive, or could not even leave.
+    func lost(_ payload: [UInt8], _ reason: LossReason, in network: SimulatedNetwork)
+    /// Somebody who is no router sent a datagram.
+    func injected(_ payload: [UInt8], in network: SimulatedNetwork)
+    /// So many packets of one host came to their end.
+    func ended(_ packet: SimulatedPacket, _ end: PacketEnd, count: Int, in network: SimulatedNetwork)
+    func happened(_ event: NetworkEvent, in network: SimulatedNetwork)
     /// It was started, stopped or given other settings.
     func reset(_ node: SimulatedRouter, restarted: Bool, keepingState: Bool, in network: SimulatedNetwork)
     /// Its operator cleared the map-cache: what was known is asked for again.
@@ -71,6 +80,11 @@ extension Check {
         in network: SimulatedNetwork
     ) {}
     package func cleared(_ node: SimulatedRouter, in network: SimulatedNetwork) {}
+    package func stopping(_ node: SimulatedRouter, in network: SimulatedNetwork) {}
+    package func lost(_ payload: [UInt8], _ reason: LossReason, in network: SimulatedNetwork) {}
+    package func injected(_ payload: [UInt8], in network: SimulatedNetwork) {}
+    package func ended(_ packet: SimulatedPacket, _ end: PacketEnd, count: Int, in network: SimulatedNetwork) {}
+    package func happened(_ event: NetworkEvent, in network: SimulatedNetwork) {}
     package func audit(_ node: SimulatedRouter, in network: SimulatedNetwork) {}
     package func healed(_ network: SimulatedNetwork) {}
 }

@@ -21,7 +21,11 @@ extension SimulatedNetwork {
         if isWatched { watched[packet.id] = -1 }
         counts.packets += 1
         causes = 0
-        if node.isUp, node.router.itr != nil { forward(packet, at: node, isHeld: false) }
+        if node.isUp, node.router.itr != nil {
+            forward(packet, at: node, isHeld: false)
+        } else {
+            ended(packet, .noRouter)
+        }
         return packet.id
     }
 
@@ -51,6 +55,7 @@ extension SimulatedNetwork {
         switch match.entry.action {
         case .encapsulate(let set):
             guard let rloc = node.plane.locator(of: set, flow: packet.id) else {
+                ended(packet, .noLocator)
                 return record(node, .packet(packet, "no usable locator"))
             }
             node.plane.count(match.entry.mapping)
@@ -61,6 +66,7 @@ extension SimulatedNetwork {
         case .forwardNatively:
             natively(packet, at: node)
         case .drop:
+            ended(packet, .drop)
             record(node, .packet(packet, "dropped by its mapping"))
         case .sendMapRequest:
             handOver(packet, at: node, isHeld: isHeld)
@@ -69,7 +75,10 @@ extension SimulatedNetwork {
 
     /// A packet that was held and finds no entry again is dropped.
     private func handOver(_ packet: SimulatedPacket, at node: SimulatedRouter, isHeld: Bool) {
-        guard !isHeld else { return record(node, .packet(packet, "released in vain")) }
+        guard !isHeld else {
+            ended(packet, .releasedInVain)
+            return record(node, .packet(packet, "released in vain"))
+        }
         record(node, .packet(packet, "a miss"))
         for check in checks { check.handedOver(packet, at: node, in: self) }
         let miss = packet.miss(size: packetSize)
@@ -89,6 +98,7 @@ extension SimulatedNetwork {
 
     private func natively(_ packet: SimulatedPacket, at node: SimulatedRouter) {
         counts.packetsNative += 1
+        ended(packet, .natively)
         record(node, .packet(packet, "forwarded natively"))
         hash.add(packet.id << 8 | 6)
         if keepsRecords { node.sentNatively.append(packet.destination.address) }
@@ -98,11 +108,12 @@ extension SimulatedNetwork {
         record(node, .packet(packet, "came to \(rloc)"))
         for check in checks { check.decapsulated(packet, at: node, rloc: rloc, in: self) }
         // An ETR delivers to its site alone; nothing that was decapsulated is encapsulated again.
-        if node.serves(packet.destination) { arrived(packet, at: node) }
+        if node.serves(packet.destination) { arrived(packet, at: node) } else { ended(packet, .notServed) }
     }
 
     private func arrived(_ packet: SimulatedPacket, at node: SimulatedRouter) {
         counts.packetsDelivered += 1
+        ended(packet, .delivered)
         hash.add(packet.id << 8 | 7)
         if keepsRecords { node.arrived.append(packet.destination.address) }
         if watched[packet.id] != nil { watched[packet.id] = node.index }

@@ -134,6 +134,7 @@ package final class SimulatedNetwork {
     package func stop(_ node: SimulatedRouter, gracefully: Bool = false) {
         guard node.isUp else { return }
         if gracefully { act(node) { router, _, _ in router.deregister() } }
+        for check in checks { check.stopping(node, in: self) }
         node.savedNonces = node.router.mapServer?.nonceState ?? []
         node.isUp = false
         node.planned = nil
@@ -200,7 +201,9 @@ package final class SimulatedNetwork {
     }
 
     package func heal() {
+        let wasDivided = routers.contains { $0.partition != 0 }
         for node in routers { node.partition = 0 }
+        if wasDivided { tell(.partitionHealed) }
     }
 
     // MARK: Checks
@@ -352,7 +355,11 @@ package final class SimulatedNetwork {
         }
         guard let source, source.family == datagram.destination.address.family, node.addresses.contains(source) else {
             // No route, or an address that is not ours: the kernel refuses.
-            counts.datagramsLost += 1
+            let from = Endpoint.control(source ?? datagram.destination.address)
+            lost(
+                .datagram(payload: datagram.payload, source: from, destination: datagram.destination, causes: causes),
+                .noRoute
+            )
             return
         }
         let from = Endpoint.control(source)
@@ -368,10 +375,8 @@ package final class SimulatedNetwork {
 
     /// Puts something on its way. Nobody at `address` is as good as a loss.
     func carry(_ flight: Flight, from node: SimulatedRouter?, to address: IPAddress) {
-        guard let target = router(at: address), node.map({ $0.partition == target.partition }) ?? true else {
-            counts.datagramsLost += 1
-            return
-        }
+        guard let target = router(at: address) else { return lost(flight, .nobody) }
+        guard node.map({ $0.partition == target.partition }) ?? true else { return lost(flight, .partition) }
         var path = conditions
         for link in [node?.link, target.link] {
             guard let link else { continue }
@@ -383,7 +388,7 @@ package final class SimulatedNetwork {
             path.reorderDelay = max(path.reorderDelay, link.reorderDelay)
         }
         let arrivals = path.arrivals(using: &linkRandom)
-        if arrivals.isEmpty { counts.datagramsLost += 1 }
+        if arrivals.isEmpty { lost(flight, .path) }
         if arrivals.count > 1 { counts.datagramsDoubled += 1 }
         for arrival in arrivals {
             precondition(arrival <= longestTransit, "a delay within longestTransit")
@@ -394,7 +399,8 @@ package final class SimulatedNetwork {
     private func arrive(_ flight: Flight) {
         switch flight {
         case .datagram(let payload, let source, let destination, let causes):
-            guard let node = router(at: destination.address), node.isUp else { return }
+            guard let node = router(at: destination.address) else { return lost(flight, .nobody) }
+            guard node.isUp else { return lost(flight, .routerDown) }
             guard destination.port == LISPPort.control else {
                 if keepsRecords { elsewhere.append((destination, payload)) }
                 return
@@ -405,7 +411,8 @@ package final class SimulatedNetwork {
                 at: node
             )
         case .packet(let packet, let source, let rloc):
-            guard let node = router(at: rloc), node.isUp else { return }
+            guard let node = router(at: rloc) else { return lost(flight, .nobody) }
+            guard node.isUp else { return lost(flight, .routerDown) }
             if let source { node.plane.exchanged(with: source, now: now) }
             decapsulate(packet, at: node, rloc: rloc)
         }
@@ -429,6 +436,7 @@ package final class SimulatedNetwork {
 
     /// A datagram from somebody who is no router here; it may say that it comes from anywhere.
     package func inject(_ payload: [UInt8], from source: Endpoint, to destination: Endpoint) {
+        for check in checks { check.injected(payload, in: self) }
         carry(
             .datagram(payload: payload, source: source, destination: destination, causes: 1),
             from: nil,

@@ -20,7 +20,8 @@ package final class Attacker {
     private var random: SeededRandom
     private var overheard: [ControlMessageKind: [Overheard]] = [:]
     private var isActive = false
-    package private(set) var attacks = 0
+    package private(set) var tried: [AttackKind: UInt64] = [:]
+    package var attacks: Int { tried.values.reduce(0) { $0 + Int($1) } }
 
     package init(_ network: SimulatedNetwork) {
         self.network = network
@@ -56,7 +57,6 @@ package final class Attacker {
     }
 
     private func attack() {
-        attacks += 1
         switch random.below(12) {
         case 0, 1, 2: forgeMapReply()
         case 3: replay(.mapReply)
@@ -70,6 +70,16 @@ package final class Attacker {
         }
     }
 
+    private func inject(_ attack: AttackKind, _ payload: [UInt8], from source: Endpoint, to destination: Endpoint) {
+        tried[attack, default: 0] += 1
+        network.inject(payload, from: source, to: destination)
+    }
+
+    /// What was tried, for the report of a run.
+    package var report: [RunReport.Attack] {
+        AttackKind.allCases.compactMap { kind in tried[kind].map { RunReport.Attack(kind: kind.rawValue, tried: $0) } }
+    }
+
     private func one(_ kind: ControlMessageKind) -> Overheard? {
         guard let known = overheard[kind], !known.isEmpty else { return nil }
         return known[random.below(known.count)]
@@ -77,7 +87,7 @@ package final class Attacker {
 
     private func replay(_ kind: ControlMessageKind) {
         guard let message = one(kind) else { return }
-        network.inject(message.payload, from: message.source, to: message.destination)
+        inject(.replay, message.payload, from: message.source, to: message.destination)
     }
 
     /// "What you asked for is here", with a nonce that nobody used; for a question asked just now as well as for older ones.
@@ -97,7 +107,8 @@ package final class Attacker {
         let record = EIDRecord(eidPrefix: prefix, ttlMinutes: 1440, isAuthoritative: true, locators: locators)
         let guess = random.chance(perMille: 800) ? random.next() : request.nonce.rawValue ^ 1
         let reply = MapReply(nonce: Nonce(rawValue: guess), records: [record])
-        network.inject(
+        inject(
+            .forgedMapReply,
             reply.encoded(),
             from: .control(Self.rlocs[0]),
             to: Endpoint(rloc, ecm.sourcePort)
@@ -120,10 +131,10 @@ package final class Attacker {
             register.authentication = Authentication(placeholderFor: key)
             var payload = register.encoded()
             key.sign(&payload)
-            network.inject(payload, from: message.source, to: message.destination)
+            inject(.forgedMapRegister, payload, from: message.source, to: message.destination)
         } else {
             register.authentication = Authentication(keyID: 0, algorithm: 0, data: [])
-            network.inject(register.encoded(), from: message.source, to: message.destination)
+            inject(.forgedMapRegister, register.encoded(), from: message.source, to: message.destination)
         }
     }
 
@@ -144,9 +155,9 @@ package final class Attacker {
         ).encoded()
         key.sign(&payload)
         if isAcknowledgement {
-            network.inject(payload, from: message.source, to: message.destination)
+            inject(.forgedMapNotify, payload, from: message.source, to: message.destination)
         } else {
-            network.inject(payload, from: message.destination, to: .control(message.source.address))
+            inject(.forgedMapNotify, payload, from: message.destination, to: .control(message.source.address))
         }
     }
 
@@ -162,7 +173,7 @@ package final class Attacker {
         } else {
             payload.removeLast(1 + random.below(payload.count))
         }
-        network.inject(payload, from: message.source, to: message.destination)
+        inject(.damagedMessage, payload, from: message.source, to: message.destination)
     }
 
     private func garbage() {
@@ -173,6 +184,6 @@ package final class Attacker {
         else { return }
         var payload = (0..<random.below(80)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         if !payload.isEmpty, random.chance(perMille: 800) { payload[0] = UInt8(random.below(9)) << 4 }
-        network.inject(payload, from: Endpoint(source, UInt16(random.below(65_536))), to: .control(address))
+        inject(.garbage, payload, from: Endpoint(source, UInt16(random.below(65_536))), to: .control(address))
     }
 }

@@ -79,8 +79,9 @@ final class Disturbances {
         let number = partitions
         let members = network.routers.filter { _ in random.chance(perMille: 300) }
         network.separate(members, as: number)
-        network.after(random.duration(upTo: .seconds(240))) {
+        network.after(random.duration(upTo: .seconds(240))) { [network] in
             for node in members where node.partition == number { node.partition = 0 }
+            network.tell(.partitionHealed)
         }
     }
 

@@ -53,6 +53,7 @@ package struct Scenario: Sendable {
         package let virtualTime: Duration
         /// What the routers counted, by its name: to see that what was to be tried was tried.
         package let tallies: [String: UInt64]
+        package let observed: RunReport
 
         package var isClean: Bool { violations.isEmpty }
 
@@ -72,6 +73,9 @@ package struct Scenario: Sendable {
     package func run(seed: UInt64) -> Outcome {
         let world = World(shape, seed: seed, traceLength: traceLength)
         let network = world.network
+        let observer = RunObserver()
+        network.watch(observer)
+        for node in network.routers { observer.reset(node, restarted: true, keepingState: false, in: network) }
         let agreement = network.watchEverything(isAttacked: shape.isAttacked)
         if onlyChanges { network.watch(NewsCheck()) }
         network.audit(every: auditInterval)
@@ -87,6 +91,13 @@ package struct Scenario: Sendable {
         network.run(healing)
         if !network.isOver { network.checkHealed() }
         if !network.isOver { probe(world, agreement) }
+        var observed = observer.report(network)
+        observed.arguments = arguments(seed: seed)
+        observed.hash = network.hash.description
+        observed.routers = network.routers.count
+        observed.virtualSeconds = Instant.zero.duration(to: network.now) / .seconds(1)
+        observed.violations = network.violations.map(\.summary)
+        observed.attacks = attacker?.report ?? []
         return Outcome(
             arguments: arguments(seed: seed),
             violations: network.violations,
@@ -95,7 +106,11 @@ package struct Scenario: Sendable {
             routers: network.routers.count,
             attacks: attacker?.attacks ?? 0,
             virtualTime: Instant.zero.duration(to: network.now),
-            tallies: Self.tallies(network)
+            tallies: Dictionary(
+                observed.tallies.map { ($0.what, $0.count) },
+                uniquingKeysWith: +
+            ),
+            observed: observed
         )
     }
 
@@ -120,33 +135,6 @@ package struct Scenario: Sendable {
             network.run(.seconds(3))
         }
         agreement.finishProbes(in: network)
-    }
-
-    private static func tallies(_ network: SimulatedNetwork) -> [String: UInt64] {
-        var sums: [String: UInt64] = [:]
-        for node in network.routers {
-            for event in ITREvent.allCases {
-                sums[event.rawValue, default: 0] += node.router.itr?.statistics[event] ?? 0
-            }
-            for event in ETREvent.allCases {
-                sums[event.rawValue, default: 0] += node.router.etr?.statistics[event] ?? 0
-            }
-            for event in SMRSenderEvent.allCases {
-                sums[event.rawValue, default: 0] += node.router.smrSender.statistics[event]
-            }
-            for event in MapServerCount.allCases {
-                sums[event.rawValue, default: 0] += node.router.mapServer?.statistics[event] ?? 0
-            }
-            for event in MapResolverCount.allCases {
-                sums[event.rawValue, default: 0] += node.router.mapResolver?.statistics[event] ?? 0
-            }
-            for site in node.router.mapServer?.sites ?? [] {
-                for refusal in RegistrationRefusal.allCases {
-                    sums[refusal.rawValue, default: 0] += site.refusals[refusal]
-                }
-            }
-        }
-        return sums.filter { $0.value > 0 }
     }
 }
 
