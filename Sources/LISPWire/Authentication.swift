@@ -18,16 +18,24 @@ package enum AuthenticationAlgorithm: UInt8, Hashable, Sendable, CaseIterable {
     case hmacSHA256_128_HKDF = 3
 
     /// Lengths of the data that are accepted. The longest, the whole MAC, is what we send.
-    package var acceptedLengths: [Int] {
+    package var acceptedLengths: [Int] { [12, 16, 20, 32].filter(accepts) }
+
+    func accepts(length: Int) -> Bool {
         switch self {
-        case .none: []
-        case .hmacSHA1_96: [12, 20]
-        case .hmacSHA256_128, .hmacSHA256_128_HKDF: [16, 32]
+        case .none: false
+        case .hmacSHA1_96: length == 12 || length == 20
+        case .hmacSHA256_128, .hmacSHA256_128_HKDF: length == 16 || length == 32
         }
     }
 
     /// Octets of data that we send.
-    package var sentLength: Int { acceptedLengths.last ?? 0 }
+    package var sentLength: Int {
+        switch self {
+        case .none: 0
+        case .hmacSHA1_96: 20
+        case .hmacSHA256_128, .hmacSHA256_128_HKDF: 32
+        }
+    }
 
     /// The name in configuration and output.
     package var name: String {

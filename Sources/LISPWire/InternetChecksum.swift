@@ -5,11 +5,17 @@ struct InternetChecksum {
     private var sum: UInt64 = 0
 
     /// Adds octets from an even offset; an odd last one is padded with zero.
-    mutating func add(_ bytes: some Sequence<UInt8>) {
-        var high = true
-        for byte in bytes {
-            sum += high ? UInt64(byte) << 8 : UInt64(byte)
-            high.toggle()
+    mutating func add(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { bytes in
+            var index = 0
+            while index + 4 <= bytes.count {
+                add(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt32.self)))
+                index += 4
+            }
+            while index < bytes.count {
+                sum += index & 1 == 0 ? UInt64(bytes[index]) << 8 : UInt64(bytes[index])
+                index += 1
+            }
         }
     }
 
@@ -29,7 +35,7 @@ struct InternetChecksum {
 
 extension InternetChecksum {
     /// The checksum of a UDP segment: 0 if the segment holds a right one, else what goes into its zero field.
-    static func udp(_ segment: some Collection<UInt8>, from source: IPAddress, to destination: IPAddress) -> UInt16 {
+    static func udp(_ segment: [UInt8], from source: IPAddress, to destination: IPAddress) -> UInt16 {
         var checksum = InternetChecksum()
         for address in [source, destination] {
             let bits = address.leftAligned

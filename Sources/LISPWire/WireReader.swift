@@ -51,14 +51,11 @@ package struct WireReader {
     package var next: UInt8? { index < end ? bytes[index] : nil }
 
     /// A big-endian number as wide as its type.
-    package mutating func integer<Number: FixedWidthInteger & UnsignedInteger>(
+    package mutating func integer<Number: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
         _ field: @autoclosure () -> String
     ) throws(WireError) -> Number {
-        var value: Number = 0
-        for index in try advance(Number.bitWidth / 8, field) {
-            value = value << 8 | Number(truncatingIfNeeded: bytes[index])
-        }
-        return value
+        let start = try advance(MemoryLayout<Number>.size, field).lowerBound
+        return bytes.withUnsafeBytes { Number(bigEndian: $0.loadUnaligned(fromByteOffset: start, as: Number.self)) }
     }
 
     package mutating func bytes(_ field: @autoclosure () -> String, count: Int) throws(WireError) -> [UInt8] {

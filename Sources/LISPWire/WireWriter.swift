@@ -9,9 +9,7 @@ package struct WireWriter {
     }
 
     package mutating func integer<Number: FixedWidthInteger & UnsignedInteger>(_ value: Number) {
-        for shift in stride(from: Number.bitWidth - 8, through: 0, by: -8) {
-            bytes.append(UInt8(truncatingIfNeeded: value >> Number(shift)))
-        }
+        withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
     }
 
     package mutating func bytes(_ value: some Sequence<UInt8>) {
