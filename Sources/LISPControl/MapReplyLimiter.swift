@@ -96,8 +96,9 @@ package struct MapReplyLimiter: Sendable {
 
     private mutating func turn(_ now: Instant) {
         guard turned.duration(to: now) >= .seconds(1) else { return }
-        older = recent
-        recent = [:]
+        swap(&older, &recent)
+        // As many will come again.
+        recent.removeAll(keepingCapacity: true)
         turned = now
         guard buckets.count >= Self.rlocLimit else { return }
         for destination in buckets.keys where buckets[destination]?.isFull(now: now) ?? false {

@@ -42,14 +42,13 @@ extension Tally where Kind == MessageCount {
         case .mapRequest(let request): add(request, direction, isEncapsulated: false)
         case .mapReply(let reply):
             for record in reply.records {
-                let family = record.eidPrefix?.prefix.family
-                add(MessageCount(.mapReplyRecord, direction), family)
-                add(
-                    MessageCount(record.isAuthoritative ? .authoritativeRecord : .nonAuthoritativeRecord, direction),
-                    family
+                addReplyRecord(
+                    record.eidPrefix?.prefix.family,
+                    isAuthoritative: record.isAuthoritative,
+                    isNegative: record.locators.isEmpty,
+                    isProbe: reply.isProbe,
+                    direction
                 )
-                if record.locators.isEmpty { add(MessageCount(.negativeRecord, direction), family) }
-                if reply.isProbe { add(MessageCount(.probeReplyRecord, direction), family) }
             }
         case .mapRegister(let register):
             for record in register.records {
@@ -68,7 +67,43 @@ extension Tally where Kind == MessageCount {
         }
     }
 
-    private mutating func add(_ request: MapRequest, _ direction: MessageCount.Direction, isEncapsulated: Bool) {
+    /// Counts an encoded message of ours by its outline; `false` if that does not tell enough.
+    mutating func addSent(_ kind: ControlMessageKind, _ payload: [UInt8]) -> Bool {
+        switch kind {
+        case .mapReply:
+            guard let records = RecordOutline.list(in: payload) else { return false }
+            for record in records {
+                addReplyRecord(
+                    record.family,
+                    isAuthoritative: record.isAuthoritative,
+                    isNegative: record.locatorCount == 0,
+                    isProbe: payload[0] & 8 != 0,
+                    .sent
+                )
+            }
+        case .mapNotify:
+            guard let records = RecordOutline.list(in: payload) else { return false }
+            for record in records { add(MessageCount(.mapNotifyRecord, .sent), record.family) }
+        case .mapRequest, .mapRegister, .mapNotifyAck, .encapsulated, .other:
+            return false
+        }
+        return true
+    }
+
+    private mutating func addReplyRecord(
+        _ family: AddressFamily?,
+        isAuthoritative: Bool,
+        isNegative: Bool,
+        isProbe: Bool,
+        _ direction: MessageCount.Direction
+    ) {
+        add(MessageCount(.mapReplyRecord, direction), family)
+        add(MessageCount(isAuthoritative ? .authoritativeRecord : .nonAuthoritativeRecord, direction), family)
+        if isNegative { add(MessageCount(.negativeRecord, direction), family) }
+        if isProbe { add(MessageCount(.probeReplyRecord, direction), family) }
+    }
+
+    mutating func add(_ request: MapRequest, _ direction: MessageCount.Direction, isEncapsulated: Bool) {
         let family = request.family
         add(MessageCount(.mapRequest, direction), family)
         if isEncapsulated { add(MessageCount(.encapsulatedMapRequest, direction), family) }

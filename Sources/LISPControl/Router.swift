@@ -79,7 +79,16 @@ package struct Router: Sendable {
         } catch {
             return refuse(error, message)
         }
-        messages.add(decoded, .received)
+        // What is inside an Encapsulated Control Message is decoded once, however many roles look at it.
+        var inner: Result<ControlMessage, WireError>?
+        if case .encapsulated(let ecm) = decoded {
+            inner = Self.payload(of: ecm)
+            if case .success(.mapRequest(let request)) = inner {
+                messages.add(request, .received, isEncapsulated: true)
+            }
+        } else {
+            messages.add(decoded, .received)
+        }
         let actions: [RouterAction]
         switch decoded {
         case .mapRequest(let request):
@@ -123,16 +132,26 @@ package struct Router: Sendable {
                 )
             )
         case .encapsulated(let ecm):
-            actions = receivedEncapsulated(ecm, message, now: now, using: &random)
+            actions = receivedEncapsulated(
+                ecm,
+                inner ?? Self.payload(of: ecm),
+                message,
+                now: now,
+                using: &random
+            )
         case .mapReferral, .info, .sharedExtension:
             return refuse(.unknownType, message)
         }
-        return counted(actions)
+        return counted(actions, passingOn: message.payload, inner)
     }
 
     /// Takes Encapsulated Control Messages without an inner UDP checksum: docs/decisions/inner-udp-checksum.md.
     private static func decode(_ payload: [UInt8]) throws(WireError) -> ControlMessage {
         try ControlMessage(decoding: payload, zeroInnerChecksum: .accept)
+    }
+
+    private static func payload(of ecm: EncapsulatedControlMessage) -> Result<ControlMessage, WireError> {
+        Result { () throws(WireError) in try ecm.decodePayload() }
     }
 
     /// A Map-Request on its own: an RLOC-probe, an SMR, or one that found its way without the mapping system.
@@ -204,12 +223,13 @@ package struct Router: Sendable {
 
     private mutating func receivedEncapsulated(
         _ ecm: EncapsulatedControlMessage,
+        _ inner: Result<ControlMessage, WireError>,
         _ message: ReceivedControlMessage,
         now: Instant,
         using random: inout some RandomNumberGenerator
     ) -> [RouterAction] {
         received.add(ControlMessageKind(payload: ecm.payload))
-        if let request = ownETRRequest(in: ecm) {
+        if let request = ownETRRequest(inner) {
             guard ecm.sourcePort != 0 else { return refuse(.zeroSourcePort, message) }
             return askETR(
                 request,
@@ -220,10 +240,11 @@ package struct Router: Sendable {
                 using: &random
             )
         }
-        guard mapResolver != nil else { return askMapServer(ecm, message, now: now, using: &random) }
+        guard mapResolver != nil else { return askMapServer(ecm, inner, message, now: now, using: &random) }
         var actions: [RouterAction] = []
         let resolved = mapResolver?.receivedEncapsulated(
             ecm,
+            decoded: inner,
             raw: message.payload,
             at: message.destination,
             now: now
@@ -241,13 +262,14 @@ package struct Router: Sendable {
     /// An Encapsulated Control Message for a Map-Server without a Map-Resolver beside it.
     private mutating func askMapServer(
         _ ecm: EncapsulatedControlMessage,
+        _ inner: Result<ControlMessage, WireError>,
         _ message: ReceivedControlMessage,
         now: Instant,
         using random: inout some RandomNumberGenerator
     ) -> [RouterAction] {
         guard mapServer != nil || etr != nil else { return refuse(.notOurRole, message) }
         do throws(WireError) {
-            guard case .mapRequest(let request) = try ecm.decodePayload() else {
+            guard case .mapRequest(let request) = try inner.get() else {
                 return refuse(.encapsulatedOther, message)
             }
             guard !request.isProbe else { return refuse(.probeToMappingSystem, message) }
@@ -279,9 +301,8 @@ package struct Router: Sendable {
 
     /// The Map-Request inside, if our own ETR is the one to answer it: the only role here, or the owner of the EID, and no other
     /// site has registered a more-specific of that with us.
-    private func ownETRRequest(in ecm: EncapsulatedControlMessage) -> MapRequest? {
-        guard let etr, case .mapRequest(let request) = try? ecm.decodePayload(), !request.isProbe
-        else { return nil }
+    private func ownETRRequest(_ inner: Result<ControlMessage, WireError>) -> MapRequest? {
+        guard let etr, case .success(.mapRequest(let request)) = inner, !request.isProbe else { return nil }
         guard mapServer != nil || mapResolver != nil else { return request }
         guard let eid = request.records.first?.eidPrefix, let own = etr.database.longestMatch(eid) else { return nil }
         guard let registered = mapServer?.registry.registered.longestMatch(eid)?.key else { return request }
@@ -467,10 +488,24 @@ package struct Router: Sendable {
         }
     }
 
-    mutating func counted(_ actions: [RouterAction]) -> [RouterAction] {
+    /// - Parameters:
+    ///   - received: what led to the actions, which may be passed on as it came.
+    ///   - inner: what is inside it, if it is an Encapsulated Control Message.
+    mutating func counted(
+        _ actions: [RouterAction],
+        passingOn received: [UInt8] = [],
+        _ inner: Result<ControlMessage, WireError>? = nil
+    ) -> [RouterAction] {
         for case .send(let datagram) in actions {
-            sent.add(ControlMessageKind(payload: datagram.payload))
-            if let message = try? Self.decode(datagram.payload) { messages.add(message, .sent) }
+            let kind = ControlMessageKind(payload: datagram.payload)
+            sent.add(kind)
+            if case .success(.mapRequest(let request)) = inner, datagram.payload == received {
+                messages.add(request, .sent, isEncapsulated: true)
+            } else if !messages.addSent(kind, datagram.payload),
+                let message = try? Self.decode(datagram.payload)
+            {
+                messages.add(message, .sent)
+            }
         }
         return actions
     }

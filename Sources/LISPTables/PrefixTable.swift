@@ -92,10 +92,7 @@ package struct PrefixTable<Value> {
             return value
         }
         _modify {
-            guard var value = values[Int(slot)] else { preconditionFailure("a slot of an entry") }
-            values[Int(slot)] = nil
-            defer { values[Int(slot)] = value }
-            yield &value
+            yield &values[Int(slot)]!
         }
     }
 

@@ -128,13 +128,32 @@ package struct ETRRegistration: Hashable, Sendable {
 
 /// A registered EID-prefix with those who registered it.
 package struct RegisteredEID: Sendable {
-    /// The site's name, and the configured EID-prefix that this one lies in.
-    package internal(set) var site: String
-    package internal(set) var configured: EIDPrefix
-    /// In the order in which they came first. Never empty.
-    package internal(set) var registrations: [ETRRegistration]
+    private var first: StoredRegistration
+    private var others: [StoredRegistration]
     /// When somebody registered it while nobody had.
     package let firstRegistered: Instant
+    private let packed: PackedPrefix
+
+    init(_ prefix: EIDPrefix, _ registration: StoredRegistration) {
+        self.first = registration
+        self.others = []
+        self.firstRegistered = registration.firstRegistered
+        self.packed = PackedPrefix(prefix)
+    }
+
+    /// The site's name, and the configured EID-prefix that this one lies in.
+    package var site: String { first.terms.site }
+    package var configured: EIDPrefix { first.terms.configured }
+
+    var terms: RegistrationTerms { first.terms }
+
+    func isFor(_ prefix: PackedPrefix) -> Bool { packed == prefix }
+
+    /// In the order in which they came first. Never empty.
+    package var registrations: [ETRRegistration] {
+        let prefix = packed.prefix
+        return (0..<count).map { stored($0).registration(of: prefix) }
+    }
 
     /// The same by the address of the ETR: the order of the rows of lispEidRegistrationEtrTable (RFC 7052).
     package var registrationsBySource: [ETRRegistration] {
@@ -143,11 +162,29 @@ package struct RegisteredEID: Sendable {
 
     package var mostRecent: ETRRegistration? { registrations.max { $0.lastRegistered < $1.lastRegistered } }
 
+    package var wantsProxyReply: Bool { has(.wantsProxyReply) }
+
+    /// Whether any of them asks for merging.
+    package var wantsMerge: Bool { has(.wantsMerge) }
+
+    private func has(_ flag: StoredRegistration.Flags) -> Bool {
+        first.flags.contains(flag) || others.contains { $0.flags.contains(flag) }
+    }
+
     /// The mapping that the registrations make together: with the merge bit the locators of all that ask for merging, no
     /// RLOC twice (the latest counts), otherwise what came last. Locators in ascending order.
     package var mapping: EIDRecord? {
+        if others.isEmpty {
+            var record = first.record(of: packed.prefix)
+            if record.locators.count > 1 { record.locators.sort(by: LocatorRecord.precedes) }
+            return record
+        }
+        let registrations = registrations
         let merging = registrations.filter(\.wantsMerge).sorted { $0.lastRegistered > $1.lastRegistered }
-        guard var record = merging.first?.record ?? mostRecent?.record else { return nil }
+        guard
+            var record = merging.first?.record
+                ?? registrations.max(by: { $0.lastRegistered < $1.lastRegistered })?.record
+        else { return nil }
         var known = Set(record.locators.map(\.address))
         for other in merging.dropFirst() {
             record.ttlMinutes = min(record.ttlMinutes, other.record.ttlMinutes)
@@ -160,8 +197,39 @@ package struct RegisteredEID: Sendable {
     }
 
     /// The locators of `mapping` if any registration asks for merging.
-    package var mergedLocators: [LocatorRecord]? {
-        registrations.contains(where: \.wantsMerge) ? mapping?.locators : nil
+    package var mergedLocators: [LocatorRecord]? { wantsMerge ? mapping?.locators : nil }
+
+    // MARK: For the registry
+
+    var count: Int { 1 + others.count }
+
+    func stored(_ index: Int) -> StoredRegistration { index == 0 ? first : others[index - 1] }
+
+    func index(of etr: ETRIdentity) -> Int? {
+        if first.etr == etr { return 0 }
+        return others.firstIndex { $0.etr == etr }.map { $0 + 1 }
+    }
+
+    /// When the first of the registrations expires.
+    var firstExpiry: Instant { others.isEmpty ? first.expires : others.reduce(first.expires) { min($0, $1.expires) } }
+
+    mutating func replace(_ index: Int, _ registration: StoredRegistration) {
+        if index == 0 { first = registration } else { others[index - 1] = registration }
+    }
+
+    mutating func append(_ registration: StoredRegistration) {
+        others.append(registration)
+    }
+
+    /// - Precondition: there is another one.
+    mutating func remove(_ index: Int) {
+        if index == 0 { first = others.removeFirst() } else { others.remove(at: index - 1) }
+    }
+
+    /// It lies in another configured EID-prefix now.
+    mutating func move(to configured: EIDPrefix, slot: Int32) {
+        first.terms = first.terms.moved(to: configured, slot: slot)
+        for index in others.indices { others[index].terms = others[index].terms.moved(to: configured, slot: slot) }
     }
 }
 

@@ -49,8 +49,13 @@ package struct SiteRegistry: Sendable {
     /// Configured prefixes by what is answered when nothing is registered there.
     private var native = PrefixTable<Bool>()
     private var dropping = PrefixTable<Bool>()
-    /// When the first of an EID-prefix's registrations expires.
+    /// The slot of each registered EID-prefix.
+    private var index = HashIndex()
+    /// When the first of an EID-prefix's registrations expires, or earlier: a refresh leaves the deadline as it stands, and it is
+    /// put right when it comes up. So a refresh costs nothing here, however large the table.
     private var deadlines = SlotDeadlines()
+    /// Of the registration that came last in each configured EID-prefix, by its slot.
+    private var latestTerms: [Int32: RegistrationTerms] = [:]
     /// The locators registered last. Whoever registers many EID-prefixes registers them with equal ones, which are kept once.
     private var latestLocators: [LocatorRecord] = []
     private let limits: Limits
@@ -85,8 +90,12 @@ package struct SiteRegistry: Sendable {
             if changedSites.contains(site) { changed.append(eid.prefix) }
             wanted[eid.prefix] = new
         }
-        for (prefix, _) in configured where wanted[prefix] == nil { changed.append(prefix) }
-        configured = wanted
+        let gone = configured.map(\.key).filter { wanted[$0] == nil }
+        changed += gone
+        // What stays keeps its slot: registrations name it.
+        latestTerms = [:]
+        for prefix in gone { configured[prefix] = nil }
+        for (prefix, eid) in wanted { configured[prefix] = eid }
         for prefix in changed {
             let action = configured[prefix]?.eid.action
             native[prefix] = action == .nativelyForward ? true : nil
@@ -110,26 +119,25 @@ package struct SiteRegistry: Sendable {
         _ entry: RegisteredEID,
         keeping keeps: (ETRRegistration, ConfiguredEID) -> Bool
     ) -> [Ended] {
-        guard let slot = registered.slot(of: prefix) else { return [] }
-        var kept: [ETRRegistration] = []
-        if case .accepted(let match) = acceptance(of: prefix), match.site == entry.site {
-            kept = entry.registrations.filter { keeps($0, match) }
-            if !kept.isEmpty, match.eid.prefix != entry.configured {
-                configured[entry.configured]?.registeredCount -= 1
-                configured[match.eid.prefix]?.registeredCount += 1
-                registered[slot: slot].configured = match.eid.prefix
+        guard let slot = slot(of: prefix) else { return [] }
+        let registrations = entry.registrations
+        var ended: [Ended] = []
+        if case .accepted(let match) = decision(about: prefix), match.site == entry.site,
+            let configuredSlot = configured.slot(of: match.eid.prefix)
+        {
+            ended = registrations.filter { !keeps($0, match) }.map {
+                Ended(key: Key(prefix: prefix, etr: $0.etr), before: entry)
             }
-        }
-        guard kept.count < entry.registrations.count else { return [] }
-        if kept.isEmpty {
-            removeEntry(at: slot, configured: entry.configured)
+            if ended.count < registrations.count, match.eid.prefix != entry.configured {
+                configured[entry.configured]?.registeredCount -= 1
+                configured[slot: configuredSlot].registeredCount += 1
+                registered[slot: slot].move(to: match.eid.prefix, slot: configuredSlot)
+            }
         } else {
-            registered[slot: slot].registrations = kept
-            setDeadline(slot)
+            ended = registrations.map { Ended(key: Key(prefix: prefix, etr: $0.etr), before: entry) }
         }
-        return entry.registrations.filter { !kept.contains($0) }.map {
-            Ended(key: Key(prefix: prefix, etr: $0.etr), before: entry)
-        }
+        for end in ended { _ = remove(end.key) }
+        return ended
     }
 
     package enum Acceptance: Sendable {
@@ -141,12 +149,33 @@ package struct SiteRegistry: Sendable {
 
     /// Which configured EID-prefix decides about a registration of `prefix`: the longest that covers it.
     package func acceptance(of prefix: EIDPrefix) -> Acceptance {
+        if let slot = slot(of: prefix) {
+            return .accepted(configured[slot: registered[slot: slot].terms.configuredSlot])
+        }
+        return decision(about: prefix)
+    }
+
+    private func decision(about prefix: EIDPrefix) -> Acceptance {
         guard let match = configured.longestMatch(prefix) else { return .notConfigured }
         return match.key == prefix || match.value.eid.acceptMoreSpecifics
             ? .accepted(match.value) : .moreSpecific(match.value)
     }
 
     // MARK: Registrations
+
+    private func slot(of prefix: EIDPrefix) -> Int32? {
+        let packed = PackedPrefix(prefix)
+        return index.slot(hash: packed.hashValue) { registered[slot: $0].isFor(packed) }
+    }
+
+    /// The registered EID-prefix itself. Costs the same however many there are.
+    package func entry(for prefix: EIDPrefix) -> RegisteredEID? { slot(of: prefix).map { registered[slot: $0] } }
+
+    /// The locators that its ETRs ask to merge; `nil` if none asks.
+    package func mergedLocators(of prefix: EIDPrefix) -> [LocatorRecord]? {
+        guard let slot = slot(of: prefix), registered[slot: slot].wantsMerge else { return nil }
+        return registered[slot: slot].mergedLocators
+    }
 
     /// Takes a registration over. It replaces an earlier one of the same ETR for the same EID-prefix, whose
     /// `firstRegistered` it keeps.
@@ -157,15 +186,30 @@ package struct SiteRegistry: Sendable {
         for prefix: EIDPrefix,
         in match: ConfiguredEID
     ) -> Outcome {
-        var registration = registration
-        if registration.record.locators == latestLocators {
-            registration.record.locators = latestLocators
+        let outcome: Outcome
+        let slot: Int32
+        if let known = self.slot(of: prefix) {
+            slot = known
+            outcome = renew(registration, for: prefix, at: slot)
         } else {
-            latestLocators = registration.record.locators
+            guard registered.count < limits.prefixes, let decisive = configured.slot(of: match.eid.prefix),
+                configured[slot: decisive].registeredCount < limits.prefixesPerConfigured
+            else { return .full }
+            let terms = terms(of: registration, in: match, slot: decisive)
+            let entry = RegisteredEID(
+                prefix,
+                StoredRegistration(registration, for: prefix, terms: terms, latest: &latestLocators)
+            )
+            slot = registered.insert(entry, for: prefix)
+            index.insert(slot, hash: PackedPrefix(prefix).hashValue)
+            deadlines.set(slot, at: registration.expires)
+            configured[slot: decisive].registeredCount += 1
+            outcome = .added
         }
-        let outcome = enter(registration, for: prefix, in: match)
-        if outcome != .full, let configuredSlot = configured.slot(of: prefix), let slot = registered.slot(of: prefix) {
-            configured[slot: configuredSlot].lastRegistration = .init(
+        guard outcome != .full else { return .full }
+        let terms = registered[slot: slot].terms
+        if terms.configured == prefix {
+            configured[slot: terms.configuredSlot].lastRegistration = .init(
                 first: registered[slot: slot].firstRegistered,
                 time: registration.lastRegistered,
                 source: registration.source
@@ -174,71 +218,123 @@ package struct SiteRegistry: Sendable {
         return outcome
     }
 
-    private mutating func enter(
-        _ registration: ETRRegistration,
-        for prefix: EIDPrefix,
-        in match: ConfiguredEID
-    ) -> Outcome {
-        guard let slot = registered.slot(of: prefix) else {
-            guard registered.count < limits.prefixes, let decisive = configured.slot(of: match.eid.prefix),
-                configured[slot: decisive].registeredCount < limits.prefixesPerConfigured
-            else { return .full }
-            let entry = RegisteredEID(
-                site: match.site,
-                configured: match.eid.prefix,
-                registrations: [registration],
-                firstRegistered: registration.firstRegistered
+    private mutating func terms(of registration: ETRRegistration, in match: ConfiguredEID, slot: Int32)
+        -> RegistrationTerms
+    {
+        if let latest = latestTerms[slot], latest.fit(registration, configuredSlot: slot) { return latest }
+        let terms = RegistrationTerms(
+            site: match.site,
+            configured: match.eid.prefix,
+            configuredSlot: slot,
+            key: registration.key,
+            local: registration.local
+        )
+        latestTerms[slot] = terms
+        return terms
+    }
+
+    /// Adds a registration of a known EID-prefix, or puts it in the place of the same ETR's earlier one.
+    private mutating func renew(_ registration: ETRRegistration, for prefix: EIDPrefix, at slot: Int32) -> Outcome {
+        let place = registered[slot: slot].terms
+        let before = registered[slot: slot].firstExpiry
+        let outcome: Outcome
+        if let position = registered[slot: slot].index(of: registration.etr) {
+            var stored = registered[slot: slot].stored(position)
+            let isRefresh = stored.says(registration, for: prefix)
+            let terms =
+                stored.terms.fit(registration, configuredSlot: place.configuredSlot)
+                ? stored.terms : self.terms(of: registration, at: place)
+            if isRefresh {
+                stored.refresh(registration, terms: terms)
+            } else {
+                let first = stored.firstRegistered
+                stored = StoredRegistration(registration, for: prefix, terms: terms, latest: &latestLocators)
+                stored.keepFirst(first)
+            }
+            registered[slot: slot].replace(position, stored)
+            outcome = isRefresh ? .refreshed : .changed
+        } else {
+            guard registered[slot: slot].count < limits.etrsPerPrefix else { return .full }
+            let terms = terms(of: registration, at: place)
+            registered[slot: slot].append(
+                StoredRegistration(registration, for: prefix, terms: terms, latest: &latestLocators)
             )
-            deadlines.set(registered.insert(entry, for: prefix), at: registration.expires)
-            configured[slot: decisive].registeredCount += 1
-            return .added
+            outcome = .added
         }
-        let (outcome, deadline) = registered[slot: slot].take(registration, limit: limits.etrsPerPrefix)
-        if let deadline { deadlines.set(slot, at: deadline) }
+        let deadline = registered[slot: slot].firstExpiry
+        if deadline < before { deadlines.set(slot, at: deadline) }
         return outcome
+    }
+
+    private mutating func terms(of registration: ETRRegistration, at place: RegistrationTerms) -> RegistrationTerms {
+        if place.fit(registration, configuredSlot: place.configuredSlot) { return place }
+        return terms(of: registration, in: configured[slot: place.configuredSlot], slot: place.configuredSlot)
     }
 
     /// Removes one ETR's registration. `nil` if there was none.
     package mutating func remove(_ key: Key) -> ETRRegistration? {
-        guard let slot = registered.slot(of: key.prefix),
-            let index = registered[slot: slot].registrations.firstIndex(where: { $0.etr == key.etr })
-        else { return nil }
-        return remove(index, at: slot)
-    }
-
-    private mutating func remove(_ index: Int, at slot: Int32) -> ETRRegistration {
-        let entry = registered[slot: slot]
-        if entry.registrations.count == 1 {
-            removeEntry(at: slot, configured: entry.configured)
-        } else {
-            registered[slot: slot].registrations.remove(at: index)
-            setDeadline(slot)
+        guard let slot = slot(of: key.prefix), let position = registered[slot: slot].index(of: key.etr) else {
+            return nil
         }
-        return entry.registrations[index]
+        let removed = registered[slot: slot].stored(position).registration(of: key.prefix)
+        remove(position, at: slot)
+        return removed
     }
 
-    private mutating func removeEntry(at slot: Int32, configured prefix: EIDPrefix) {
+    private mutating func remove(_ position: Int, at slot: Int32) {
+        guard registered[slot: slot].count == 1 else {
+            let before = registered[slot: slot].firstExpiry
+            registered[slot: slot].remove(position)
+            let deadline = registered[slot: slot].firstExpiry
+            if deadline < before { deadlines.set(slot, at: deadline) }
+            return
+        }
+        // Its configured EID-prefix may be gone.
+        configured[registered[slot: slot].configured]?.registeredCount -= 1
         deadlines.remove(slot)
+        index.remove(slot, hash: PackedPrefix(registered.key(at: slot)).hashValue)
         registered.remove(slot)
-        configured[prefix]?.registeredCount -= 1
     }
 
-    private mutating func setDeadline(_ slot: Int32) {
-        if let deadline = registered[slot: slot].firstExpiry { deadlines.set(slot, at: deadline) }
+    /// When the next registration expires. Looks at every deadline that was put off since it was set: see `nextDeadline`.
+    package var nextExpiry: Instant? {
+        deadlines.earliest { registered[slot: $0].firstExpiry }
     }
 
-    /// When the next registration expires.
-    package var nextExpiry: Instant? { deadlines.earliest?.deadline }
+    /// When to call `popExpired`: when the next registration expires, or earlier if very many were refreshed. Costs O(log n).
+    package mutating func nextDeadline() -> Instant? {
+        _ = putOff(limit: Self.putOffLimit) { _ in true }
+        return deadlines.earliest?.deadline
+    }
+
+    private static let putOffLimit = 8
+    /// At so many deadlines that only had to be put off `popExpired` makes a pause.
+    private static let popLimit = 256
+
+    /// Sets deadlines right that are the earliest, as far as `isDue` and they were put off; whether the earliest is right now.
+    private mutating func putOff(limit: Int, while isDue: (Instant) -> Bool) -> Bool {
+        for _ in 0..<limit {
+            guard let (slot, deadline) = deadlines.earliest, isDue(deadline) else { return true }
+            let expiry = registered[slot: slot].firstExpiry
+            guard expiry > deadline else { return true }
+            deadlines.set(slot, at: expiry)
+        }
+        return false
+    }
 
     /// Removes one registration whose time is over, if there is one; of one EID-prefix the earliest first.
+    ///
+    /// Also `nil` after some hundreds that have been refreshed since: `nextDeadline` is due then, and the next call goes on.
     package mutating func popExpired(_ now: Instant) -> Ended? {
-        guard let (slot, deadline) = deadlines.earliest, deadline <= now else { return nil }
+        guard putOff(limit: Self.popLimit, while: { $0 <= now }), let (slot, deadline) = deadlines.earliest,
+            deadline <= now
+        else { return nil }
         let before = registered[slot: slot]
-        guard let index = before.registrations.firstIndex(where: { $0.expires == deadline }) else {
+        guard let position = (0..<before.count).first(where: { before.stored($0).expires == deadline }) else {
             preconditionFailure("a deadline that is that of a registration")
         }
-        let key = Key(prefix: registered.key(at: slot), etr: before.registrations[index].etr)
-        _ = remove(index, at: slot)
+        let key = Key(prefix: registered.key(at: slot), etr: before.stored(position).etr)
+        remove(position, at: slot)
         return Ended(key: key, before: before)
     }
 
@@ -337,35 +433,5 @@ extension IPPrefix {
     /// The last of all prefixes that it covers, in order: the host prefix of its last address.
     fileprivate var last: IPPrefix {
         IPPrefix(host: IPAddress(family: family, leftAligned: address.leftAligned | ~Self.mask(length)))
-    }
-}
-
-extension RegisteredEID {
-    /// When the first of its registrations expires.
-    fileprivate var firstExpiry: Instant? {
-        var first: Instant?
-        for index in registrations.indices {
-            first = min(first ?? registrations[index].expires, registrations[index].expires)
-        }
-        return first
-    }
-
-    /// Adds a registration, or puts it in the place of the same ETR's earlier one; tells when the first expires now.
-    fileprivate mutating func take(
-        _ new: ETRRegistration,
-        limit: Int
-    ) -> (outcome: SiteRegistry.Outcome, deadline: Instant?) {
-        guard let index = registrations.firstIndex(where: { $0.etr == new.etr }) else {
-            guard registrations.count < limit else { return (.full, nil) }
-            registrations.append(new)
-            return (.added, firstExpiry)
-        }
-        let isSame =
-            registrations[index].record == new.record && registrations[index].wantsMerge == new.wantsMerge
-            && registrations[index].wantsProxyReply == new.wantsProxyReply
-        let first = registrations[index].firstRegistered
-        registrations[index] = new
-        registrations[index].firstRegistered = first
-        return (isSame ? .refreshed : .changed, firstExpiry)
     }
 }

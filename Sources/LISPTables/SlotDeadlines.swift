@@ -21,6 +21,20 @@ struct SlotDeadlines: Sendable {
         heap.count == 0 ? nil : (heap[0].slot, heap[0].deadline)
     }
 
+    /// The earliest of what `actual` says of each slot, which is never before the deadline set. Costs as much as there are slots whose
+    /// deadline is before that.
+    func earliest(by actual: (Int32) -> Instant) -> Instant? {
+        guard heap.count > 0 else { return nil }
+        var best = Instant.never
+        var pending = [0]
+        while let position = pending.popLast() {
+            guard position < heap.count, heap[position].deadline <= best else { continue }
+            best = min(best, actual(heap[position].slot))
+            pending += [2 * position + 2, 2 * position + 1]
+        }
+        return best
+    }
+
     /// Sets or moves the deadline of a slot.
     mutating func set(_ slot: Int32, at deadline: Instant) {
         while positions.count <= Int(slot) { positions.append(-1) }

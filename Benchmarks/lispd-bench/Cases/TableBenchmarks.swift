@@ -90,7 +90,7 @@ extension Benchmark {
             var now = Instant.zero
             return Workload { operations in
                 for _ in 0..<operations {
-                    now = max(now, registry.nextExpiry ?? now)
+                    now = max(now, registry.nextDeadline() ?? now)
                     guard let ended = registry.popExpired(now), let last = ended.before.mostRecent else {
                         throw Unexpected("no registration expired")
                     }

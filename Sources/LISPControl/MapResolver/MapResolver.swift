@@ -106,16 +106,18 @@ package struct MapResolver: Sendable {
     /// Map-Server is known for is answered negatively, as largely as the routes allow.
     ///
     /// - Parameters:
+    ///   - decoded: what is inside, if the caller knows.
     ///   - raw: the UDP payload that `message` was decoded from; it is what is forwarded.
     ///   - local: the address that was asked.
     package mutating func receivedEncapsulated(
         _ message: EncapsulatedControlMessage,
+        decoded: Result<ControlMessage, WireError>? = nil,
         raw: [UInt8],
         at local: IPAddress,
         now: Instant
     ) -> [MapResolverAction] {
         statistics.add(.requestsReceived)
-        guard let request = mapRequest(in: message) else { return [] }
+        guard let request = mapRequest(in: message, decoded) else { return [] }
         let questions = request.records.compactMap(\.eidPrefix)
         guard !questions.isEmpty else {
             statistics.add(.noEID)
@@ -170,7 +172,10 @@ package struct MapResolver: Sendable {
     }
 
     /// The Map-Request inside. An RLOC-probe does not belong there (RFC 9301 section 5.8), nor does anything else.
-    private mutating func mapRequest(in message: EncapsulatedControlMessage) -> MapRequest? {
+    private mutating func mapRequest(
+        in message: EncapsulatedControlMessage,
+        _ decoded: Result<ControlMessage, WireError>?
+    ) -> MapRequest? {
         switch message.payload.first.flatMap({ MessageType(rawValue: $0 >> 4) }) {
         case .mapRequest:
             break
@@ -181,7 +186,8 @@ package struct MapResolver: Sendable {
             statistics.add(.otherMessages)
             return nil
         }
-        guard let request = try? MapRequest(decoding: message.payload) else {
+        let payload = decoded ?? Result { () throws(WireError) in try message.decodePayload() }
+        guard case .success(.mapRequest(let request)) = payload else {
             statistics.add(.malformed)
             return nil
         }

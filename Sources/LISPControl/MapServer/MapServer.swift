@@ -34,9 +34,13 @@ package struct MapServer: Sendable {
     /// The last record refused that is of no site.
     package private(set) var lastUnknown: RegistrationFailure?
 
-    private var statuses: [String: SiteStatus] = [:]
+    /// Every site, in the order of the settings.
+    package private(set) var sites: [SiteStatus] = []
+    /// Where each stands there.
+    private var siteIndexes: [String: Int] = [:]
     private(set) var space = EIDSpace()
     private var nonces = NonceGuard()
+    private var preparedKeys = PreparedKeys()
     private var notifier = MapNotifier()
     private var refusalEvents = TokenBucket(rate: 1, burst: 20, now: .zero)
     var limiter: MapReplyLimiter
@@ -58,10 +62,7 @@ package struct MapServer: Sendable {
 
     // MARK: What show reads
 
-    /// Every site, in the order of the settings.
-    package var sites: [SiteStatus] { settings.sites.compactMap { statuses[$0.name] } }
-
-    package func site(named name: String) -> SiteStatus? { statuses[name] }
+    package func site(named name: String) -> SiteStatus? { siteIndexes[name].map { sites[$0] } }
 
     /// The nonces to save, so that old Map-Registers stay refused after a restart.
     package var nonceState: [NonceHistory] { nonces.saved }
@@ -83,8 +84,8 @@ package struct MapServer: Sendable {
         let message: NonceHistory.Message
         let now: Instant
         var verifier: RegisterVerifier
-        /// The decision for each site met so far.
-        var admissions: [String: Result<AuthenticationKey, RegistrationRefusal>] = [:]
+        /// The decision for each site met so far, by its index.
+        var admissions: [(site: Int, decision: Result<PreparedKey, RegistrationRefusal>)] = []
         var isRepeated = false
     }
 
@@ -111,37 +112,38 @@ package struct MapServer: Sendable {
             now: now,
             verifier: RegisterVerifier(raw, claimed: register.authentication)
         )
-        var accepted: [(record: EIDRecord, key: AuthenticationKey)] = []
+        var accepted: [EIDRecord] = []
+        var signer: PreparedKey?
         var consequences: [MapServerAction] = []
         for record in register.records {
             do throws(RegistrationRefusal) {
-                let (key, events) = try receive(record, &reception, using: &generator)
-                accepted.append((record, key))
-                consequences += events
+                let key = try receive(record, &reception, &consequences, using: &generator)
+                accepted.append(record)
+                signer = signer ?? key
             } catch {
                 consequences += refuse(record, error, source: source, now: now)
             }
         }
         statistics.add(accepted.isEmpty ? .mapRegistersRefused : .mapRegistersAccepted)
         if reception.isRepeated { statistics.add(.mapRegistersRepeated) }
-        if register.wantsMapNotify, let key = accepted.first?.key {
+        if register.wantsMapNotify, let signer {
             statistics.add(.mapNotifiesSent)
             // All accepted records verified under one key ID, and equal MACs come from equal keys.
-            actions.append(.send(acknowledgement(of: register, accepted.map(\.record), key, to: source, from: local)))
+            actions.append(.send(acknowledgement(of: register, accepted, signer, to: source, from: local)))
         }
-        return actions + consequences
+        return consequences.isEmpty ? actions : actions + consequences
     }
 
     private func acknowledgement(
         of register: MapRegister,
         _ records: [EIDRecord],
-        _ key: AuthenticationKey,
+        _ key: PreparedKey,
         to destination: Endpoint,
         from local: IPAddress
     ) -> ControlDatagram {
         var payload = MapNotify(
             nonce: register.nonce,
-            authentication: Authentication(placeholderFor: key),
+            authentication: Authentication(placeholderFor: key.key),
             records: records,
             xtrID: register.xtrID,
             siteID: register.siteID
@@ -150,11 +152,13 @@ package struct MapServer: Sendable {
         return ControlDatagram(payload: payload, destination: destination, source: local)
     }
 
+    /// Takes a record over; the key that made the message. What else follows is added to `actions`.
     private mutating func receive(
         _ record: EIDRecord,
         _ reception: inout Reception,
+        _ actions: inout [MapServerAction],
         using generator: inout some RandomNumberGenerator
-    ) throws(RegistrationRefusal) -> (AuthenticationKey, [MapServerAction]) {
+    ) throws(RegistrationRefusal) -> PreparedKey {
         guard let prefix = record.eidPrefix else { throw .unsupportedEID }
         let match: ConfiguredEID
         switch registry.acceptance(of: prefix) {
@@ -162,73 +166,54 @@ package struct MapServer: Sendable {
         case .moreSpecific: throw .moreSpecificEID
         case .notConfigured: throw .notConfiguredEID
         }
-        guard let site = statuses[match.site]?.settings else { throw .notConfiguredEID }
+        guard let site = siteIndexes[match.site] else { throw .notConfiguredEID }
         let key = try admission(to: site, &reception).get()
-        let registrationKey = SiteRegistry.Key(prefix: prefix, etr: reception.etr)
-        let merged = registry.registered[prefix]?.mergedLocators
-        var actions: [MapServerAction] = []
+        let merged = registry.mergedLocators(of: prefix)
         if record.ttlMinutes == 0 {
-            actions = withdraw(registrationKey, site: site.name)
+            actions += withdraw(SiteRegistry.Key(prefix: prefix, etr: reception.etr), site: match.site)
         } else {
-            guard Self.allows(record, site.allowedLocators) else { throw .locatorNotAllowed }
-            let registration = registration(of: record, key: key, reception)
+            guard Self.allows(record, sites[site].settings.allowedLocators) else { throw .locatorNotAllowed }
+            let registration = registration(of: record, key: key.key, reception)
+            let (etr, source) = (reception.etr, reception.source)
             switch registry.register(registration, for: prefix, in: match) {
-            case .full:
-                throw .limitReached
-            case .refreshed:
-                break
+            case .full: throw .limitReached
+            case .refreshed: break
             case .added:
-                actions.append(
-                    .event(
-                        .registered(
-                            site: site.name,
-                            prefix: prefix,
-                            etr: reception.etr,
-                            source: reception.source
-                        )
-                    )
-                )
+                actions.append(.event(.registered(site: match.site, prefix: prefix, etr: etr, source: source)))
             case .changed:
-                actions.append(
-                    .event(
-                        .changed(site: site.name, prefix: prefix, etr: reception.etr, source: reception.source)
-                    )
-                )
+                actions.append(.event(.changed(site: match.site, prefix: prefix, etr: etr, source: source)))
             }
         }
-        statuses[site.name]?.accepted &+= 1
-        statuses[site.name]?.lastRegistered = reception.now
-        actions += tellMerged(prefix, before: merged, by: reception.etr, now: reception.now, using: &generator)
-        return (key, actions)
+        sites[site].accepted &+= 1
+        sites[site].lastRegistered = reception.now
+        tellMerged(prefix, before: merged, by: reception.etr, now: reception.now, &actions, using: &generator)
+        return key
     }
 
     /// Whether the message may register for the site at all: the key that made it. Decided once for each site.
     private mutating func admission(
-        to site: SiteSettings,
+        to site: Int,
         _ reception: inout Reception
-    ) -> Result<AuthenticationKey, RegistrationRefusal> {
-        if let known = reception.admissions[site.name] { return known }
-        let admission: Result<AuthenticationKey, RegistrationRefusal>
+    ) -> Result<PreparedKey, RegistrationRefusal> {
+        if let known = reception.admissions.first(where: { $0.site == site }) { return known.decision }
+        let decision: Result<PreparedKey, RegistrationRefusal>
         do throws(RegistrationRefusal) {
-            admission = .success(try admit(to: site, &reception))
+            decision = .success(try admit(to: site, &reception))
         } catch {
-            admission = .failure(error)
+            decision = .failure(error)
         }
-        reception.admissions[site.name] = admission
-        return admission
+        reception.admissions.append((site, decision))
+        return decision
     }
 
-    private mutating func admit(
-        to site: SiteSettings,
-        _ reception: inout Reception
-    ) throws(RegistrationRefusal) -> AuthenticationKey {
-        let key = try reception.verifier.key(among: site.keys)
+    private mutating func admit(to site: Int, _ reception: inout Reception) throws(RegistrationRefusal) -> PreparedKey {
+        let key = try reception.verifier.key(among: sites[site].settings.keys, prepared: &preparedKeys)
         switch nonces.judge(
             reception.message,
-            site: site.name,
+            site: sites[site].settings.name,
             etr: reception.etr,
-            keyID: key.id,
-            check: site.nonceCheck
+            keyID: key.key.id,
+            check: sites[site].settings.nonceCheck
         ) {
         case .new:
             break
@@ -280,13 +265,13 @@ package struct MapServer: Sendable {
         let failure = RegistrationFailure(reason: reason, prefix: prefix, source: source, time: now)
         let configured = prefix.flatMap { registry.configured.longestMatch($0)?.value }
         let site = configured?.site
-        if let site, let eid = configured?.eid.prefix {
-            statuses[site]?.refusals.add(reason, eid.prefix.family)
-            statuses[site]?.refusalsByEID[eid, default: Tally()].add(reason)
-            if let prefix, prefix != eid, registry.registered[prefix] != nil {
-                statuses[site]?.refusalsByEID[prefix, default: Tally()].add(reason)
+        if let eid = configured?.eid.prefix, let index = site.flatMap({ siteIndexes[$0] }) {
+            sites[index].refusals.add(reason, eid.prefix.family)
+            sites[index].refusalsByEID[eid, default: Tally()].add(reason)
+            if let prefix, prefix != eid, registry.entry(for: prefix) != nil {
+                sites[index].refusalsByEID[prefix, default: Tally()].add(reason)
             }
-            statuses[site]?.lastFailure = failure
+            sites[index].lastFailure = failure
         } else {
             statistics.add(prefix == nil ? .recordsUnsupported : .recordsOfNoSite, prefix?.prefix.family)
             lastUnknown = failure
@@ -307,8 +292,10 @@ package struct MapServer: Sendable {
 
     /// A part of a configured EID-prefix has counters of its own only while it is registered.
     private mutating func forgetRefusals(of prefix: EIDPrefix, site: String) {
-        guard registry.registered[prefix] == nil, registry.configured[prefix] == nil else { return }
-        statuses[site]?.refusalsByEID[prefix] = nil
+        guard let index = siteIndexes[site], !sites[index].refusalsByEID.isEmpty,
+            registry.entry(for: prefix) == nil, registry.configured[prefix] == nil
+        else { return }
+        sites[index].refusalsByEID[prefix] = nil
     }
 
     mutating func expireDue(
@@ -323,7 +310,14 @@ package struct MapServer: Sendable {
             forgetRefusals(of: key.prefix, site: before.site)
             statistics.add(.registrationsExpired)
             actions.append(.event(.expired(site: before.site, prefix: key.prefix, etr: key.etr)))
-            actions += tellMerged(key.prefix, before: before.mergedLocators, by: key.etr, now: now, using: &generator)
+            tellMerged(
+                key.prefix,
+                before: before.mergedLocators,
+                by: key.etr,
+                now: now,
+                &actions,
+                using: &generator
+            )
         }
         return actions
     }
@@ -358,12 +352,12 @@ package struct MapServer: Sendable {
         before: [LocatorRecord]?,
         by etr: ETRIdentity,
         now: Instant,
+        _ actions: inout [MapServerAction],
         using generator: inout some RandomNumberGenerator
-    ) -> [MapServerAction] {
-        guard let entry = registry.registered[prefix], let merged = entry.mergedLocators, merged != before,
-            let record = entry.mapping
-        else { return [] }
-        var actions: [MapServerAction] = []
+    ) {
+        guard let merged = registry.mergedLocators(of: prefix), merged != before,
+            let entry = registry.entry(for: prefix), let record = entry.mapping
+        else { return }
         for registration in entry.registrations where registration.wantsMerge && registration.wantsMapNotify {
             let own = registration.record.locators.sorted(by: LocatorRecord.precedes)
             if registration.etr == etr, own == merged { continue }
@@ -375,7 +369,6 @@ package struct MapServer: Sendable {
             statistics.add(.mapNotifiesUnsolicited)
             actions.append(.send(told))
         }
-        return actions
     }
 
     /// A Map-Notify-Ack arrived; `raw` is its UDP payload. One that nobody waits for is no fault.
@@ -391,7 +384,7 @@ package struct MapServer: Sendable {
 
     /// When `timeout` has work to do.
     package mutating func deadline() -> Instant? {
-        [registry.nextExpiry, notifier.deadline()].compactMap(\.self).min()
+        [registry.nextDeadline(), notifier.deadline()].compactMap(\.self).min()
     }
 
     /// Ends registrations and repeats Map-Notifies that are due.
@@ -433,7 +426,7 @@ package struct MapServer: Sendable {
         var told: Set<EIDPrefix> = []
         for (key, before) in dropped.lazy.map({ ($0.key, $0.before.mergedLocators) }) {
             guard let before, told.insert(key.prefix).inserted else { continue }
-            actions += tellMerged(key.prefix, before: before, by: key.etr, now: now, using: &generator)
+            tellMerged(key.prefix, before: before, by: key.etr, now: now, &actions, using: &generator)
         }
         return actions
     }
@@ -442,26 +435,30 @@ package struct MapServer: Sendable {
     private mutating func configure(_ new: MapServerSettings) -> [SiteRegistry.Ended] {
         settings = new
         space = EIDSpace(new.eidSpace)
-        let known = statuses
+        let known = Dictionary(uniqueKeysWithValues: siteIndexes.map { ($0.key, self.sites[$0.value]) })
         let changed = new.sites.filter { site in
             guard let old = known[site.name]?.settings else { return true }
             return old.keys != site.keys || old.allowedLocators != site.allowedLocators
         }
-        statuses = [:]
-        for site in new.sites {
+        sites = new.sites.map { site in
             var status = known[site.name] ?? SiteStatus(settings: site)
             status.settings = site
-            statuses[site.name] = status
+            return status
         }
+        siteIndexes = Dictionary(
+            self.sites.enumerated().map { ($1.settings.name, $0) },
+            uniquingKeysWith: { first, _ in first }
+        )
         let eids = new.sites.flatMap { site in site.eids.map { (site: site.name, eid: $0) } }
-        let sites = statuses
+        let (statuses, indexes) = (sites, siteIndexes)
         let dropped = registry.configure(eids, changedSites: Set(changed.map(\.name))) { registration, configured in
-            guard let site = sites[configured.site]?.settings else { return false }
+            guard let site = indexes[configured.site].map({ statuses[$0].settings }) else { return false }
             return site.keys.contains(registration.key) && Self.allows(registration.record, site.allowedLocators)
         }
-        for (name, status) in sites where !status.refusalsByEID.isEmpty {
-            statuses[name]?.refusalsByEID = status.refusalsByEID.filter {
-                registry.configured[$0.key]?.site == name || registry.registered[$0.key]?.site == name
+        for (index, status) in statuses.enumerated() where !status.refusalsByEID.isEmpty {
+            let name = status.settings.name
+            sites[index].refusalsByEID = status.refusalsByEID.filter {
+                registry.configured[$0.key]?.site == name || registry.entry(for: $0.key)?.site == name
             }
         }
         return dropped
@@ -470,9 +467,9 @@ package struct MapServer: Sendable {
     /// Nonces go with their key: an ETR that lost its count gets a new secret (RFC 9301 section 5.6).
     private mutating func forgetNonces(of old: MapServerSettings) {
         let before = Dictionary(old.sites.map { ($0.name, $0.keys) }, uniquingKeysWith: { first, _ in first })
-        let statuses = statuses
+        let (statuses, indexes) = (sites, siteIndexes)
         nonces.forget { site, keyID in
-            let keys = statuses[site]?.settings.keys.filter { $0.id == keyID } ?? []
+            let keys = indexes[site].map { statuses[$0].settings.keys }?.filter { $0.id == keyID } ?? []
             guard !keys.isEmpty else { return false }
             let known = before[site]?.filter { $0.id == keyID } ?? keys
             return known.contains(where: keys.contains)

@@ -126,7 +126,7 @@ extension MapServer {
     // MARK: Answering
 
     private func isAnsweredHere(_ entry: RegisteredEID, _ configured: ConfiguredEID?) -> Bool {
-        configured?.eid.proxyReply ?? false || entry.registrations.contains(where: \.wantsProxyReply)
+        configured?.eid.proxyReply ?? false || entry.wantsProxyReply
     }
 
     /// The mapping of `prefix`, the longest registered one for `eid`, as this Map-Server may tell it.

@@ -9,7 +9,7 @@ struct RegisterVerifier {
 
     private let message: [UInt8]
     private let claimed: Authentication
-    private var verdicts: [AuthenticationKey: AuthenticationVerdict] = [:]
+    private var verdicts: [(key: PreparedKey, verdict: AuthenticationVerdict)] = []
 
     /// - Parameter message: the UDP payload that `claimed` was decoded from.
     init(_ message: [UInt8], claimed: Authentication) {
@@ -18,23 +18,51 @@ struct RegisterVerifier {
     }
 
     /// The key of a site that made the message.
-    mutating func key(among keys: [AuthenticationKey]) throws(RegistrationRefusal) -> AuthenticationKey {
-        let named = keys.filter { $0.id == claimed.keyID }
-        guard !named.isEmpty else { throw .unknownKeyID }
-        // Algorithm 0 authenticates nothing, even if somebody configured it.
-        let candidates = named.filter { $0.algorithm != .none && $0.algorithm.rawValue == claimed.algorithm }
-        guard !candidates.isEmpty else { throw .algorithmNotAllowed }
-        var refusal = RegistrationRefusal.wrongKey
-        for key in candidates {
-            guard verdicts[key] != nil || verdicts.count < Self.keyLimit else { throw .tooManyKeys }
-            let verdict = verdicts[key] ?? key.verifies(message)
-            verdicts[key] = verdict
+    mutating func key(
+        among keys: [AuthenticationKey],
+        prepared: inout PreparedKeys
+    ) throws(RegistrationRefusal) -> PreparedKey {
+        var refusal = RegistrationRefusal.unknownKeyID
+        for key in keys where key.id == claimed.keyID {
+            if refusal == .unknownKeyID { refusal = .algorithmNotAllowed }
+            // Algorithm 0 authenticates nothing, even if somebody configured it.
+            guard key.algorithm != .none, key.algorithm.rawValue == claimed.algorithm else { continue }
+            if refusal == .algorithmNotAllowed { refusal = .wrongKey }
+            let (prepared, verdict) = try verdict(on: key, &prepared)
             switch verdict {
-            case .ok: return key
+            case .ok: return prepared
             case .badLength, .malformed: refusal = .badLength
             case .badMAC, .wrongKeyID, .wrongAlgorithm: break
             }
         }
         throw refusal
+    }
+
+    private mutating func verdict(
+        on key: AuthenticationKey,
+        _ prepared: inout PreparedKeys
+    ) throws(RegistrationRefusal) -> (PreparedKey, AuthenticationVerdict) {
+        if let known = verdicts.first(where: { $0.key.key == key }) { return known }
+        guard verdicts.count < Self.keyLimit else { throw .tooManyKeys }
+        let prepared = prepared.prepared(key)
+        let verdict = prepared.verifies(message)
+        verdicts.append((prepared, verdict))
+        return (prepared, verdict)
+    }
+}
+
+/// The keys used lately, each with its part of the work done. Bounded: one that comes takes the place of another.
+struct PreparedKeys: Sendable {
+    private static let size = 4096
+
+    private var keys: [PreparedKey?] = []
+
+    mutating func prepared(_ key: AuthenticationKey) -> PreparedKey {
+        if keys.isEmpty { keys = Array(repeating: nil, count: Self.size) }
+        let place = key.hashValue & (Self.size - 1)
+        if let known = keys[place], known.key == key { return known }
+        let new = PreparedKey(key)
+        keys[place] = new
+        return new
     }
 }
