@@ -51,6 +51,8 @@ actor ControlLoop {
     private(set) var resolvedHost: ResolvedHost
     let plane: DataPlane?
     let socket: ControlSocket
+    /// Messages leave together at the end of what happens on the loop at a time.
+    private var sender: ControlSocket.Sender
     let host: HostIntegration
     let started: Instant
     /// Of a tunnel router.
@@ -99,6 +101,7 @@ actor ControlLoop {
         self.resolvedHost = resolvedHost
         self.plane = plane
         self.socket = socket
+        self.sender = ControlSocket.Sender(socket)
         self.host = host
         self.state = state
         self.xtrID = xtrID
@@ -191,12 +194,13 @@ actor ControlLoop {
                 source: datagram.source,
                 destination: datagram.destination
             )
-            carryOut(
+            add(
                 router.received(message, now: now, using: &random) { [plane] mapping in
                     plane?.counters(of: mapping).encapsulated.packets ?? 0
                 }
             )
         }
+        flush()
         schedule()
     }
 
@@ -205,14 +209,15 @@ actor ControlLoop {
         guard !isStopped, let plane else { return }
         let now = SystemClock.now
         plane.drainMisses { miss in
-            carryOut(router.missed(miss, now: now, using: &random))
+            add(router.missed(miss, now: now, using: &random))
         }
         plane.drainEvents { event in
-            carryOut(router.noticed(event, now: now))
+            add(router.noticed(event, now: now))
         }
         plane.drainStatusReports { report in
-            carryOut(router.heard(report, now: now))
+            add(router.heard(report, now: now))
         }
+        flush()
         schedule()
     }
 
@@ -247,9 +252,16 @@ actor ControlLoop {
     // MARK: Actions
 
     private func carryOut(_ actions: [RouterAction]) {
+        add(actions)
+        flush()
+    }
+
+    /// Carries out actions all but the sending of messages, which wait for `flush`.
+    private func add(_ actions: [RouterAction]) {
         for action in actions {
             switch action {
-            case .send(let datagram): send(datagram)
+            case .send(let datagram):
+                failed(sender.add(datagram.payload, to: datagram.destination, from: datagram.source))
             case .forwarding(let updates): plane?.apply(updates)
             case .release(let packets, let verdict): plane?.release(packets, verdict: verdict)
             case .remoteEIDKnown(let eid):
@@ -266,20 +278,22 @@ actor ControlLoop {
                 routingIsStale()
             case .solicit(let eids):
                 let peers = plane?.peers(within: SMRSender.memory) ?? []
-                carryOut(router.solicit(eids, peers: peers, now: SystemClock.now, using: &random))
+                add(router.solicit(eids, peers: peers, now: SystemClock.now, using: &random))
             case .note(let note):
                 events.post(Event(note, proxyETRs: router.itr?.proxyETRs.map(\.proxy.address) ?? []))
             }
         }
     }
 
-    private func send(_ datagram: ControlDatagram) {
-        do throws(LinuxError) {
-            try socket.send(datagram.payload, to: datagram.destination, from: datagram.source)
-        } catch {
+    private func flush() {
+        failed(sender.flush())
+    }
+
+    private func failed(_ failures: [ControlSocket.Sender.Failure]) {
+        for failure in failures {
             sendErrors += 1
-            lastSendError = "\(error)"
-            events.post(Event(.sendFailed, .warning, "\(error)", peer: "\(datagram.destination.address)"))
+            lastSendError = "\(failure.error)"
+            events.post(Event(.sendFailed, .warning, "\(failure.error)", peer: "\(failure.destination.address)"))
         }
     }
 

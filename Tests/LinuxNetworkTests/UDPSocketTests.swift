@@ -47,6 +47,52 @@ import Testing
         }
     }
 
+    @Test func `what a sender collects leaves in order, from the addresses given, and a failure holds up nothing else`()
+        throws
+    {
+        try inLoopback {
+            let server = try ControlSocket(port: 4342)
+            let client = try ControlSocket(port: 0)
+            let receiver = ControlSocket.Receiver(server)
+            var sender = ControlSocket.Sender(client, batchSize: 4)
+            let local = try #require(IPAddress("192.0.2.1"))
+            let local6 = try #require(IPAddress("2001:db8::1"))
+            let foreign = try #require(IPAddress("203.0.113.1"))
+            var failures: [ControlSocket.Sender.Failure] = []
+            for number: UInt8 in 0..<11 {
+                failures += sender.add([number], to: Endpoint(local, 4342), from: number == 5 ? foreign : local)
+                failures += sender.add([100 + number], to: Endpoint(local6, 4342), from: number == 6 ? local : local6)
+            }
+            failures += sender.flush()
+            let received = waitFor(receiver, count: 20)
+            #expect(
+                received.filter { $0.source.address == local }.map(\.payload)
+                    == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10].map { [$0] }
+            )
+            #expect(
+                received.filter { $0.source.address == local6 }.map(\.payload)
+                    == [100, 101, 102, 103, 104, 105, 107, 108, 109, 110].map { [$0] }
+            )
+            #expect(failures.map(\.destination.address.family).sorted() == [.ipv4, .ipv6])
+            #expect(sender.flush().isEmpty)
+        }
+    }
+
+    @Test func `a sender takes the largest datagram there is`() throws {
+        try inLoopback {
+            let server = try ControlSocket(port: 4342)
+            let client = try ControlSocket(port: 0)
+            let receiver = ControlSocket.Receiver(server)
+            var sender = ControlSocket.Sender(client)
+            let large = [UInt8](repeating: 7, count: 65_507)
+            let to = Endpoint(try #require(IPAddress("192.0.2.1")), 4342)
+            for payload in [[1], large, large, [2]] { #expect(sender.add(payload, to: to).isEmpty) }
+            #expect(sender.flush().isEmpty)
+            #expect(waitFor(receiver, count: 4).map(\.payload.count) == [1, 65_507, 65_507, 1])
+            #expect(sender.add([UInt8](repeating: 7, count: 200_000), to: to).count == 1)
+        }
+    }
+
     @Test func `buffers are as the kernel granted them`() throws {
         try inLoopback {
             let socket = try UDPSocket(family: .ipv4)
