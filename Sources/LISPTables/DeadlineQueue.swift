@@ -8,6 +8,9 @@ import HeapModule
 /// Setting, removing and popping cost O(log n). A removed or moved deadline stays in the heap until it surfaces or until
 /// such leftovers outnumber the live ones; then the heap is rebuilt, so memory stays within a constant of `count`.
 package struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
+    /// The earliest deadline, or `nil` if there is none. Kept as it is, since a router asks after every event.
+    package private(set) var next: Instant?
+
     private struct Item: Comparable, Sendable {
         let time: Time
         let key: Key
@@ -44,6 +47,7 @@ package struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
         times[key] = time
         heap.insert(Item(time: time, key: key))
         dropLeftovers()
+        next = earliest()?.deadline
     }
 
     private mutating func dropLeftovers() {
@@ -55,6 +59,7 @@ package struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
     package mutating func remove(_ key: Key) {
         guard times.removeValue(forKey: key) != nil else { return }
         dropLeftovers()
+        next = earliest()?.deadline
     }
 
     /// What the heap holds, leftovers included.
@@ -64,7 +69,7 @@ package struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
         self = DeadlineQueue()
     }
 
-    /// The earliest deadline, or `nil` if there is none.
+    /// The earliest deadline with its key, or `nil` if there is none.
     package mutating func earliest() -> (key: Key, deadline: Instant)? {
         while let item = heap.min {
             if times[item.key] == item.time { return (item.key, item.time.deadline) }
@@ -75,9 +80,10 @@ package struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
 
     /// Removes and returns the earliest key whose deadline is not after `now`.
     package mutating func popDue(_ now: Instant) -> Key? {
-        guard let (key, deadline) = earliest(), deadline <= now else { return nil }
+        guard let next, next <= now, let (key, _) = earliest() else { return nil }
         heap.removeMin()
         times[key] = nil
+        self.next = earliest()?.deadline
         return key
     }
 }

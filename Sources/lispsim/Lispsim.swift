@@ -16,7 +16,8 @@ enum Lispsim {
         case "list":
             for scenario in Scenario.all {
                 let shape = scenario.shape
-                print("\(scenario.name): \(shape.routers) routers, disturbed for \(scenario.disturbed)")
+                let size = shape.sites.map { "\($0) sites, \(shape.proxies) proxies" } ?? "\(shape.routers) routers"
+                print("\(scenario.name): \(size), disturbed for \(scenario.disturbed)")
             }
             print("faults: \(SeededFault.allCases.map(\.rawValue).joined(separator: " "))")
         case "run":

@@ -68,4 +68,17 @@ import Testing
             for event in seen { #expect(outcome.tallies[event, default: 0] > 0, "\(event)") }
         }
     }
+
+    @Test func `is well with proxies, flows and everything on`() {
+        for seed in Seeds.from(51, count: 1) {
+            let outcome = run(Scenario.internet.brief(minutes: 2), seed: seed)
+            #expect(outcome.violations.map(\.summary) == [])
+            #expect(outcome.counts.packetsNative > 1000)
+            let seen = [
+                "RLOC-probe replies accepted", "RLOCs that stopped answering probes", "nonces echoed",
+                "Solicit-Map-Requests sent", "Map-Replies sent for an ETR",
+            ]
+            for event in seen { #expect(outcome.tallies[event, default: 0] > 0, "\(event)") }
+        }
+    }
 }

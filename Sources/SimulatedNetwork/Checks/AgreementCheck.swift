@@ -128,14 +128,17 @@ package final class AgreementCheck: Check {
     package func finishProbes(in network: SimulatedNetwork) {
         for probe in probes {
             let owners = network.claims.current(for: probe.to).map(\.router)
-            guard let end = network.watched.removeValue(forKey: probe.packet), end >= 0 else {
-                let node = network.routers[probe.from]
-                network.violate(self, node, "packet \(probe.packet) to \(probe.to) never arrived")
-                continue
-            }
-            if !owners.contains(end), end != probe.from {
+            switch network.watched.removeValue(forKey: probe.packet) ?? .nowhere {
+            case .delivered(let end) where owners.contains(end) || end == probe.from: break
+            case .delivered(let end):
                 let node = network.routers[end]
                 network.violate(self, node, "packet \(probe.packet) to \(probe.to) arrived at the wrong site")
+            case .outside(let end):
+                let node = network.routers[end]
+                network.violate(self, node, "packet \(probe.packet) to \(probe.to) is sent natively")
+            case .nowhere:
+                let node = network.routers[probe.from]
+                network.violate(self, node, "packet \(probe.packet) to \(probe.to) never arrived")
             }
         }
         probes = []

@@ -9,10 +9,26 @@ import LISPWire
 package final class LimitCheck: Check {
     package let name = "limit"
 
+    /// Routers whose stores may have grown since they were last looked at.
+    private var concerned: Set<Int> = []
+
     package init() {}
 
+    package func handedOver(_ packet: SimulatedPacket, at node: SimulatedRouter, in network: SimulatedNetwork) {
+        concerned.insert(node.index)
+    }
+
+    package func receiving(_ message: ReceivedControlMessage, at node: SimulatedRouter, in network: SimulatedNetwork) {
+        // An SMR, or map data.
+        if ControlMessageKind(payload: message.payload) == .mapRequest { concerned.insert(node.index) }
+    }
+
+    package func updated(_ updates: [ForwardingUpdate], at node: SimulatedRouter, in network: SimulatedNetwork) {
+        concerned.insert(node.index)
+    }
+
     package func acted(_ node: SimulatedRouter, in network: SimulatedNetwork) {
-        // Not copied: this runs after every event.
+        guard !concerned.isEmpty, concerned.remove(node.index) != nil else { return }
         guard let limit = node.settings.itr?.mapCacheLimit, let open = node.router.itr?.openQuestions else { return }
         hold("map-cache entries", node.router.itr?.cache.count ?? 0, within: limit, node, network)
         hold("open questions", open.eids, within: node.limits.questions, node, network)

@@ -37,7 +37,7 @@ package final class PacketCheck: Check {
         rloc: IPAddress,
         in network: SimulatedNetwork
     ) {
-        guard !node.serves(packet.destination) else { return }
+        guard !node.serves(packet.destination), !node.accepts(from: packet.source) else { return }
         let host = EIDPrefix(
             instanceID: packet.destination.instanceID,
             IPPrefix(host: packet.destination.address)

@@ -12,6 +12,10 @@ package struct ReferencePlane {
     }
 
     package private(set) var locators: [LocatorID: IPAddress] = [:]
+    /// The same by address.
+    package private(set) var locatorIDs: [IPAddress: LocatorID] = [:]
+    /// Those that packets are not sent to.
+    package private(set) var downLocators: Set<LocatorID> = []
     package private(set) var sets: [LocatorSetID: [LocatorSlot]] = [:]
     package private(set) var entries = PrefixTable<Entry>()
     /// Updates that came in the wrong order, in words.
@@ -22,9 +26,25 @@ package struct ReferencePlane {
     private var locatorUsers: [LocatorID: Int] = [:]
     private var setUsers: [LocatorSetID: Int] = [:]
 
+    /// What there is to know of echo-nonce with one locator.
+    struct Echo {
+        var counters = EchoCounters()
+        /// The nonce that packets there ask for.
+        var asked: UInt32?
+    }
+
+    /// Whether packets ask for echoes, and echo, at all.
+    var echoesNonces = false
+    private var echoes: [LocatorID: Echo] = [:]
+    /// What packets from an own EID-prefix say of its RLOCs.
+    private(set) var statusBits = PrefixTable<UInt32>()
+    /// What packets from the sites of a locator set said last.
+    var heardStatusBits: [LocatorSetID: UInt32] = [:]
+
     /// When a packet last went to, or came from, an RLOC.
     private var exchanges: [IPAddress: Instant] = [:]
-    private static let exchangeLimit = 1_000
+    /// How many exchanges there may be before those that are past are forgotten.
+    private var exchangeLimit = 64
     private static let exchangeMemory = Duration.seconds(60)
 
     package init() {}
@@ -37,11 +57,15 @@ package struct ReferencePlane {
 
     private mutating func apply(_ update: ForwardingUpdate) {
         switch update {
-        case .putLocator(let id, let address, _, _, _):
+        case .putLocator(let id, let address, _, let isUp, _):
             locators[id] = address
+            locatorIDs[address] = id
+            if isUp { downLocators.remove(id) } else { downLocators.insert(id) }
         case .deleteLocator(let id):
             if locatorUsers[id, default: 0] > 0 { note("a set still names the locator", update) }
-            locators[id] = nil
+            if let address = locators.removeValue(forKey: id) { locatorIDs[address] = nil }
+            downLocators.remove(id)
+            echoes[id] = nil
         case .putLocatorSet(let id, let slots):
             for slot in slots {
                 if locators[slot.locator] == nil { note("there is no locator \(slot.locator.rawValue)", update) }
@@ -53,6 +77,7 @@ package struct ReferencePlane {
             if setUsers[id, default: 0] > 0 { note("an entry still names the set", update) }
             leave(sets[id])
             sets[id] = nil
+            heardStatusBits[id] = nil
         case .putEntry(let eid, let mapping, let action):
             if case .encapsulate(let set) = action {
                 if sets[set] == nil { note("there is no set \(set.rawValue)", update) }
@@ -64,10 +89,13 @@ package struct ReferencePlane {
             if let mapping = entries[eid]?.mapping { packetsSent[mapping] = nil }
             leave(entries[eid])
             entries[eid] = nil
-        case .requestEcho(let id, _):
+        case .requestEcho(let id, let nonce):
             if locators[id] == nil { note("there is no locator \(id.rawValue)", update) }
+            echoes[id, default: Echo()].asked = nonce
+        case .putStatusBits(let eid, let bits):
+            statusBits[eid] = bits
         case .putOwnPrefix, .deleteOwnPrefix, .putAcceptedSource, .deleteAcceptedSource, .setHeaderHints,
-            .setErrorSource, .putStatusBits:
+            .setErrorSource:
             break
         }
     }
@@ -99,25 +127,36 @@ package struct ReferencePlane {
         entries.longestMatch(eid).map { ($0.key, $0.value) }
     }
 
-    /// The locator for a packet: of the best priority, by weight and flow. `nil` if the set has none.
+    /// The locator for a packet: of the best priority among those that are up, by weight and flow. `nil` if the set has none.
     package func locator(of set: LocatorSetID, flow: UInt64) -> IPAddress? {
-        guard let slots = sets[set], let best = slots.lazy.map(\.priority).min(), best != 255 else { return nil }
-        let candidates = slots.filter { $0.priority == best }
-        let weights = candidates.map { UInt64($0.weight) }
-        let total = weights.reduce(0, +)
-        guard total > 0 else { return locators[candidates[Int(flow % UInt64(candidates.count))].locator] }
-        var place = flow % total
-        for (slot, weight) in zip(candidates, weights) {
-            if place < weight { return locators[slot.locator] }
-            place -= weight
+        guard let slots = sets[set] else { return nil }
+        var best: UInt8 = 255
+        for slot in slots where slot.priority < best && !downLocators.contains(slot.locator) { best = slot.priority }
+        guard best != 255 else { return nil }
+        func isCandidate(_ slot: LocatorSlot) -> Bool {
+            slot.priority == best && !downLocators.contains(slot.locator)
+        }
+        var total: UInt64 = 0
+        var count: UInt64 = 0
+        for slot in slots where isCandidate(slot) {
+            total += UInt64(slot.weight)
+            count += 1
+        }
+        // If all weights are 0, they share evenly.
+        var place = flow % (total > 0 ? total : count)
+        for slot in slots where isCandidate(slot) {
+            let share = total > 0 ? UInt64(slot.weight) : 1
+            if place < share { return locators[slot.locator] }
+            place -= share
         }
         return nil
     }
 
     /// A packet went to `rloc` or came from there.
     mutating func exchanged(with rloc: IPAddress, now: Instant) {
-        if exchanges.count >= Self.exchangeLimit, exchanges[rloc] == nil {
+        if exchanges.count >= exchangeLimit, exchanges[rloc] == nil {
             exchanges = exchanges.filter { $0.value.duration(to: now) <= Self.exchangeMemory }
+            exchangeLimit = max(64, 2 * exchanges.count)
         }
         exchanges[rloc] = now
     }
@@ -127,7 +166,42 @@ package struct ReferencePlane {
         exchanges.filter { $0.value.duration(to: now) <= time }.keys.sorted().map { ForwardingPeer(rloc: $0) }
     }
 
-    package mutating func count(_ mapping: MappingID) {
-        packetsSent[mapping, default: 0] += 1
+    // MARK: Echo-nonce
+
+    /// Packets went to `rloc`.
+    mutating func sent(to rloc: IPAddress, _ packets: UInt64) {
+        guard echoesNonces, let id = locatorIDs[rloc] else { return }
+        echoes[id, default: Echo()].counters.sent += packets
+    }
+
+    /// Packets came from `rloc`.
+    mutating func received(from rloc: IPAddress, _ packets: UInt64) {
+        guard echoesNonces, let id = locatorIDs[rloc] else { return }
+        echoes[id, default: Echo()].counters.received += packets
+    }
+
+    /// Packets went there and asked for the nonce; some that came back brought it.
+    mutating func asked(_ id: LocatorID, _ packets: UInt64, answers: UInt64, nonce: UInt32, isEchoed: Bool) {
+        guard var echo = echoes[id] else { return }
+        echo.counters.sent += packets
+        echo.counters.received += answers
+        if echo.asked == nonce {
+            echo.counters.requested += packets
+            if isEchoed { echo.counters.matched += 1 }
+        } else if isEchoed {
+            echo.counters.mismatched += 1
+        }
+        echoes[id] = echo
+    }
+
+    /// When a packet last went to a locator, or came from there.
+    func lastExchange(_ id: LocatorID) -> Instant? { locators[id].flatMap { exchanges[$0] } }
+
+    func echoCounters(_ id: LocatorID) -> EchoCounters? {
+        locators[id] == nil ? nil : echoes[id]?.counters ?? EchoCounters()
+    }
+
+    package mutating func count(_ mapping: MappingID, _ packets: Int = 1) {
+        packetsSent[mapping, default: 0] += UInt64(packets)
     }
 }

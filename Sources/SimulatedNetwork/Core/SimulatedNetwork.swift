@@ -39,10 +39,20 @@ package final class SimulatedNetwork {
     package internal(set) var hash = TraceHash()
     package internal(set) var claims = Claims()
     package internal(set) var counts = Counts()
-    /// Where packets that are watched ended: the index of a router.
-    package var watched: [UInt64: Int] = [:]
+    /// Where packets that are watched ended.
+    package var watched: [UInt64: Fate] = [:]
     /// Called for every datagram that leaves a router: an eavesdropper.
     package var tap: ((_ payload: [UInt8], _ source: Endpoint, _ destination: Endpoint) -> Void)?
+
+    /// What has become of a packet so far.
+    package enum Fate: Hashable, Sendable {
+        /// It waits, is on its way, or was lost.
+        case nowhere
+        /// The router of this index delivered it to its site.
+        case delivered(by: Int)
+        /// The router of this index sent it on natively.
+        case outside(by: Int)
+    }
 
     package struct Counts: Sendable {
         package var events: UInt64 = 0
@@ -57,6 +67,8 @@ package final class SimulatedNetwork {
     enum Flight {
         case datagram(payload: [UInt8], source: Endpoint, destination: Endpoint, causes: Int)
         case packet(SimulatedPacket, source: IPAddress?, rloc: IPAddress)
+        /// Packets that asked for a nonce, and what comes back.
+        case echo(node: Int, LocatorID, UInt32)
     }
 
     /// The clock on the wall when a run starts, in nanoseconds: what an ETR's nonces start from.
@@ -97,6 +109,7 @@ package final class SimulatedNetwork {
         _ addresses: [IPAddress],
         _ settings: RouterSettings,
         limits: RouterLimits = .init(),
+        acceptedSources: [EIDPrefix] = [],
         fault: (any FaultyBehaviour)? = nil
     ) -> SimulatedRouter {
         precondition(byName[name] == nil, "a name of its own for each router")
@@ -117,6 +130,7 @@ package final class SimulatedNetwork {
             now: now
         )
         node.fault = fault
+        for eid in acceptedSources { node.acceptedSources[eid] = true }
         node.trace = TraceRing(limit: traceLength)
         routers.append(node)
         byName[name] = index
@@ -183,6 +197,15 @@ package final class SimulatedNetwork {
         }
     }
 
+    /// An interface of the router goes down or up: nothing comes or goes at its address meanwhile. The router knows, as lispd does
+    /// from netlink, and says so by Locator-Status-Bits if it sends any.
+    package func setInterface(_ node: SimulatedRouter, _ address: IPAddress, isUp: Bool) {
+        if isUp { node.deadAddresses.remove(address) } else { node.deadAddresses.insert(address) }
+        var settings = node.settings
+        settings.locatorStatus.down = node.deadAddresses
+        reconfigure(node, settings)
+    }
+
     package func clearMapCache(_ node: SimulatedRouter) {
         var eids: [EIDPrefix] = []
         while let entry = node.router.itr?.cache.first(after: eids.last) { eids.append(entry.eid) }
@@ -191,7 +214,9 @@ package final class SimulatedNetwork {
         act(node) { router, _, _ in router.clearMapCache(eids).actions }
     }
 
+    /// Its settings count from now on.
     private func claim(_ node: SimulatedRouter) {
+        node.plane.echoesNonces = node.settings.itr?.echoNonce ?? node.settings.etr?.echoNonce ?? false
         claims.set(node.settings.etr?.mappings ?? [], of: node.index, now: now)
     }
 
@@ -288,9 +313,10 @@ package final class SimulatedNetwork {
         }
         hash.add(UInt64(node.index) << 8 | 1)
         act(node) { router, now, random in
-            let plane = node.plane
-            return router.timeout(now: node.fault?.time(now) ?? now, using: &random) {
-                plane.packetsSent[$0, default: 0]
+            router.timeout(now: node.fault?.time(now) ?? now, using: &random) {
+                node.plane.packetsSent[$0, default: 0]
+            } echoes: {
+                node.plane.echoCounters($0)
             }
         }
     }
@@ -324,6 +350,7 @@ package final class SimulatedNetwork {
             case .forwarding(let updates):
                 for update in updates { record(node, .forwarding(update)) }
                 node.plane.apply(updates)
+                for case .requestEcho(let id, let nonce?) in updates { askForEcho(at: node, id, nonce) }
                 hash.add(UInt64(updates.count) << 8 | 2)
                 for check in checks { check.updated(updates, at: node, in: self) }
             case .release(let packets, let verdict):
@@ -353,8 +380,10 @@ package final class SimulatedNetwork {
             let message = SentMessage(datagram)
             for check in checks { check.sent(message, by: node, in: self) }
         }
-        guard let source, source.family == datagram.destination.address.family, node.addresses.contains(source) else {
-            // No route, or an address that is not ours: the kernel refuses.
+        guard let source, source.family == datagram.destination.address.family, node.addresses.contains(source),
+            !node.deadAddresses.contains(source)
+        else {
+            // No route, or an address that is not ours or whose interface is down: the kernel refuses.
             let from = Endpoint.control(source ?? datagram.destination.address)
             lost(
                 .datagram(payload: datagram.payload, source: from, destination: datagram.destination, causes: causes),
@@ -376,7 +405,21 @@ package final class SimulatedNetwork {
     /// Puts something on its way. Nobody at `address` is as good as a loss.
     func carry(_ flight: Flight, from node: SimulatedRouter?, to address: IPAddress) {
         guard let target = router(at: address) else { return lost(flight, .nobody) }
-        guard node.map({ $0.partition == target.partition }) ?? true else { return lost(flight, .partition) }
+        guard let path = path(from: node, to: target, address) else { return lost(flight, .partition) }
+        let arrivals = path.arrivals(using: &linkRandom)
+        if arrivals.isEmpty { lost(flight, .path) }
+        if arrivals.count > 1 { counts.datagramsDoubled += 1 }
+        for arrival in arrivals {
+            precondition(arrival <= longestTransit, "a delay within longestTransit")
+            queue.plan(.arrival, flights.put(flight), at: now + arrival)
+        }
+    }
+
+    /// The conditions of the way to an address of `target`, whose access links are part of it; `nil`: there is none.
+    func path(from node: SimulatedRouter?, to target: SimulatedRouter, _ address: IPAddress) -> LinkConditions? {
+        guard node.map({ $0.partition == target.partition }) ?? true, !target.deadAddresses.contains(address) else {
+            return nil
+        }
         var path = conditions
         for link in [node?.link, target.link] {
             guard let link else { continue }
@@ -387,13 +430,7 @@ package final class SimulatedNetwork {
             path.reordering = max(path.reordering, link.reordering)
             path.reorderDelay = max(path.reorderDelay, link.reorderDelay)
         }
-        let arrivals = path.arrivals(using: &linkRandom)
-        if arrivals.isEmpty { lost(flight, .path) }
-        if arrivals.count > 1 { counts.datagramsDoubled += 1 }
-        for arrival in arrivals {
-            precondition(arrival <= longestTransit, "a delay within longestTransit")
-            queue.plan(.arrival, flights.put(flight), at: now + arrival)
-        }
+        return path
     }
 
     private func arrive(_ flight: Flight) {
@@ -415,6 +452,8 @@ package final class SimulatedNetwork {
             guard node.isUp else { return lost(flight, .routerDown) }
             if let source { node.plane.exchanged(with: source, now: now) }
             decapsulate(packet, at: node, rloc: rloc)
+        case .echo(let index, let locator, let nonce):
+            echo(at: routers[index], locator, nonce)
         }
     }
 

@@ -9,6 +9,13 @@ package struct SimulatedPacket: Hashable, Sendable {
     package let source: EID
     package let destination: EID
 
+    /// What chooses the locator: the same for all packets of a flow.
+    var flow: UInt64 {
+        let bits = destination.address.leftAligned ^ (source.address.leftAligned << 1)
+        let folded = UInt64(truncatingIfNeeded: bits >> 64) ^ UInt64(truncatingIfNeeded: bits)
+        return (folded &* 0x9e37_79b9_7f4a_7c15) >> 32
+    }
+
     /// The packet as it is handed to the control plane. Its octets hold the identity, so that it is known again.
     func miss(size: Int) -> ForwardingMiss {
         var octets = [UInt8](repeating: 0, count: max(8, size))

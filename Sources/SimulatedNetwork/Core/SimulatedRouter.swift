@@ -18,6 +18,10 @@ package final class SimulatedRouter {
     package internal(set) var isUp = true
     /// Only routers of one partition reach each other.
     package internal(set) var partition = 0
+    /// Addresses of it whose interface is down: nothing comes or goes there.
+    package internal(set) var deadAddresses: Set<IPAddress> = []
+    /// What a Proxy-ETR delivers to hosts of the world outside comes from EIDs in these (RFC 6832 section 6.1).
+    package internal(set) var acceptedSources = PrefixTable<Bool>()
     /// What its access link adds to every path.
     package var link = LinkConditions(delay: .zero)
     package internal(set) var trace = TraceRing(limit: 0)
@@ -62,6 +66,12 @@ package final class SimulatedRouter {
         self.configured = now
     }
 
+    /// Whether it is a Proxy-ETR for packets from `source`.
+    package func accepts(from source: EID) -> Bool {
+        !acceptedSources.isEmpty && acceptedSources.longestMatch(source) != nil
+    }
+
+    /// The address that it sends from in a family.
     package func address(of family: AddressFamily) -> IPAddress? {
         addresses.first { $0.family == family }
     }

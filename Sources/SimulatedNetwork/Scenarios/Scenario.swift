@@ -82,6 +82,7 @@ package struct Scenario: Sendable {
         let attacker = shape.isAttacked ? Attacker(network) : nil
         let disturbances = Disturbances(world, onlyChanges: onlyChanges)
 
+        world.build()
         network.run(calm)
         attacker?.start(every: attackInterval)
         disturbances.start(every: disturbanceInterval)
@@ -140,7 +141,7 @@ package struct Scenario: Sendable {
 
 extension Scenario {
     /// The scenarios by name.
-    package static let all: [Scenario] = [small, attacked, limits, moving, city, country, soak]
+    package static let all: [Scenario] = [small, attacked, limits, moving, city, country, soak, internet, day]
 
     /// A shorter one that runs within a second or so without optimization: TTLs and packets fewer, disturbances closer.
     package func brief(minutes: Int64 = 3) -> Scenario {
@@ -150,6 +151,15 @@ extension Scenario {
         brief.disturbanceInterval = .seconds(5)
         brief.shape.ttlMinutes = 1...2
         brief.shape.packetInterval = max(shape.packetInterval, .milliseconds(500))
+        if shape.sites != nil {
+            brief.shape.sites = 24
+            brief.shape.proxies = 4
+            brief.shape.startsWithin = .seconds(10)
+            brief.shape.flows = FlowShape(concurrent: 2, duration: .seconds(120))
+            brief.attackInterval = .milliseconds(400)
+            brief.auditInterval = .seconds(10)
+            brief.probesPerITR = 2
+        }
         return brief
     }
 
@@ -193,6 +203,44 @@ extension Scenario {
         disturbanceInterval: .seconds(10),
         attackInterval: .seconds(1),
         auditInterval: .seconds(120)
+    )
+    /// An internet of ten thousand sites, with proxies to the world outside and everything on.
+    package static let internet = Scenario(
+        "internet",
+        WorldShape(
+            sites: 10_000,
+            proxies: 100,
+            mapServers: 3,
+            mapResolvers: 3,
+            ttlMinutes: 1...10,
+            flows: FlowShape(concurrent: 1, duration: .seconds(600)),
+            startsWithin: .seconds(60)
+        ),
+        calm: .seconds(600),
+        disturbed: .seconds(1200),
+        disturbanceInterval: .seconds(5),
+        attackInterval: .seconds(1),
+        auditInterval: .seconds(600),
+        probesPerITR: 1
+    )
+    /// A smaller one for a day.
+    package static let day = Scenario(
+        "day",
+        WorldShape(
+            sites: 1000,
+            proxies: 10,
+            mapServers: 3,
+            mapResolvers: 3,
+            ttlMinutes: 1...30,
+            flows: FlowShape(concurrent: 1, duration: .seconds(600)),
+            startsWithin: .seconds(60)
+        ),
+        calm: .seconds(1800),
+        disturbed: .seconds(20 * 3600),
+        disturbanceInterval: .seconds(30),
+        attackInterval: .seconds(2),
+        auditInterval: .seconds(1200),
+        probesPerITR: 2
     )
     /// Hours of everything.
     package static let soak = Scenario(

@@ -5,6 +5,7 @@
 // - A site has 10.x.y.0/22 (and perhaps 2001:db8:x::/48) of one instance and one or two xTRs, with RLOCs of one family or both;
 //   all its xTRs say the same of its EID-prefixes.
 // - Some ITRs have no site: they ask on behalf of hosts that send from anywhere.
+// - Proxies, if there are any, connect to a world outside of LISP: World+Proxies.swift. What hosts send: World+Hosts.swift.
 
 import ForwardingInterface
 import LISPControl
@@ -25,6 +26,17 @@ package final class Site {
     let wantsProxyReply: Bool
     let wantsMerge: Bool
     let hasIPv6: Bool
+    /// What its routers have of what not every router has.
+    var traits = Traits()
+
+    /// Nothing by default.
+    struct Traits {
+        var probing = RLOCProbingSettings()
+        var echoNonce = false
+        var locatorStatusBits = false
+        var acceptMapData = MapDataPolicy.off
+        var proxyETRs: [ProxyETR] = []
+    }
 
     init(index: Int, mapServer: Int, using random: inout SeededRandom) {
         self.index = index
@@ -60,12 +72,15 @@ package final class Site {
 
     /// An EID of the site, registered or not.
     func host(using random: inout SeededRandom) -> EID {
-        let isIPv6 = hasIPv6 && random.chance(perMille: 300)
-        let block = isIPv6 ? block6 : block
-        let low = isIPv6 ? UInt128(1 + random.below(200)) : UInt128(1 + random.below(1022)) << 96
+        host(hasIPv6 && random.chance(perMille: 300) ? .ipv6 : .ipv4, using: &random)
+    }
+
+    func host(_ family: AddressFamily, using random: inout SeededRandom) -> EID {
+        let block = family == .ipv6 ? block6 : block
+        let low = family == .ipv6 ? UInt128(1 + random.below(200)) : UInt128(1 + random.below(1022)) << 96
         return EID(
             instanceID: instanceID,
-            IPAddress(family: block.prefix.family, leftAligned: block.prefix.address.leftAligned | low)
+            IPAddress(family: family, leftAligned: block.prefix.address.leftAligned | low)
         )
     }
 }
@@ -77,15 +92,23 @@ package final class World {
     package private(set) var mapServers: [SimulatedRouter] = []
     package private(set) var mapResolvers: [SimulatedRouter] = []
     /// Every router that hosts send through.
-    package private(set) var itrs: [SimulatedRouter] = []
+    package internal(set) var itrs: [SimulatedRouter] = []
     package let isAllInOne: Bool
     var random: SeededRandom
-    private var hostRandom: SeededRandom
+    var hostRandom: SeededRandom
     private var siteOf: [Int: Site] = [:]
     private var nextRLOC = 1
+    /// Proxy-ITRs and Proxy-ETRs; a router that is both is in both.
+    package internal(set) var proxyITRs: [SimulatedRouter] = []
+    package internal(set) var proxyETRs: [SimulatedRouter] = []
+    /// Sites by instance.
+    private(set) var sitesOfInstance: [InstanceID: [Site]] = [:]
     /// Sites of one Map-Server: a power of two.
     private let sitesPerServer: Int
-    private var hostsAreSilent = false
+    private(set) var hostsAreSilent = false
+    /// The routers of each site but that of an all-in-one router, and ITRs without a site.
+    private let plan: [Int]
+    private let loners: Int
 
     package init(_ shape: WorldShape, seed: UInt64, traceLength: Int) {
         self.shape = shape
@@ -94,12 +117,18 @@ package final class World {
         hostRandom = SeededRandom(seed: seed, stream: 4)
         isAllInOne =
             shape.mayBeAllInOne && shape.mapServers == 1 && shape.mapResolvers == 1 && random.chance(perMille: 500)
-        let edge = shape.routers - (isAllInOne ? 1 : shape.mapServers + shape.mapResolvers)
-        let loners = edge / 6
         var plan: [Int] = []
-        while plan.reduce(0, +) < edge - loners {
-            let left = edge - loners - plan.reduce(0, +)
-            plan.append(left > 1 && random.chance(perMille: 350) ? 2 : 1)
+        var loners = 0
+        if let sites = shape.sites {
+            plan = (0..<sites).map { _ in random.chance(perMille: 350) ? 2 : 1 }
+        } else {
+            let edge = shape.routers - (isAllInOne ? 1 : shape.mapServers + shape.mapResolvers)
+            loners = edge / 6
+            var left = edge - loners
+            while left > 0 {
+                plan.append(left > 1 && random.chance(perMille: 350) ? 2 : 1)
+                left -= plan[plan.count - 1]
+            }
         }
         var perServer = 1
         while perServer * shape.mapServers < plan.count + (isAllInOne ? 1 : 0) { perServer *= 2 }
@@ -109,15 +138,38 @@ package final class World {
         }
         if isAllInOne { sites.append(Site(index: plan.count, mapServer: 0, using: &random)) }
         self.random = random
+        sitesOfInstance = Dictionary(grouping: sites, by: \.instanceID)
+        self.plan = plan
+        self.loners = loners
+    }
+
+    /// Builds everything, one router after another, and lets the hosts send. Whoever watches the network does so before.
+    package func build() {
         buildMappingSystem()
-        for (site, members) in zip(sites, plan) { build(site, members) }
+        buildProxies()
+        let pause = shape.startsWithin / max(1, plan.count)
+        for (site, members) in zip(sites, plan) {
+            if shape.hasAllFeatures { site.traits = traits() }
+            build(site, members)
+            if pause > .zero { network.run(pause) }
+        }
         for number in 0..<loners { buildLoner(number) }
         startHosts()
     }
 
+    private func traits() -> Site.Traits {
+        var traits = Site.Traits()
+        traits.probing.isEnabled = true
+        traits.echoNonce = random.chance(perMille: 250)
+        traits.locatorStatusBits = random.chance(perMille: 500)
+        traits.acceptMapData = random.chance(perMille: 500) ? .verify : .off
+        if random.chance(perMille: 500) { traits.proxyETRs = someProxyETRs() }
+        return traits
+    }
+
     package func site(of node: SimulatedRouter) -> Site? { siteOf[node.index] }
 
-    private var limits: RouterLimits { shape.hasSmallLimits ? WorldShape.smallLimits : RouterLimits() }
+    var limits: RouterLimits { shape.hasSmallLimits ? WorldShape.smallLimits : RouterLimits() }
 
     // MARK: The mapping system
 
@@ -167,7 +219,7 @@ package final class World {
     }
 
     /// The blocks of a Map-Server's sites, as few as they can be told in.
-    private func space(of server: Int) -> [EIDPrefix] {
+    func space(of server: Int) -> [EIDPrefix] {
         let bits = UInt8(sitesPerServer.trailingZeroBitCount)
         let first = UInt128(server * sitesPerServer)
         return [UInt32(0), 101].flatMap { instance in
@@ -212,14 +264,22 @@ package final class World {
     }
 
     @discardableResult
-    private func add(
+    func add(
         _ name: String,
         _ addresses: [IPAddress],
         _ settings: RouterSettings,
-        as roles: Set<SeededFault.Role>
+        as roles: Set<SeededFault.Role>,
+        acceptedSources: [EIDPrefix] = []
     ) -> SimulatedRouter {
         let fault = shape.fault.flatMap { $0.concerns(roles) ? $0.behaviour() : nil }
-        let node = network.add(name, addresses, settings, limits: limits, fault: fault)
+        let node = network.add(
+            name,
+            addresses,
+            settings,
+            limits: limits,
+            acceptedSources: acceptedSources,
+            fault: fault
+        )
         node.link.delay = random.duration(upTo: .milliseconds(40))
         return node
     }
@@ -247,7 +307,7 @@ package final class World {
 
     private func buildLoner(_ number: Int) {
         let rlocs = newRLOCs()
-        let settings = RouterSettings(itr: itrSettings(rlocs))
+        let settings = RouterSettings(itr: itrSettings(rlocs, Site.Traits()))
         itrs.append(add("itr\(number)", rlocs, settings, as: [.itr]))
     }
 
@@ -262,7 +322,7 @@ package final class World {
         return kind < 6 ? [v4] : kind < 9 ? [v4, v6] : [v6]
     }
 
-    private func itrSettings(_ rlocs: [IPAddress]) -> ITRSettings {
+    func itrSettings(_ rlocs: [IPAddress], _ traits: Site.Traits) -> ITRSettings {
         let resolvers = mapResolvers.compactMap { node in
             node.addresses.first { address in rlocs.contains { $0.family == address.family } }
         }
@@ -270,7 +330,12 @@ package final class World {
         return ITRSettings(
             mapResolvers: Array(resolvers[start...] + resolvers[..<start]),
             rlocs: rlocs,
-            mapCacheLimit: shape.hasSmallLimits ? WorldShape.smallMapCache : 100_000
+            mapCacheLimit: shape.hasSmallLimits ? WorldShape.smallMapCache : 100_000,
+            rlocProbing: traits.probing,
+            proxyETRs: traits.proxyETRs,
+            echoNonce: traits.echoNonce,
+            acceptMapData: traits.acceptMapData,
+            locatorStatusBits: traits.locatorStatusBits
         )
     }
 
@@ -285,8 +350,9 @@ package final class World {
         var settings = node.settings
         settings.itr =
             settings.itr.map { old in
-                old.rlocs == addresses ? old : itrSettings(addresses)
-            } ?? itrSettings(addresses)
+                old.rlocs == addresses ? old : itrSettings(addresses, site.traits)
+            } ?? itrSettings(addresses, site.traits)
+        settings.locatorStatus.isEnabled = site.traits.locatorStatusBits
         settings.etr = ETRSettings(
             mappings: site.prefixes.map { prefix in
                 DatabaseMapping(
@@ -316,55 +382,10 @@ package final class World {
             } ?? [],
             xtrID: XTRID(rawValue: UInt128(1000 + node.index)),
             siteID: SiteID(rawValue: UInt64(site.index)),
-            rlocs: addresses
+            rlocs: addresses,
+            echoNonce: site.traits.echoNonce
         )
         network.reconfigure(node, settings, addresses: addresses)
-    }
-
-    // MARK: Hosts
-
-    /// Every ITR's hosts send to a few favourites most of the time, now and then to any EID of any site, and to what is no
-    /// site at all.
-    private func startHosts() {
-        for node in itrs {
-            var favourites: [EID] = []
-            network.hosts(behind: node, after: .seconds(2) + hostRandom.duration(upTo: .seconds(3))) { [unowned self] in
-                guard !hostsAreSilent else { return nil }
-                if favourites.count < 4 || hostRandom.chance(perMille: 5) {
-                    favourites = favourites.suffix(3) + [anySite().host(using: &hostRandom)]
-                }
-                let destination =
-                    switch hostRandom.below(100) {
-                    case 0..<75: favourites[hostRandom.below(favourites.count)]
-                    case 75..<93: anySite().host(using: &hostRandom)
-                    default: stranger()
-                    }
-                for _ in 0..<(1 + hostRandom.below(3)) {
-                    network.packet(at: node, from: source(at: node, destination), to: destination)
-                }
-                return hostRandom.duration(upTo: shape.packetInterval * 2)
-            }
-        }
-    }
-
-    private func anySite() -> Site { sites[hostRandom.below(sites.count)] }
-
-    /// An EID of the space that no site has, or outside of it.
-    private func stranger() -> EID {
-        let inside = hostRandom.chance(perMille: 500)
-        let address = (inside ? 0x0aff_0000 : 0x0808_0000) + UInt32(hostRandom.below(2000))
-        return EID(.v4(IPv4Address(address)))
-    }
-
-    func source(at node: SimulatedRouter, _ destination: EID) -> EID {
-        let host: UInt128 =
-            destination.address.family == .ipv4
-            ? UInt128(0x0a00_0001 + (siteOf[node.index]?.index ?? 0x3f00) << 10) << 96
-            : UInt128(0x2001_0db8) << 96 | UInt128(siteOf[node.index]?.index ?? 0x3f00) << 80 | 1
-        return EID(
-            instanceID: destination.instanceID,
-            IPAddress(family: destination.address.family, leftAligned: host)
-        )
     }
 
     package func silenceHosts() { hostsAreSilent = true }

@@ -5,8 +5,18 @@ import LISPTables
 
 /// What `World` is built from; everything that is not said here is drawn from the seed.
 package struct WorldShape: Sendable {
-    /// All routers: Map-Servers, Map-Resolvers, xTRs, ITRs without a site.
+    /// All routers but proxies: Map-Servers, Map-Resolvers, xTRs, ITRs without a site.
     package var routers: Int
+    /// So many sites, however many routers those have; then `routers` is what they are at least. `nil`: as many as `routers` gives.
+    package var sites: Int?
+    /// Proxy-ITRs, Proxy-ETRs and routers that are both, with hosts of the world outside.
+    package var proxies = 0
+    /// RLOC-probing, echo-nonce, Locator-Status-Bits, map data and Proxy-ETRs, each where a site has it.
+    package var hasAllFeatures = false
+    /// What hosts do: single packets at random if `nil`.
+    package var flows: FlowShape?
+    /// The routers start one after another within this time.
+    package var startsWithin = Duration.zero
     package var mapServers: Int
     package var mapResolvers: Int
     /// The longest Record TTL, in minutes.
@@ -44,6 +54,30 @@ package struct WorldShape: Sendable {
         self.fault = fault
     }
 
+    /// A world of sites and proxies with everything on.
+    package init(
+        sites: Int,
+        proxies: Int,
+        mapServers: Int,
+        mapResolvers: Int,
+        ttlMinutes: ClosedRange<UInt32>,
+        flows: FlowShape,
+        startsWithin: Duration
+    ) {
+        self.init(
+            routers: mapServers + mapResolvers + sites,
+            mapServers: mapServers,
+            mapResolvers: mapResolvers,
+            ttlMinutes: ttlMinutes,
+            mayBeAllInOne: false
+        )
+        self.sites = sites
+        self.proxies = proxies
+        self.flows = flows
+        self.startsWithin = startsWithin
+        hasAllFeatures = true
+    }
+
     /// Reached within seconds by the hosts of one site.
     static let smallLimits = RouterLimits(
         held: HeldPackets.Limits(packetsPerEID: 3, octets: 1000),
@@ -55,4 +89,20 @@ package struct WorldShape: Sendable {
         }()
     )
     static let smallMapCache = 8
+}
+
+/// How hosts send: in flows that go both ways, seen as a burst of packets now and then.
+package struct FlowShape: Sendable {
+    /// The mean number of flows that the hosts behind one ITR have begun and not ended.
+    package var concurrent: Double
+    /// The mean time that a flow lasts.
+    package var duration: Duration
+    /// Between two bursts of a flow: less than the minute for which peers are remembered.
+    package var interval: Duration
+
+    package init(concurrent: Double, duration: Duration, interval: Duration = .seconds(20)) {
+        self.concurrent = concurrent
+        self.duration = duration
+        self.interval = interval
+    }
 }
