@@ -361,8 +361,8 @@ package struct Router: Sendable {
 
     /// When `timeout` has work to do.
     package mutating func deadline() -> Instant? {
-        [itr?.deadline(), etr?.deadline(), smrSender.deadline(), mapServer?.deadline(), announcer.deadline()]
-            .compactMap { $0 }.min()
+        let roles = Instant.earlier(Instant.earlier(itr?.deadline(), etr?.deadline()), mapServer?.deadline())
+        return Instant.earlier(roles, Instant.earlier(smrSender.deadline(), announcer.deadline()))
     }
 
     /// Does what is due.

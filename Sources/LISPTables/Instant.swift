@@ -15,6 +15,13 @@ package struct Instant: InstantProtocol, Hashable, Sendable {
     /// Later than every other.
     package static let never = Instant(nanoseconds: .max)
 
+    /// The earlier of two deadlines, either of which there may not be.
+    package static func earlier(_ a: Instant?, _ b: Instant?) -> Instant? {
+        guard let a else { return b }
+        guard let b else { return a }
+        return min(a, b)
+    }
+
     /// Saturates instead of overflowing: a TTL of decades ends far away, not in the past.
     package func advanced(by duration: Duration) -> Instant {
         let (sum, overflow) = nanoseconds.addingReportingOverflow(duration.nanoseconds)

@@ -135,7 +135,9 @@ package struct ETR: Sendable {
 
     /// When `timeout` has work to do.
     package mutating func deadline() -> Instant? {
-        ([timers.earliest()?.deadline, changedMappings.deadline] + withdrawals.map(\.due)).compactMap(\.self).min()
+        var deadline = Instant.earlier(timers.next, changedMappings.deadline)
+        for withdrawal in withdrawals { deadline = Instant.earlier(deadline, withdrawal.due) }
+        return deadline
     }
 
     private mutating func setTimers() {
@@ -497,7 +499,7 @@ package struct ETR: Sendable {
         // To the Map-Server a changed identity is another ETR: it comes before the old one goes, so that the EID-prefixes are
         // registered at every moment.
         var registrations: [ETRAction] = []
-        while let due = timers.earliest()?.deadline, due <= now { registrations += timeout(now: now) }
+        while let due = timers.next, due <= now { registrations += timeout(now: now) }
         return registrations + withdrawn
     }
 

@@ -512,10 +512,9 @@ package struct ITR: Sendable {
 
     /// When `timeout` has work to do.
     package mutating func deadline() -> Instant? {
-        [
-            timers.earliest()?.deadline, cache.deadline, prober.deadline(), noncer.deadline(), smrResponder.deadline(),
-            pathMTU.deadline(),
-        ].compactMap(\.self).min()
+        let own = Instant.earlier(timers.next, cache.deadline)
+        let watching = Instant.earlier(Instant.earlier(prober.deadline(), noncer.deadline()), pathMTU.deadline())
+        return Instant.earlier(Instant.earlier(own, smrResponder.deadline()), watching)
     }
 
     /// Does what is due.

@@ -82,7 +82,7 @@ struct MapNotifier: Sendable {
         return .accepted
     }
 
-    mutating func deadline() -> Instant? { deadlines.earliest()?.deadline }
+    mutating func deadline() -> Instant? { deadlines.next }
 
     enum Due {
         case repeated(ControlDatagram)

@@ -189,7 +189,7 @@ package struct EchoNoncer: Sendable {
 
     // MARK: Time
 
-    package mutating func deadline() -> Instant? { timers.earliest()?.deadline }
+    package mutating func deadline() -> Instant? { timers.next }
 
     /// Does what is due, at most `sliceLimit` of it: the rest is due at once.
     ///

@@ -90,7 +90,7 @@ package struct LocatorStatusAnnouncer: Sendable {
         }
     }
 
-    package mutating func deadline() -> Instant? { timers.earliest()?.deadline }
+    package mutating func deadline() -> Instant? { timers.next }
 
     /// Ends the silence of mappings that have been as they are for long enough.
     package mutating func timeout(now: Instant) -> [ForwardingUpdate] {

@@ -55,7 +55,7 @@ package struct PathMTU: Sendable {
         timers.remove(rloc)
     }
 
-    package mutating func deadline() -> Instant? { timers.earliest()?.deadline }
+    package mutating func deadline() -> Instant? { timers.next }
 
     /// The RLOCs of which nothing is known any more, some of them if they are many: the rest is due at once.
     package mutating func timeout(now: Instant) -> [IPAddress] {

@@ -213,7 +213,7 @@ package struct RLOCProber: Sendable {
 
     // MARK: Time
 
-    package mutating func deadline() -> Instant? { timers.earliest()?.deadline }
+    package mutating func deadline() -> Instant? { timers.next }
 
     /// Does what is due, at most `sliceLimit` of it: the rest is due at once, so that the owner can see to other things in between.
     package mutating func timeout(now: Instant, using random: inout some RandomNumberGenerator) -> [Step] {

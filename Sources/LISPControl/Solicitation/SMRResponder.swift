@@ -55,7 +55,7 @@ package struct SMRResponder: Sendable {
         return isAsking ? .paced : .ask
     }
 
-    package mutating func deadline() -> Instant? { timers.earliest()?.deadline }
+    package mutating func deadline() -> Instant? { timers.next }
 
     /// An EID-prefix whose interval is over and that another Map-Request is owed for: as good as a new SMR.
     package mutating func popDue(_ now: Instant) -> EIDPrefix? {

@@ -105,7 +105,7 @@ package struct SMRSender: Sendable {
 
     // MARK: Time
 
-    package mutating func deadline() -> Instant? { timers.earliest().map { max($0.deadline, nextSlice) } }
+    package mutating func deadline() -> Instant? { timers.next.map { max($0, nextSlice) } }
 
     /// What is to be sent now.
     package mutating func timeout(now: Instant) -> [Solicitation] {

@@ -72,7 +72,8 @@ extension SimulatedNetwork {
     }
 
     /// Takes encapsulated packets to an RLOC, with the Locator-Status-Bits of their LISP header.
-    private func tunnel(_ packet: SimulatedPacket, _ count: Int, from node: SimulatedRouter, to rloc: IPAddress) -> Fate {
+    private func tunnel(_ packet: SimulatedPacket, _ count: Int, from node: SimulatedRouter, to rloc: IPAddress) -> Fate
+    {
         node.plane.exchanged(with: rloc, now: now)
         node.plane.sent(to: rloc, UInt64(count))
         func lost(_ end: PacketEnd) -> Fate {
@@ -89,7 +90,12 @@ extension SimulatedNetwork {
         guard !linkRandom.chance(perMille: path.loss) else { return lost(.path) }
         target.plane.exchanged(with: source, now: now)
         target.plane.received(from: source, UInt64(count))
-        hear(of: packet.source, from: source, bits: node.plane.statusBits.longestMatch(packet.source)?.value, at: target)
+        hear(
+            of: packet.source,
+            from: source,
+            bits: node.plane.statusBits.longestMatch(packet.source)?.value,
+            at: target
+        )
         record(target, .packet(packet, "came to \(rloc)"))
         for check in checks { check.decapsulated(packet, at: target, rloc: rloc, in: self) }
         if target.serves(packet.destination) {

@@ -87,7 +87,8 @@ extension World {
         return (host, proxyITRs[number])
     }
 
-    private func outsideHost(_ family: AddressFamily, _ instanceID: InstanceID, behind number: Int, _ host: Int) -> EID {
+    private func outsideHost(_ family: AddressFamily, _ instanceID: InstanceID, behind number: Int, _ host: Int) -> EID
+    {
         let bits =
             family == .ipv4
             ? UInt128(0x0900_0000 + number << 8 + host) << 96
