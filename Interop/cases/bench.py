@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from lispnet import judgement
-from lispnet.judgement import LISPD, LISPD_ONE_BY_ONE, PLAIN, VXLAN, Sample
+from lispnet.judgement import LISPD, LISPD_ONE_BY_ONE, PLAIN, VXLAN, MapServerResult, Sample
 from lispnet.run import INTEROP, ROOT
 from lispnet.testing import EXCLUSIVE, Group, expect, test
 
@@ -71,6 +71,38 @@ class BenchJudgementGroup(Group):
         lines = judgement.verdicts(found)
         expect([line[:5] for line in lines] == ["PASS ", "SHORT"], lines)
 
+    @test("says what a Map-Server takes for a message, whether it is flat, and what a registration takes of memory")
+    def map_server(self):
+        def report(microseconds):
+            server = {"perMessage": microseconds, "userSeconds": 4e-6 * 1000, "systemSeconds": 1e-6 * 1000}
+            return {"sent": 1000, "rate": 90_000, "server": server}
+
+        def result(eids, register, request, octets=None):
+            reports = {"register": [report(each) for each in register], "request": [report(request)]}
+            return MapServerResult(eids, report(9), reports, octets)
+
+        found = judgement.map_server_rows(
+            [result(1000, [5, 6, 60], 3), result(100_000, [8, 7, 9], 4.6, 390)], {"register": 180_000, "request": 90_000})
+        by_name = {row.name: row for row in found}
+        expect(len(by_name) == len(found), "a name stands there twice")
+        first, second = by_name["map-server.register.1000"], by_name["map-server.register.100000"]
+        expect((first.value, first.reference, first.runs) == (6, 6.5, [5, 6, 60]), first)
+        expect((by_name["map-server.register.1000.user"].value, second.value) == (4, 8), by_name)
+        expect(by_name["map-server.register.1000.rate"].ratio == 0.5, by_name)
+        expect("map-server.register.1000.growth" not in by_name, "the fewest grew")
+        expect(by_name["map-server.register.100000.growth"].value == 8 / 6, by_name)
+        expect(by_name["map-server.request.100000.growth"].value == 4.6 / 3, by_name)
+        verdicts = {line.split()[1].rstrip(":"): line.split()[0] for line in judgement.verdicts(found)}
+        expect(verdicts == {
+            "map-server.register.1000": "PASS", "map-server.request.1000": "PASS",
+            "map-server.register.100000": "SHORT", "map-server.register.100000.growth": "PASS",
+            "map-server.request.100000": "SHORT", "map-server.request.100000.growth": "SHORT",
+            "map-server.registration.100000.memory": "PASS"}, verdicts)
+        table = judgement.map_server_table(found)
+        expect(len(table) == 5 and table[3].split() == ["register", "100,000", "8.00", "4.00", "1.00", "1.33", "90,000",
+                                                        "180,000", "390"], table)
+        expect(judgement.map_server_table([]) == [], "a table of nothing")
+
     @test("finds the 99th percentile")
     def percentiles(self):
         expect(judgement.percentile(range(1, 101), 0.99) == 99, judgement.percentile(range(1, 101), 0.99))
@@ -123,7 +155,7 @@ totals: 1234
     def refusals(self):
         for words, found in (("--rounds 0", "1 or more"), ("--seconds 0", "1 or more"), ("--host-mtu 0", "--host-mtu 0"),
                              ("--host-mtu 1279", "1280"), ("--no-parts wire", "found `wire`"),
-                             ("--no-parts --no-topology", "nothing is left")):
+                             ("--no-parts --no-topology --no-map-server", "nothing is left")):
             done = subprocess.run([os.path.join(INTEROP, "bench"), *words.split()], capture_output=True, text=True,
                                   check=False)
             expect(done.returncode == 2 and found in done.stderr, f"{words}: {done.returncode} {done.stderr}")
@@ -172,6 +204,13 @@ class BenchGroup(Group):
                 expect((each["ratio"] is None) == (way == PLAIN), each)
                 expect(by_name[f"{measure}.{way}.cpu-machine"]["value"] > 0, measure)
         expect(by_name["tcp-1.lispd.cpu-lispd"]["value"] > 0.1, "lispd carried TCP without working")
+        for kind in ("register", "request"):
+            for eids in (1_000, 100_000):
+                each = by_name[f"map-server.{kind}.{eids}"]
+                expect(each["value"] > 0 and each["reference"] and each["unit"] == "us/message", each)
+                rate = by_name[f"map-server.{kind}.{eids}.rate"]
+                expect(rate["value"] > 1000 and rate["reference"] > rate["value"], rate)
+        expect(by_name["map-server.registration.100000.memory"]["value"] > 50, "a registration without memory")
         expect(by_name["wire.decode.map-reply"]["unit"] == "ns", "the parts are not there")
         expect(by_name["tcp-1.offload-gain"]["value"] == by_name["tcp-1.lispd"]["value"], "another gain")
         listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
@@ -181,6 +220,6 @@ class BenchGroup(Group):
     def wrong_mtu(self):
         path = self.run.file("void.json")
         done = self.run.command([os.path.join(INTEROP, "bench"), "--quick", "--seconds", "1", "--no-parts",
-                                 "--host-mtu", "1500", "--json", path], timeout=240, check=False)
+                                 "--no-map-server", "--host-mtu", "1500", "--json", path], timeout=240, check=False)
         expect(done.returncode == self.VOID, f"it ended with {done.returncode}: {done.stdout}{done.stderr}")
         expect("VOID: tcp-1.vxlan" in done.stdout and not os.path.exists(path), done.stdout)

@@ -7,10 +7,12 @@
 import json
 
 from .daemon import Daemon, program
+from .judgement import MapServerResult
 from .nodes import Node, link
 
 LOADER, MAP_SERVER = "198.51.100.18", "198.51.100.17"
 POPULATION = "198.18.0.0/15"
+WARM_UP = 1000
 
 
 class LoadedMapServer:
@@ -26,6 +28,31 @@ class LoadedMapServer:
         served = json.loads(run.command([program("lispd-bench"), "load", "configuration"]).stdout)
         self.daemon = Daemon(self.node, {
             "roles": ["map-server", "map-resolver"], "map-server": served, "map-resolver": {}})
+
+    def measure(self, eids, count, runs):
+        """What it takes to register so many EID-prefixes, then, each time, `count` Map-Registers and Map-Requests of them."""
+        self.daemon.start()
+        # What every process of lispd has in use, buffers included, is no part of a registration.
+        self.checked("register", "--eids", WARM_UP)
+        first = self.checked("register", "--eids", eids)
+        result = MapServerResult(eids, first)
+        if eids >= 100 * WARM_UP:
+            server = first["server"]
+            result.octets = (server["residentAfter"] - server["residentBefore"]) / (eids - WARM_UP)
+        for kind in ("register", "request"):
+            result.reports[kind] = []
+        for _ in range(runs):
+            for kind, reports in result.reports.items():
+                reports.append(self.checked(kind, "--eids", eids, "--count", count))
+        self.daemon.stop()
+        return result
+
+    def checked(self, kind, *options):
+        """A report of which every answer is right."""
+        report = self.load(kind, *options)
+        if report["answered"] != report["sent"] or report["wrong"] or report["unexpected"]:
+            raise RuntimeError(f"not every {kind} got its right answer, and no other: {report}")
+        return report
 
     def load(self, kind, *options, timeout=300):
         """One run of the generator against the daemon: its report."""

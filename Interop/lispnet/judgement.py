@@ -10,6 +10,15 @@ VOID_BELOW = 0.6
 # What sending trains of datagrams must bring over one packet a system call.
 OFFLOAD_GAIN = 1.5
 
+# What a Map-Server may take of the processor for a message, in microseconds; how much more of it with more EID-prefixes than the
+# fewest measured; and octets of memory for a registration.
+MAP_SERVER_GOALS = {"register": 6.5, "request": 4.5}
+MAP_SERVER_GROWTH = 1.5
+REGISTRATION_OCTETS = 400
+
+# Behind the point, where it is not one.
+DIGITS = {"us/message": 2, "times": 2}
+
 PLAIN, VXLAN, LISPD, LISPD_ONE_BY_ONE = "plain", "vxlan", "lispd", "lispd-offload-off"
 
 
@@ -92,6 +101,57 @@ def parts_rows(measurements):
     return rows
 
 
+@dataclass
+class MapServerResult:
+    """What the load generator measured with so many EID-prefixes registered: its reports, by kind of message."""
+
+    eids: int
+    first: dict
+    reports: dict = field(default_factory=dict)
+    octets: float | None = None
+
+
+def map_server_rows(results, ceilings):
+    """Rows of [MapServerResult], the fewest EID-prefixes first. `ceilings`: answers a second that the load generator itself
+    can take, by kind of message; the reference of each rate."""
+    rows, fewest = [], {}
+    for result in results:
+        first = result.first["server"]
+        rows.append(row(f"map-server.first-register.{result.eids}", "us/message", [first["perMessage"]]))
+        for kind, reports in result.reports.items():
+            name = f"map-server.{kind}.{result.eids}"
+            total = row(name, "us/message", [each["server"]["perMessage"] for each in reports], MAP_SERVER_GOALS[kind])
+            rows.append(total)
+            for part in ("user", "system"):
+                rows.append(row(f"{name}.{part}", "us/message", [
+                    1e6 * (each["server"].get(f"{part}Seconds") or 0) / each["sent"] for each in reports]))
+            rows.append(row(f"{name}.rate", "messages/s", [each["rate"] for each in reports], ceilings[kind]))
+            if kind in fewest:
+                rows.append(row(f"{name}.growth", "times", [total.value / fewest[kind]], MAP_SERVER_GROWTH))
+            fewest.setdefault(kind, total.value)
+        if result.octets is not None:
+            rows.append(row(f"map-server.registration.{result.eids}.memory", "octets/entry", [result.octets],
+                            REGISTRATION_OCTETS))
+    return rows
+
+
+def map_server_table(rows):
+    """Lines of a table of the Map-Server's rows: one for each number of EID-prefixes and kind of message."""
+    values = {each.name: each for each in rows if each.name.startswith("map-server.")}
+    lines = ["Map-Server      EIDs  us/message    user  system  to fewest   messages/s      ceiling  octets/registration"]
+    for name in values:
+        _, kind, eids, *rest = name.split(".")
+        if rest or kind not in MAP_SERVER_GOALS:
+            continue
+        rate, growth = values[f"{name}.rate"], values.get(f"{name}.growth")
+        memory = values.get(f"map-server.registration.{eids}.memory") if kind == "register" else None
+        lines.append(
+            f"{kind:<10} {int(eids):>9,} {values[name].value:>11.2f} {values[f'{name}.user'].value:>7.2f} "
+            f"{values[f'{name}.system'].value:>7.2f} {f'{growth.value:.2f}' if growth else '':>10} {rate.value:>12,.0f} "
+            f"{rate.reference:>12,.0f} {f'{memory.value:.0f}' if memory else '':>20}".rstrip())
+    return lines if len(lines) > 1 else []
+
+
 def reasons_void(rows):
     """Why the run does not count; empty if it does."""
     return [
@@ -110,9 +170,10 @@ def verdicts(rows):
         if each.name.endswith(".offload-gain"):
             mark = "PASS " if each.ratio >= OFFLOAD_GAIN else "SHORT"
             lines.append(f"{mark} {each.name}: {each.ratio:.2f} times one packet a system call, wanted {OFFLOAD_GAIN}")
-        elif each.unit in ("ns", "octets/entry"):
+        elif each.unit in ("ns", "octets/entry", "us/message", "times"):
             mark = "PASS " if each.ratio <= 1 else "SHORT"
-            lines.append(f"{mark} {each.name}: {each.value:.1f} {each.unit}, wanted at most {each.reference:g}")
+            lines.append(f"{mark} {each.name}: {each.value:.{DIGITS.get(each.unit, 1)}f} {each.unit}, "
+                         f"wanted at most {each.reference:g}")
     return lines
 
 
