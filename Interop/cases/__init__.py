@@ -4,6 +4,7 @@ from .bench import BenchGroup, BenchJudgementGroup
 from .change import ChangeGroup
 from .demo import DemoGroup
 from .doubts import EchoDoubtGroup
+from .floods import RegisterFloodGroup, RouterFloodGroup
 from .forwarding import OverIPv4, OverIPv6
 from .garbage import GarbageGroup
 from .headers import HeadersGroup, StrictReversePathGroup
@@ -71,5 +72,7 @@ GROUPS = [
     DemoGroup,
     BenchJudgementGroup,
     BenchGroup,
+    RegisterFloodGroup,
+    RouterFloodGroup,
     ThroughputGroup,
 ]

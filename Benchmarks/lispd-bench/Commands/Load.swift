@@ -10,7 +10,7 @@ struct Load: ParsableCommand {
             The host must own the addresses of the population: ip route add local 198.18.0.0/15 dev lo. The Map-Server \
             must serve it: see load configuration.
             """,
-        subcommands: [LoadServerConfiguration.self, LoadRegister.self, LoadRequest.self]
+        subcommands: [LoadServerConfiguration.self, LoadRegister.self, LoadRequest.self, LoadForge.self]
     )
 
     static func print(_ value: some Encodable) throws {
@@ -59,6 +59,101 @@ struct LoadRequest: ParsableCommand {
     }
 }
 
+struct LoadForge: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forge",
+        abstract: "Sends what an attacker would who does not see the traffic.",
+        discussion: """
+            map-register: to a Map-Server that serves the population, forged in six ways by turns. The others: to an xTR. \
+            As fast as it reads them, none more. The host must own the addresses that the messages claim to come from: \
+            ip route add local ADDRESS dev lo.
+            """
+    )
+
+    @Argument(help: "map-register, map-reply, map-notify, smr, probe or probe-reply.")
+    var kind: String
+
+    @Option(help: "IPv4 address of the Map-Server or xTR.")
+    var to: String
+
+    @Option(help: "Its process on this machine.")
+    var pid: Int32
+
+    @Option(help: "How many messages to send.")
+    var count = 1_000_000
+
+    @Option(help: "map-register: how many EID-prefixes the population has.")
+    var eids = 1_000
+
+    @Option(help: "map-register: how many ETRs.")
+    var routers = 1_024
+
+    @Option(name: .customLong("from"), help: "An address that the messages claim to come from; may be repeated.")
+    var sources: [String] = []
+
+    @Option(name: .customLong("prefix"), help: "Another site's EID-prefix, which the attacker claims; may be repeated.")
+    var prefixes: [String] = []
+
+    @Option(name: .customLong("own"), help: "An EID-prefix of the xTR's own site; may be repeated.")
+    var ownPrefixes: [String] = []
+
+    @Option(help: "The attacker's RLOC.")
+    var attacker = "192.0.2.66"
+
+    @Option(help: "UDP port of the target, and where the messages come from.")
+    var port = LISPPort.control
+
+    func validate() throws {
+        for address in [to, attacker] + sources where IPv4Address(address) == nil {
+            throw ValidationError("found `\(address)`: expected an IPv4 address")
+        }
+        for prefix in prefixes + ownPrefixes where IPPrefix(prefix) == nil {
+            throw ValidationError("found `\(prefix)`: expected an EID-prefix")
+        }
+        guard count > 0 else { throw ValidationError("--count \(count): expected 1 or more") }
+        guard kind == "map-register" || RouterForger.Kind(rawValue: kind) != nil else {
+            let known = ["map-register"] + RouterForger.Kind.allCases.map(\.rawValue)
+            throw ValidationError("found `\(kind)`: expected \(known.joined(separator: ", "))")
+        }
+        if kind == "map-register" { return try LoadPopulation.validate(eids: eids, routers: routers) }
+        guard !sources.isEmpty, !prefixes.isEmpty, !ownPrefixes.isEmpty else {
+            throw ValidationError("\(kind): expected --from, --prefix and --own")
+        }
+    }
+
+    func run() throws {
+        guard let target = IPv4Address(to), let attacker = IPv4Address(attacker) else { return }
+        let flood = Flood(count: count, server: OtherProcess(pid: pid), port: port)
+        let exchange = try LoadExchange(to: Endpoint(.v4(target), port), port: port)
+        guard let kind = RouterForger.Kind(rawValue: kind) else {
+            let population = LoadPopulation(eids: eids, routers: routers)
+            return try Load.print(
+                try flood.run(RegisterForger(population: population, attacker: attacker), over: exchange)
+            )
+        }
+        let forger = RouterForger(
+            kind: kind,
+            sources: sources.compactMap { IPv4Address($0) },
+            prefixes: prefixes.compactMap { IPPrefix($0).map { EIDPrefix($0) } },
+            ownPrefixes: ownPrefixes.compactMap { IPPrefix($0).map { EIDPrefix($0) } },
+            attacker: attacker
+        )
+        try Load.print(try flood.run(forger, over: exchange))
+    }
+}
+
+extension LoadPopulation {
+    /// - Throws: what an operator gets to read who asked for a population that is none.
+    static func validate(eids: Int, routers: Int) throws {
+        guard (1...placeCount).contains(eids) else {
+            throw ValidationError("--eids \(eids): expected 1 to \(placeCount)")
+        }
+        guard routers > 0, routers <= etrLimit, routers % siteCount == 0 else {
+            throw ValidationError("--routers \(routers): expected a multiple of \(siteCount) up to \(etrLimit)")
+        }
+    }
+}
+
 struct LoadOptions: ParsableArguments {
     @Option(help: "The Map-Server's IPv4 address.")
     var to: String?
@@ -92,15 +187,7 @@ struct LoadOptions: ParsableArguments {
         guard to.map({ IPv4Address($0) != nil }) ?? true else {
             throw ValidationError("--to \(to ?? ""): expected an IPv4 address")
         }
-        guard (1...LoadPopulation.placeCount).contains(eids) else {
-            throw ValidationError("--eids \(eids): expected 1 to \(LoadPopulation.placeCount)")
-        }
-        guard routers > 0, routers <= LoadPopulation.etrLimit, routers % LoadPopulation.siteCount == 0 else {
-            let step = LoadPopulation.siteCount
-            throw ValidationError(
-                "--routers \(routers): expected a multiple of \(step) up to \(LoadPopulation.etrLimit)"
-            )
-        }
+        try LoadPopulation.validate(eids: eids, routers: routers)
         guard count ?? 1 > 0, window > 0, rate ?? 1 > 0 else {
             throw ValidationError("--count, --window and --rate are 1 or more")
         }

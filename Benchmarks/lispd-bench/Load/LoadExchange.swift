@@ -87,6 +87,26 @@ final class LoadExchange {
         return outcome
     }
 
+    /// Sends without a window.
+    func sendAll(_ messages: PreparedMessages) throws {
+        var start = 0
+        while start < messages.count {
+            let end = min(start + DatagramBuffers.count, messages.count)
+            try send(messages, start..<end)
+            start = end
+        }
+    }
+
+    /// Reads away what has come, and tells how many datagrams that were.
+    func discard() -> Int {
+        var count = 0
+        while true {
+            let received = buffers.batch.receive(from: socket.descriptor)
+            guard received > 0 else { return count }
+            count += received
+        }
+    }
+
     private func send(_ messages: PreparedMessages, _ range: Range<Int>) throws {
         try messages.octets.withUnsafeBytes { octets in
             try messages.sources.withUnsafeBufferPointer { sources in

@@ -62,14 +62,18 @@ struct LoadPopulation: Sendable {
 
     func key(of number: Int) -> AuthenticationKey { Self.siteKeys[site(of: number)] }
 
-    /// With one locator.
+    /// With one locator: the RLOC of its ETR.
     func record(_ number: Int) -> EIDRecord {
+        record(number, locator: etrRLOC(etr(of: number)))
+    }
+
+    func record(_ number: Int, locator: IPv4Address) -> EIDRecord {
         EIDRecord(
             eidPrefix: eidPrefix(number),
             ttlMinutes: 1440,
             isAuthoritative: true,
             locators: [
-                LocatorRecord(priority: 1, weight: 100, isLocal: true, address: .ip(.v4(etrRLOC(etr(of: number)))))
+                LocatorRecord(priority: 1, weight: 100, isLocal: true, address: .ip(.v4(locator)))
             ]
         )
     }

@@ -69,9 +69,7 @@ struct LoadRun {
             let before = try processorTime()
             let outcome = try exchange.run(messages, into: &answers, window: window, rate: rate)
             let after = try processorTime()
-            used.nanoseconds += after.nanoseconds - before.nanoseconds
-            used.userTicks += after.userTicks - before.userTicks
-            used.systemTicks += after.systemTicks - before.systemTicks
+            used = used + (after - before)
             report.add(outcome, answers)
             for number in numbers {
                 guard let answer = answers[number - start],
@@ -125,8 +123,27 @@ extension LoadReport {
     }
 }
 
+extension OtherProcess.ProcessorTime {
+    static func + (a: Self, b: Self) -> Self {
+        var sum = a
+        sum.nanoseconds += b.nanoseconds
+        sum.userTicks += b.userTicks
+        sum.systemTicks += b.systemTicks
+        return sum
+    }
+
+    /// What was used since `earlier`.
+    static func - (later: Self, earlier: Self) -> Self {
+        var difference = later
+        difference.nanoseconds -= earlier.nanoseconds
+        difference.userTicks -= min(later.userTicks, earlier.userTicks)
+        difference.systemTicks -= min(later.systemTicks, earlier.systemTicks)
+        return difference
+    }
+}
+
 extension LoadReport.Server {
-    fileprivate init(
+    init(
         _ used: OtherProcess.ProcessorTime,
         messages: Int,
         residentBefore: Int?,
