@@ -33,13 +33,13 @@ package struct Router: Sendable {
         _ settings: RouterSettings,
         limits: RouterLimits = .init(),
         nextNonce: UInt64,
-        nonces: [NonceHistory] = [],
+        nonces: NonceGuard = NonceGuard(),
         now: Instant
     ) {
         self.limits = limits
         itr = settings.itr.map { ITR(settings: $0, holdLimits: limits.held, questionLimit: limits.questions) }
         etr = settings.etr.map { ETR(settings: $0, nextNonce: nextNonce, now: now) }
-        mapServer = settings.mapServer.map { MapServer(settings: $0, limits: limits.registry, nonceState: nonces) }
+        mapServer = settings.mapServer.map { MapServer(settings: $0, limits: limits.registry, nonces: nonces) }
         mapResolver = settings.mapResolver.map { MapResolver(settings: $0) }
         locatorStatus = settings.locatorStatus
     }
@@ -404,6 +404,15 @@ package struct Router: Sendable {
     /// Forgets the nonces of a site's ETRs; returns of how many.
     package mutating func forgetNonces(of site: String) -> Int { mapServer?.forgetNonces(of: site) ?? 0 }
 
+    /// See `MapServer.startNonceJournal`.
+    package mutating func startNonceJournal() { mapServer?.startNonceJournal() }
+
+    /// See `MapServer.takeNonceJournal`; empty without that role.
+    package mutating func takeNonceJournal() -> [UInt8] {
+        guard mapServer?.nonces.hasJournal == true else { return [] }
+        return mapServer?.takeNonceJournal() ?? []
+    }
+
     /// Withdraws all registrations, at exit.
     package mutating func deregister() -> [RouterAction] {
         counted(Self.carry(etr?.deregister()))
@@ -413,7 +422,7 @@ package struct Router: Sendable {
     package mutating func reconfigure(
         _ settings: RouterSettings,
         nextNonce: UInt64,
-        nonces: () -> [NonceHistory] = { [] },
+        nonces: () -> NonceGuard = { NonceGuard() },
         now: Instant,
         using random: inout some RandomNumberGenerator
     ) -> [RouterAction] {
@@ -434,7 +443,7 @@ package struct Router: Sendable {
             smrSender.removeAll()
         }
         if let new = settings.mapServer {
-            if mapServer == nil { mapServer = MapServer(settings: new, limits: limits.registry, nonceState: nonces()) }
+            if mapServer == nil { mapServer = MapServer(settings: new, limits: limits.registry, nonces: nonces()) }
             actions += Self.carry(mapServer?.reconfigure(new, now: now, using: &random))
         } else {
             mapServer = nil

@@ -53,7 +53,13 @@ extension ControlLoop {
             "Whether rules and routes are as they should be: 1 or 0."
         )
         host.add(count: lastHostError == nil ? 1 : 0)
-        return [build, uptime, health, reload, loaded, host]
+        var state = MetricFamily(
+            .counter,
+            "lispd_state_write_errors_total",
+            "How often nonces could not be written to the state directory."
+        )
+        state.add(stateErrors)
+        return [build, uptime, health, reload, loaded, host, state]
     }
 
     private func seconds(_ duration: Duration) -> Double { Double(duration.nanoseconds) / 1e9 }

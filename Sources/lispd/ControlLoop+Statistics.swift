@@ -117,6 +117,11 @@ extension ControlLoop {
                 ReasonCount(reason: "control message not sent: the kernel refused it", count: sendErrors)
             )
         }
+        if stateErrors > 0 {
+            counts.append(
+                ReasonCount(reason: "nonces not saved: the state directory refused them", count: stateErrors)
+            )
+        }
         return counts
     }
 

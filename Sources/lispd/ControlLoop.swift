@@ -37,8 +37,10 @@ actor ControlLoop {
     private static let routingRest = 10
     /// How often the data plane frees what its workers have let go of.
     private static let maintenance = TimeAmount.milliseconds(500)
-    /// How often nonces are written down.
+    /// How often the nonce of our own Map-Registers is written down, and how soon what failed is tried again.
     private static let saveInterval = TimeAmount.seconds(10)
+    /// How soon the disk has the nonces of accepted Map-Registers.
+    private static let synchronizeInterval = TimeAmount.seconds(1)
     /// How far ahead the saved nonce is of the one in use, so that a crash cannot make it go back.
     private static let nonceReserve: UInt64 = 1 << 20
 
@@ -77,10 +79,11 @@ actor ControlLoop {
     /// Control messages of the last minutes.
     private(set) var messageHistory = TallyHistory<MessageCount>()
     private var savedNonce: UInt64 = 0
-    /// The version of the Map-Server's nonces that was last given to the writer; `nil` if none was.
-    private var savedNonceState: UInt64?
-    private let nonceWriter: NonceWriter
+    let nonceStore: NonceStore
+    private var isWritingNonces = false
     private var lastStateError: String?
+    /// How often something that has to outlive the process could not be written.
+    private(set) var stateErrors: UInt64 = 0
 
     init(
         eventLoop: any EventLoop,
@@ -107,14 +110,14 @@ actor ControlLoop {
         self.xtrID = xtrID
         self.events = events
         self.logger = logger
-        self.nonceWriter = NonceWriter(state)
+        self.nonceStore = NonceStore(state)
         self.started = SystemClock.now
         self.configurationLoaded = started
         let settings = RouterSettings(configuration, host: resolvedHost, xtrID: xtrID)
         self.router = Router(
             settings,
             nextNonce: Self.firstNonce(state),
-            nonces: nonceWriter.saved(logger),
+            nonces: settings.mapServer == nil ? NonceGuard() : nonceStore.load(logger),
             now: started
         )
     }
@@ -133,9 +136,17 @@ actor ControlLoop {
             [.setHeaderHints(configuration.headerHints)] + configuration.servedPrefixes.map(\.put) + errorSources()
         )
         carryOut(router.start(now: SystemClock.now))
-        saveState()
+        saveNonce()
+        if router.mapServer != nil { beginNonces() }
         eventLoop.scheduleRepeatedTask(initialDelay: Self.saveInterval, delay: Self.saveInterval) { [weak self] _ in
-            self?.assumeIsolated { $0.saveState() }
+            self?.assumeIsolated {
+                $0.saveNonce()
+                $0.writeAllNonces()
+            }
+        }
+        eventLoop.scheduleRepeatedTask(initialDelay: Self.synchronizeInterval, delay: Self.synchronizeInterval) {
+            [weak self] _ in
+            self?.assumeIsolated { $0.synchronizeNonces() }
         }
         let period = TimeAmount.nanoseconds(TallyHistory<MessageCount>.period.nanoseconds)
         eventLoop.scheduleRepeatedTask(initialDelay: period, delay: period) { [weak self] _ in
@@ -154,7 +165,8 @@ actor ControlLoop {
         guard !isStopped else { return }
         if isStarted {
             carryOut(router.deregister())
-            saveState(waits: true)
+            saveNonce()
+            endNonces()
         }
         plane?.stop()
         isStopped = true
@@ -188,19 +200,20 @@ actor ControlLoop {
         guard !isStopped else { return }
         let now = SystemClock.now
         for rloc in input.unreachable { router.doubt(rloc, now: now) }
+        var actions: [RouterAction] = []
         for datagram in input.datagrams {
             let message = ReceivedControlMessage(
                 payload: datagram.payload,
                 source: datagram.source,
                 destination: datagram.destination
             )
-            add(
-                router.received(message, now: now, using: &random) { [plane] mapping in
-                    plane?.counters(of: mapping).encapsulated.packets ?? 0
-                }
-            )
+            actions += router.received(message, now: now, using: &random) { [plane] mapping in
+                plane?.counters(of: mapping).encapsulated.packets ?? 0
+            }
         }
-        flush()
+        // Nobody hears that a Map-Register was accepted before it is certain that older ones stay refused.
+        keepNonces()
+        carryOut(actions)
         schedule()
     }
 
@@ -375,18 +388,22 @@ actor ControlLoop {
     }
 
     private func reconfigureRouter() {
-        // A role that goes takes its nonces along; one that comes finds them in the file.
-        saveState(waits: router.mapServer != nil && !configuration.roles.contains(.mapServer))
+        // A role that goes takes its nonces along; one that comes finds them in the files.
+        saveNonce()
+        let hadMapServer = router.mapServer != nil
+        if hadMapServer, !configuration.roles.contains(.mapServer) { endNonces() }
         let settings = RouterSettings(configuration, host: resolvedHost, xtrID: xtrID)
         let actions = router.reconfigure(
             settings,
             nextNonce: Self.firstNonce(state),
-            nonces: { nonceWriter.saved(logger) },
+            nonces: { nonceStore.load(logger) },
             now: SystemClock.now,
             using: &random
         )
+        if !hadMapServer, router.mapServer != nil { beginNonces() }
+        keepNonces()
         carryOut(actions)
-        if router.mapServer == nil { savedNonceState = nil }
+        saveNonce()
         schedule()
     }
 
@@ -469,46 +486,86 @@ actor ControlLoop {
 
     // MARK: State
 
-    /// Writes down what has to outlive us, as far as it is new.
-    ///
-    /// The Map-Server's nonces can be many: they are put into text and written on another thread.
-    ///
-    /// - Parameter waits: returns only when all is written.
-    private func saveState(waits: Bool = false) {
-        guard !isStopped else { return }
-        do throws(StateDirectory.Failure) {
-            if let next = router.etr?.nextNonce, next > savedNonce {
-                let reserved = next &+ Self.nonceReserve
-                try state.write("nonce", String(reserved))
-                savedNonce = reserved
-            }
-            if let server = router.mapServer, waits || server.nonceStateVersion != savedNonceState {
-                savedNonceState = server.nonceStateVersion
-                let nonces = server.nonceState
-                let number = nonceWriter.number()
-                if waits {
-                    try nonceWriter.write(nonces, number: number)
-                } else {
-                    writeNonces(nonces, number)
+    /// Writes down the nonce of our own Map-Registers, far enough ahead, if it has come near to what was written.
+    private func saveNonce() {
+        guard !isStopped, let next = router.etr?.nextNonce, next > savedNonce else { return }
+        attempt { () throws(StateDirectory.Failure) in
+            let reserved = next &+ Self.nonceReserve
+            try state.write("nonce", String(reserved))
+            savedNonce = reserved
+        }
+    }
+
+    /// The Map-Server begins to write down the nonces that it accepts.
+    private func beginNonces() {
+        router.startNonceJournal()
+        attempt { () throws(StateDirectory.Failure) in try nonceStore.beginPart() }
+        writeAllNonces()
+    }
+
+    /// Hands what is new of the Map-Server's nonces to the kernel.
+    private func keepNonces() {
+        let journal = router.takeNonceJournal()
+        guard !journal.isEmpty else { return }
+        attempt { () throws(StateDirectory.Failure) in try nonceStore.append(journal) }
+    }
+
+    private func synchronizeNonces() {
+        keepNonces()
+        guard !isStopped, !isWritingNonces, nonceStore.isDirty else { return }
+        writeNonces { store throws(StateDirectory.Failure) in try store.synchronize() }
+    }
+
+    /// Writes all of the Map-Server's nonces to a file of their own if that is due. Of the work only a copy is made here.
+    private func writeAllNonces() {
+        guard !isStopped, !isWritingNonces, nonceStore.needsAll, let nonces = router.mapServer?.nonces else { return }
+        keepNonces()
+        router.startNonceJournal()
+        let begun = attempt { () throws(StateDirectory.Failure) in try nonceStore.beginPart() }
+        guard begun else { return }
+        let number = nonceStore.placeForAll()
+        writeNonces { store throws(StateDirectory.Failure) in try store.writeAll(nonces, number: number) }
+    }
+
+    /// One thing at a time, on another thread.
+    private func writeNonces(
+        _ work: @escaping @Sendable (NonceStore) throws(StateDirectory.Failure) -> Void
+    ) {
+        isWritingNonces = true
+        let done = NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { [nonceStore] in try work(nonceStore) }
+        done.whenComplete { [weak self] result in
+            self?.assumeIsolated { loop in
+                loop.isWritingNonces = false
+                switch result {
+                case .success: loop.lastStateError = nil
+                case .failure(let error): loop.savingFailed(error)
                 }
             }
+        }
+    }
+
+    private func endNonces() {
+        guard router.mapServer != nil else { return }
+        keepNonces()
+        attempt { () throws(StateDirectory.Failure) in try nonceStore.end() }
+    }
+
+    /// Whether it succeeded.
+    @discardableResult
+    private func attempt(_ work: () throws(StateDirectory.Failure) -> Void) -> Bool {
+        do throws(StateDirectory.Failure) {
+            try work()
             lastStateError = nil
+            return true
         } catch {
             savingFailed(error)
+            return false
         }
     }
 
-    private func writeNonces(_ nonces: [NonceHistory], _ number: UInt64) {
-        let written = NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { [nonceWriter] in
-            try nonceWriter.write(nonces, number: number)
-        }
-        written.whenFailure { [weak self] error in
-            self?.assumeIsolated { $0.savingFailed(error) }
-        }
-    }
-
+    /// Tells of it once.
     private func savingFailed(_ error: any Error) {
-        savedNonceState = nil
+        stateErrors += 1
         let text = "\(error)"
         if text != lastStateError { events.post(Event(.stateNotSaved, .error, text)) }
         lastStateError = text

@@ -44,13 +44,32 @@ struct StateDirectory: Sendable {
         try? Data(contentsOf: URL(filePath: path + "/" + name))
     }
 
+    func readBytes(_ name: String) -> [UInt8]? {
+        readData(name).map { Array($0) }
+    }
+
+    /// The names of all files.
+    func names() -> [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = Glibc.readdir(directory) {
+            names.append(
+                withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                    pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                }
+            )
+        }
+        return names
+    }
+
     /// Replaces a file as a whole: after a crash, or on a full disk, the old or the new one is there.
-    func write(_ name: String, _ data: Data) throws(Failure) {
+    func write(_ name: String, _ data: [UInt8]) throws(Failure) {
         let target = path + "/" + name
         let draft = target + ".new"
         let file = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw .cannotUse(path: target, reason: String(cString: strerror(errno))) }
-        let written = data.withUnsafeBytes { Self.writeAll($0, to: file) } && fsync(file) == 0
+        let written = Self.writeAll(data, to: file) && fsync(file) == 0
         let code = errno
         close(file)
         guard written else {
@@ -60,9 +79,18 @@ struct StateDirectory: Sendable {
         guard rename(draft, target) == 0 else {
             throw .cannotUse(path: target, reason: String(cString: strerror(errno)))
         }
+        // The new name, too, has to outlive the host's end. Where it does not, the old file is there again.
+        let directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard directory >= 0 else { return }
+        _ = fsync(directory)
+        close(directory)
     }
 
     /// `false` with errno set if not all could be written.
+    static func writeAll(_ bytes: [UInt8], to file: Int32) -> Bool {
+        bytes.withUnsafeBytes { writeAll($0, to: file) }
+    }
+
     private static func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32) -> Bool {
         var rest = bytes
         while !rest.isEmpty {
@@ -75,7 +103,7 @@ struct StateDirectory: Sendable {
     }
 
     func write(_ name: String, _ text: String) throws(Failure) {
-        try write(name, Data((text + "\n").utf8))
+        try write(name, Array((text + "\n").utf8))
     }
 
     /// The xTR-ID that was made at the first start (RFC 9301 section 5.6).

@@ -81,9 +81,9 @@ final class MapServerBench {
         _ settings: MapServerSettings = MapServerBench.settings,
         limits: SiteRegistry.Limits = .init(),
         limiter: MapReplyLimiter = .init(),
-        nonceState: [NonceHistory] = []
+        nonces: NonceGuard = NonceGuard()
     ) {
-        server = MapServer(settings: settings, limits: limits, limiter: limiter, nonceState: nonceState)
+        server = MapServer(settings: settings, limits: limits, limiter: limiter, nonces: nonces)
     }
 
     /// With site alpha changed.

@@ -22,10 +22,10 @@ import Testing
         }
     }
 
-    private static func recorder(_ check: NonceCheck, nonceState: [NonceHistory] = []) -> Recorder {
+    private static func recorder(_ check: NonceCheck, nonces: NonceGuard = NonceGuard()) -> Recorder {
         var settings = MapServerBench.settings
         settings.sites[0].nonceCheck = check
-        return Recorder(bench: MapServerBench(settings, nonceState: nonceState))
+        return Recorder(bench: MapServerBench(settings, nonces: nonces))
     }
 
     @Test(arguments: NonceCheck.allCases)
@@ -61,13 +61,13 @@ import Testing
     @Test func `of an ETR that counts only the last message is kept, of another sixty-four`() throws {
         let etr = Self.recorder(.auto)
         for nonce: UInt64 in 1...4 { #expect(try etr.isAccepted(etr.message(nonce))) }
-        #expect(etr.bench.server.nonceState.first?.messages.map(\.nonce) == [1, 2, 3, 4])
+        #expect(etr.bench.server.nonces.saved.first?.messages.map(\.nonce) == [1, 2, 3, 4])
         #expect(try etr.isAccepted(etr.message(5)))
-        #expect(etr.bench.server.nonceState.first?.messages.map(\.nonce) == [5])
+        #expect(etr.bench.server.nonces.saved.first?.messages.map(\.nonce) == [5])
 
         let other = Self.recorder(.auto)
         for nonce: UInt64 in 1...100 { #expect(try other.isAccepted(other.message(1000 - nonce))) }
-        #expect(other.bench.server.nonceState.first?.messages.map(\.nonce) == (1...64).reversed().map { 899 + $0 })
+        #expect(other.bench.server.nonces.saved.first?.messages.map(\.nonce) == (1...64).reversed().map { 899 + $0 })
     }
 
     @Test func `auto refuses replays of what it accepted before`() throws {
@@ -141,18 +141,18 @@ import Testing
 
     @Test func `saved nonces refuse old messages after a restart`() throws {
         let before = Self.recorder(.strict)
-        let version = before.bench.server.nonceStateVersion
+        let version = before.bench.server.nonces.changes
         let messages = [5, 6, 7].map { before.message($0) }
         for message in messages { #expect(try before.isAccepted(message)) }
-        #expect(before.bench.server.nonceStateVersion != version)
+        #expect(before.bench.server.nonces.changes != version)
 
-        let after = Self.recorder(.strict, nonceState: before.bench.server.nonceState)
-        #expect(after.bench.server.nonceState == before.bench.server.nonceState)
+        let after = Self.recorder(.strict, nonces: before.bench.server.nonces)
+        #expect(after.bench.server.nonces.saved == before.bench.server.nonces.saved)
         let elsewhere = MapServer(
             settings: MapServerSettings(sites: [MapServerBench.beta]),
-            nonceState: before.bench.server.nonceState
+            nonces: before.bench.server.nonces
         )
-        #expect(elsewhere.nonceState.isEmpty)
+        #expect(elsewhere.nonces.count == 0)
         #expect(try !after.isAccepted(messages[0]))
         #expect(try after.isAccepted(messages[2]))
         #expect(try after.isAccepted(after.message(8)))

@@ -39,7 +39,8 @@ package struct MapServer: Sendable {
     /// Where each stands there.
     private var siteIndexes: [String: Int] = [:]
     private(set) var space = EIDSpace()
-    private var nonces = NonceGuard()
+    /// To be saved, so that old Map-Registers stay refused after a restart.
+    package private(set) var nonces: NonceGuard
     private var preparedKeys = PreparedKeys()
     private var notifier = MapNotifier()
     private var refusalEvents = TokenBucket(rate: 1, burst: 20, now: .zero)
@@ -50,12 +51,12 @@ package struct MapServer: Sendable {
         settings: MapServerSettings,
         limits: SiteRegistry.Limits = .init(),
         limiter: MapReplyLimiter = .init(),
-        nonceState: [NonceHistory] = []
+        nonces: NonceGuard = NonceGuard()
     ) {
         self.settings = settings
         self.registry = SiteRegistry(limits: limits)
         self.limiter = limiter
-        nonces.restore(nonceState)
+        self.nonces = nonces
         _ = configure(settings)
         forgetNonces(of: settings)
     }
@@ -64,14 +65,17 @@ package struct MapServer: Sendable {
 
     package func site(named name: String) -> SiteStatus? { siteIndexes[name].map { sites[$0] } }
 
-    /// The nonces to save, so that old Map-Registers stay refused after a restart.
-    package var nonceState: [NonceHistory] { nonces.saved }
-
-    /// Differs from its last value when there is something new to save.
-    package var nonceStateVersion: UInt64 { nonces.changes }
-
     /// How many unsolicited Map-Notifies wait for their Map-Notify-Ack: at most one for each registration.
     package var unacknowledgedNotifies: Int { notifier.count }
+
+    // MARK: What outlives the process
+
+    /// From now on what changes of `nonces` is kept for `takeNonceJournal`, as a new part of the journal.
+    package mutating func startNonceJournal() { nonces.startJournal() }
+
+    /// What has changed of `nonces` since the last call. To be written down before anything of what was decided since then is
+    /// told to anybody.
+    package mutating func takeNonceJournal() -> [UInt8] { nonces.takeJournal() }
 
     // MARK: Map-Register
 

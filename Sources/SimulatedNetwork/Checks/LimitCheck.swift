@@ -70,7 +70,7 @@ package final class LimitCheck: Check {
         }
         hold("unacknowledged Map-Notifies", server.unacknowledgedNotifies, within: registrations, node, network)
         var senders: [String: Int] = [:]
-        for history in server.nonceState {
+        for history in server.nonces.saved {
             senders[history.site, default: 0] += 1
             let name = "nonces of \(history.etr)"
             hold(name, history.messages.count, within: NonceGuard.remembered, node, network)

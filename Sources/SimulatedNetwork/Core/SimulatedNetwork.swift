@@ -149,7 +149,7 @@ package final class SimulatedNetwork {
         guard node.isUp else { return }
         if gracefully { act(node) { router, _, _ in router.deregister() } }
         for check in checks { check.stopping(node, in: self) }
-        node.savedNonces = node.router.mapServer?.nonceState ?? []
+        node.savedNonces = node.router.mapServer?.nonces ?? NonceGuard()
         node.isUp = false
         node.planned = nil
         record(node, .life(gracefully ? "stopped" : "crashed"))
@@ -167,7 +167,7 @@ package final class SimulatedNetwork {
             node.fault?.configures(node.settings) ?? node.settings,
             limits: node.fault?.limits(node.limits) ?? node.limits,
             nextNonce: Self.wallClock &+ UInt64(now.nanoseconds),
-            nonces: keepingState ? node.savedNonces : [],
+            nonces: keepingState ? node.savedNonces : NonceGuard(),
             now: now
         )
         record(node, .life(keepingState ? "started again" : "started again, its state lost"))

@@ -44,7 +44,7 @@ package final class SimulatedRouter {
     /// The moment for which its next deadline is planned.
     var planned: Instant?
     /// What was saved when it went down.
-    var savedNonces: [NonceHistory] = []
+    var savedNonces = NonceGuard()
 
     init(
         index: Int,

@@ -38,7 +38,7 @@ package struct NodeMemory: Codable, Hashable, Sendable {
         databaseMappings = node.router.etr?.database.count ?? 0
         guard let server = node.router.mapServer else { return }
         for (_, entry) in server.registry.registered { registrations += entry.registrations.count }
-        nonceHistories = server.nonceState.count
+        nonceHistories = server.nonces.count
         unacknowledgedNotifies = server.unacknowledgedNotifies
     }
 
