@@ -18,6 +18,7 @@ package enum DataPlaneDropReason: UInt8, CaseIterable, Sendable, Hashable {
     case policyAuthenticationFailure
     case attracted
     case missRecentlyReported
+    case missSourceLimited
     case missQueueFull
     case stillNoMapping
     case heldQueueFull
@@ -60,6 +61,7 @@ package enum DataPlaneDropReason: UInt8, CaseIterable, Sendable, Hashable {
         case .policyAuthenticationFailure: "mapping says drop: authentication failure"
         case .attracted: "no mapping inside the EID space that this Proxy-ITR attracts, and no Proxy-ETR to send it to"
         case .missRecentlyReported: "no mapping yet, and this EID was reported moments ago"
+        case .missSourceLimited: "no mapping yet, and its source sends to too many EIDs without one"
         case .missQueueFull: "no mapping yet, and the queue to the control plane is full"
         case .stillNoMapping: "held packet was released, yet there is no mapping for it"
         case .heldQueueFull: "held packet was released, yet the queue to its worker is full"

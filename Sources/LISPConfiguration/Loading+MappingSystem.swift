@@ -338,7 +338,7 @@ extension Loader {
             ([.itr, .etr], ["database"]),
             ([.itr, .etr, .proxyITR], ["when-down"]),
             ([.itr, .etr, .proxyITR, .proxyETR], ["instances", "locators", "locator-sets", "data-plane"]),
-            ([.itr, .proxyITR], ["map-resolvers", "map-cache", "rloc-probing", "proxy-etrs"]),
+            ([.itr, .proxyITR], ["map-resolvers", "map-cache", "map-requests", "rloc-probing", "proxy-etrs"]),
             ([.etr], ["xtr-id", "site-id", "map-servers", "etr"]),
         ]
         for (readers, keys) in readers where roles.isDisjoint(with: readers) {

@@ -90,8 +90,9 @@ private func position(of offset: Int, in text: String) -> FilePosition {
 struct Loader {
     static let keys = [
         "roles", "xtr-id", "site-id", "instances", "site-interfaces", "when-down", "locators", "locator-sets",
-        "database", "map-resolvers", "map-servers", "etr", "proxy-etrs", "map-cache", "rloc-probing", "echo-nonce",
-        "locator-status-bits", "proxy-itr", "proxy-etr", "map-server", "map-resolver", "data-plane", "management",
+        "database", "map-resolvers", "map-servers", "etr", "proxy-etrs", "map-cache", "map-requests", "rloc-probing",
+        "echo-nonce", "locator-status-bits", "proxy-itr", "proxy-etr", "map-server", "map-resolver", "data-plane",
+        "management",
         "snmp", "flow-monitors", "ike-monitor",
     ]
 
@@ -113,6 +114,7 @@ struct Loader {
         proxyETR(root, &result)
         proxyETRs(root, &result)
         mapCache(root, &result)
+        mapRequests(root, &result)
         rlocProbing(root, &result)
         headerHints(root, &result)
         acceptMapData(root, &result)
@@ -153,9 +155,28 @@ struct Loader {
     }
 
     private func mapCache(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
-        guard let section = root["map-cache"]?.mapping(["limit", "static"]) else { return }
+        guard let section = root["map-cache"]?.mapping(["limit", "negative-limit", "static"]) else { return }
         if let limit = section["limit"]?.integer(1...10_000_000) { result.mapCache.limit = limit }
+        result.mapCache.negativeLimit = max(1, result.mapCache.limit / 10)
+        if let limit = section["negative-limit"]?.integer(1...result.mapCache.limit) {
+            result.mapCache.negativeLimit = limit
+        }
         staticMappings(section, &result)
+    }
+
+    private func mapRequests(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
+        let keys = ["total", "per-source", "negative-total", "negative-per-source"]
+        guard let section = root["map-requests"]?.mapping(keys) else { return }
+        func read(_ key: String, _ limit: inout MapRequestsConfiguration.Limit) {
+            guard let pair = section[key]?.mapping(["rate", "burst"], "a limit such as {rate: 200, burst: 2000}")
+            else { return }
+            if let rate = pair["rate"]?.integer(1...1_000_000) { limit.rate = rate }
+            if let burst = pair["burst"]?.integer(1...1_000_000) { limit.burst = burst }
+        }
+        read("total", &result.mapRequests.total)
+        read("per-source", &result.mapRequests.perSource)
+        read("negative-total", &result.mapRequests.negativeTotal)
+        read("negative-per-source", &result.mapRequests.negativePerSource)
     }
 
     private func rlocProbing(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {

@@ -44,6 +44,7 @@ extension RouterConfiguration {
         }
         result.addList("proxy-etrs", proxyETRs.map(\.document))
         result.add("map-cache", mapCache.document)
+        result.add("map-requests", mapRequests.document)
         result.add("rloc-probing", rlocProbing.document)
         result.add("echo-nonce", .mapping([.init(key: "enabled", value: .bool(echoNonce))]))
         result.add("locator-status-bits", .mapping([.init(key: "enabled", value: .bool(locatorStatusBits))]))
@@ -93,7 +94,25 @@ extension MapCacheConfiguration {
     fileprivate var document: ConfigurationValue {
         var result = Pairs()
         result.add("limit", .number(UInt64(limit)))
+        result.add("negative-limit", .number(UInt64(negativeLimit)))
         result.addList("static", staticMappings.map(\.document))
+        return .mapping(result.pairs)
+    }
+}
+
+extension MapRequestsConfiguration {
+    fileprivate var document: ConfigurationValue {
+        func value(_ limit: Limit) -> ConfigurationValue {
+            .mapping([
+                .init(key: "rate", value: .number(UInt64(limit.rate))),
+                .init(key: "burst", value: .number(UInt64(limit.burst))),
+            ])
+        }
+        var result = Pairs()
+        result.add("total", value(total))
+        result.add("per-source", value(perSource))
+        result.add("negative-total", value(negativeTotal))
+        result.add("negative-per-source", value(negativePerSource))
         return .mapping(result.pairs)
     }
 }

@@ -26,6 +26,7 @@ package struct RouterConfiguration: Hashable, Sendable {
     /// What is done with the mapping of its source EID that a Map-Request for one of our EIDs may carry.
     package var acceptMapData: AcceptMapData = .off
     package var mapCache = MapCacheConfiguration()
+    package var mapRequests = MapRequestsConfiguration()
     package var rlocProbing = RLOCProbingConfiguration()
     /// Asking RLOCs to echo nonces, and echoing those of others (RFC 9300 section 10.1).
     package var echoNonce = false
@@ -203,8 +204,32 @@ package enum AcceptMapData: String, Hashable, Sendable, CaseIterable {
 package struct MapCacheConfiguration: Hashable, Sendable {
     /// How many learnt entries are kept at most; 1...10,000,000.
     package var limit: Int = 100_000
+    /// How many of them may be without locators, at most `limit`. A tenth of that unless the file says otherwise.
+    package var negativeLimit: Int = 10_000
     /// Each EID-prefix once.
     package var staticMappings: [StaticMappingConfiguration] = []
+
+    package init() {}
+}
+
+/// How many Map-Requests packets without a mapping may cause.
+package struct MapRequestsConfiguration: Hashable, Sendable {
+    /// So many a second, and so many at once; both 1...1,000,000.
+    package struct Limit: Hashable, Sendable {
+        package var rate: Int
+        package var burst: Int
+
+        package init(rate: Int, burst: Int) {
+            self.rate = rate
+            self.burst = burst
+        }
+    }
+
+    package var total = Limit(rate: 5_000, burst: 20_000)
+    package var perSource = Limit(rate: 200, burst: 2_000)
+    /// Of those that find no mapping with locators.
+    package var negativeTotal = Limit(rate: 1_000, burst: 5_000)
+    package var negativePerSource = Limit(rate: 50, burst: 500)
 
     package init() {}
 }

@@ -472,6 +472,7 @@ package struct Router: Sendable {
             case .negativePrefixForgotten(let eid): .negativePrefixForgotten(eid)
             case .locatorTurned(let rloc, let isUp): .note(.locator(rloc, isUp: isUp))
             case .headerHint(let event): .note(.headerHint(event))
+            case .mapRequestsRefused(let refusal): .note(.mapRequestsRefused(refusal))
             case .smrReceived(let rloc, let eid): .note(.smrReceived(from: rloc, eid: eid))
             case .pathMTUChanged(let rloc, let mtu): .note(.pathMTU(rloc, mtu))
             }

@@ -89,6 +89,8 @@ package enum RouterNote: Hashable, Sendable {
     case locator(IPAddress, isUp: Bool)
     /// What the hints of LISP headers made the ITR do.
     case headerHint(HeaderHintEvent)
+    /// Somebody's packets to unknown EIDs are dropped: they have caused too many Map-Requests.
+    case mapRequestsRefused(MapRequestRefusal)
     /// A Solicit-Map-Request for mappings of ours went to an RLOC.
     case smrSent(to: IPAddress, eids: [EIDPrefix], isRepeat: Bool)
     /// A Solicit-Map-Request that concerns an entry of the map-cache came from an RLOC.

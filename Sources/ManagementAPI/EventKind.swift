@@ -40,6 +40,7 @@ package enum EventKind: String, Sendable, CaseIterable {
     case smrSent = "smr-sent"
     case smrReceived = "smr-received"
     case messageRefused = "message-refused"
+    case mapRequestsLimited = "map-requests-limited"
 
     /// Who can cause it, from the least to the most trusted.
     package enum Cause: Sendable, CaseIterable {
@@ -55,7 +56,8 @@ package enum EventKind: String, Sendable, CaseIterable {
 
     package var cause: Cause {
         switch self {
-        case .messageRefused, .mapRegisterRefused, .sendFailed, .smrSent, .smrReceived, .pathMTU: .anybody
+        case .messageRefused, .mapRequestsLimited, .mapRegisterRefused, .sendFailed, .smrSent, .smrReceived, .pathMTU:
+            .anybody
         case .siteRegistered, .siteChanged, .siteWithdrawn, .siteExpired, .siteDropped, .mapNotifyUnanswered: .sites
         case .locatorUp, .locatorDown, .proxyETRUp, .proxyETRDown: .paths
         case .started, .ending, .configurationReloaded, .configurationRefused, .locatorsChanged, .hostFailed,

@@ -140,11 +140,23 @@ extension ControlLoop {
         }
         var limit = MetricFamily(.gauge, "lispd_map_cache_entries_limit", "The most map-cache entries that are kept.")
         limit.add(count: itr.settings.mapCacheLimit)
+        var negativeLimit = MetricFamily(
+            .gauge,
+            "lispd_map_cache_negative_entries_limit",
+            "The most of them that may be without locators."
+        )
+        negativeLimit.add(count: itr.settings.negativeLimit)
+        var sources = MetricFamily(
+            .gauge,
+            "lispd_map_request_sources",
+            "Sources whose Map-Requests are counted, at most \(ITR.sourceLimit)."
+        )
+        sources.add(count: itr.knownSources)
         var held = MetricFamily(.gauge, "lispd_held_bytes", "Octets of packets that wait for a mapping.")
         held.add(count: itr.held.octets)
         var questions = MetricFamily(.gauge, "lispd_open_questions", "EIDs that the mapping system is being asked for.")
         questions.add(count: itr.openQuestions.eids)
-        return [entries, limit, held, questions] + mapResolverMetrics(itr)
+        return [entries, limit, negativeLimit, held, questions, sources] + mapResolverMetrics(itr)
     }
 
     private func mapResolverMetrics(_ itr: ITR) -> [MetricFamily] {
@@ -392,7 +404,13 @@ extension ControlLoop {
             "Packets of the site that no mapping was found for, or one that says to ask."
         )
         misses.add(
-            statistics.missesReported &+ dropped(.missRecentlyReported, .missQueueFull, .stillNoMapping)
+            statistics.missesReported
+                &+ dropped(
+                    .missRecentlyReported,
+                    .missSourceLimited,
+                    .missQueueFull,
+                    .stillNoMapping
+                )
         )
         var reported = MetricFamily(
             .counter,

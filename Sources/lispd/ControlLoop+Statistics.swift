@@ -93,8 +93,7 @@ extension ControlLoop {
             mapCacheDeleted: itr(.entriesDeleted),
             mapCacheEvicted: ITREvent.evictions.reduce(0) { $0 + itr($1) },
             dataSignals: itr(.packetsHeld),
-            dataSignalsDropped: itr(.holdLimit) + itr(.resting) + itr(.paced) + itr(.questionLimit)
-                + itr(.noMapResolver),
+            dataSignalsDropped: ITREvent.packetsDropped.reduce(0) { $0 + itr($1) },
             repliesLimited: (router.etr?.statistics[.mapRepliesLimited, family] ?? 0)
                 + (server?.statistics[.mapRepliesLimited, family] ?? 0)
         )

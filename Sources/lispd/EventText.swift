@@ -26,6 +26,8 @@ extension Event {
             )
         case .headerHint(let event):
             self.init(event)
+        case .mapRequestsRefused(let refusal):
+            self.init(refusal)
         case .smrSent(let rloc, let eids, let isRepeat):
             let again = isRepeat ? ", once more since it has not asked" : ""
             self.init(
@@ -100,6 +102,23 @@ extension Event {
     private static func list(_ prefixes: [EIDPrefix]) -> String {
         let shown = prefixes.prefix(5).map(\.description).joined(separator: ", ")
         return prefixes.count > 5 ? "\(shown) and \(prefixes.count - 5) more" : shown
+    }
+
+    private init(_ refusal: MapRequestRefusal) {
+        let key = (refusal.isNegative ? "negative-" : "") + (refusal.isOfSource ? "per-source" : "total")
+        let source = "\(refusal.source)"
+        let what = refusal.isNegative ? "EIDs without a mapping" : "EIDs"
+        let text =
+            refusal.isOfSource
+            ? "\(source) sends to more \(what) than `map-requests.\(key)` allows, as a scan does"
+            : "hosts send to more \(what) than `map-requests.\(key)` allows, as scans do; \(source) is one of them"
+        self.init(
+            .mapRequestsLimited,
+            .warning,
+            "\(text): packets to EIDs that are not in the map-cache are dropped",
+            instanceID: refusal.source.instanceID.rawValue,
+            peer: source
+        )
     }
 
     private init(_ event: HeaderHintEvent) {

@@ -22,6 +22,8 @@ extension RouterSettings {
                     ? Array(host.rlocs.prefix(1)) : configuration.mapResolvers,
                 rlocs: host.rlocs,
                 mapCacheLimit: configuration.mapCache.limit,
+                negativeLimit: configuration.mapCache.negativeLimit,
+                mapRequestLimits: MapRequestLimits(configuration.mapRequests),
                 rlocProbing: RLOCProbingSettings(configuration.rlocProbing),
                 proxyITR: configuration.proxyITR.map { proxy in
                     ProxyITRSettings(
@@ -121,6 +123,20 @@ extension RouterConfiguration {
         if echoNonce { hints.insert(.echoNonce) }
         if locatorStatusBits { hints.insert(.locatorStatusBits) }
         return hints
+    }
+}
+
+extension MapRequestLimits {
+    fileprivate init(_ configuration: MapRequestsConfiguration) {
+        func limit(_ limit: MapRequestsConfiguration.Limit) -> RateLimit {
+            RateLimit(rate: limit.rate, burst: limit.burst)
+        }
+        self.init(
+            total: limit(configuration.total),
+            perSource: limit(configuration.perSource),
+            negativeTotal: limit(configuration.negativeTotal),
+            negativePerSource: limit(configuration.negativePerSource)
+        )
     }
 }
 

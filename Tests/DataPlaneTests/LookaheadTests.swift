@@ -92,7 +92,9 @@ import Testing
         }
         #expect(plane.dropped(.malformedPacket) == UInt64(malformed))
         let statistics = plane.statistics()
-        let missed = statistics.missesReported + plane.dropped(.missRecentlyReported) + plane.dropped(.missQueueFull)
+        let missed =
+            statistics.missesReported + plane.dropped(.missRecentlyReported) + plane.dropped(.missSourceLimited)
+            + plane.dropped(.missQueueFull)
         #expect(missed == UInt64(misses))
     }
 

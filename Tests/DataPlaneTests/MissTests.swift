@@ -101,6 +101,53 @@ import Testing
         #expect(Set(misses(plane).map(\.destination)).count == 100)
     }
 
+    /// A scan of one host leaves the others their way to the control loop.
+    @Test(arguments: [("10.1.0.1", "10.1.0.2"), ("2001:db8:1::1", "2001:db8:1:1::1")])
+    func `one source takes half of the queue at once, and then ten packets a millisecond`(
+        scanner: String,
+        other: String
+    ) throws {
+        let plane = try plane()
+        var worker = plane.memoryWorker()
+        let isIPv6 = scanner.contains(":")
+        var sent = 0
+        func send(_ count: Int) {
+            worker.device.tunnelInput[0] = (0..<count).map { _ in
+                sent += 1
+                let number = String(sent, radix: 16)
+                return packet(scanner, isIPv6 ? "2001:db8:2::\(number)" : "10.2.\(sent >> 8).\(sent & 255)")
+            }
+            while worker.stepTunnel(0) > 0 {}
+        }
+        send(3_000)
+        #expect(misses(plane).count == 512)
+        #expect(plane.dropped(.missSourceLimited) == 3_000 - 512)
+        worker.device.tunnelInput[0] = [packet(other, isIPv6 ? "2001:db8:3::1" : "10.99.0.1")]
+        _ = worker.stepTunnel(0)
+        #expect(misses(plane).count == 1)
+        for _ in 0..<20 {
+            worker.device.clock += 1_000_000
+            send(50)
+        }
+        #expect(misses(plane).count == 200)
+        #expect(plane.dropped(.missQueueFull) == 0)
+    }
+
+    @Test func `large packets of one source count by their size`() throws {
+        let plane = try plane { $0.missQueueBytes = 8 << 20 }
+        var worker = plane.memoryWorker()
+        var large = packet("10.1.0.1", "10.2.0.1") + [UInt8](repeating: 7, count: 60_000)
+        large[2] = UInt8(large.count >> 8)
+        large[3] = UInt8(large.count & 255)
+        for host in 0..<20 {
+            large[18] = UInt8(host)
+            worker.device.tunnelInput[0] = [large]
+            _ = worker.stepTunnel(0)
+        }
+        #expect(misses(plane).count == 8)
+        #expect(plane.dropped(.missSourceLimited) == 12)
+    }
+
     @Test func `a full queue drops and counts, by packets and by octets`() throws {
         let few = try plane { $0.missQueuePackets = 10 }
         var worker = few.memoryWorker()
@@ -115,6 +162,7 @@ import Testing
         large[2] = UInt8(large.count >> 8)
         large[3] = UInt8(large.count & 255)
         for host in 0..<20 {
+            large[15] = UInt8(host)
             large[18] = UInt8(host)
             other.device.tunnelInput[0] = [large]
             _ = other.stepTunnel(0)

@@ -153,6 +153,20 @@ private func path(ofExample name: String) -> String {
                   accept-map-data: off
                 map-cache:
                   limit: 100000
+                  negative-limit: 10000
+                map-requests:
+                  total:
+                    rate: 5000
+                    burst: 20000
+                  per-source:
+                    rate: 200
+                    burst: 2000
+                  negative-total:
+                    rate: 1000
+                    burst: 5000
+                  negative-per-source:
+                    rate: 50
+                    burst: 500
                 rloc-probing:
                   enabled: true
                   interval: 1m

@@ -28,7 +28,8 @@ private let original = """
           eids: [{prefix: 10.1.0.0/16, accept-more-specifics: true, action: drop}]
           allowed-locators: [192.0.2.1]
     map-resolver: {map-servers: [{address: 192.0.2.54, eids: [10.0.0.0/8, "2001:db8::/32"], instance-id: 101}]}
-    map-cache: {limit: 1000}
+    map-cache: {limit: 1000, negative-limit: 50}
+    map-requests: {per-source: {rate: 100, burst: 1000}, negative-total: {rate: 7, burst: 9}}
     data-plane: {workers: auto, offload: auto, udp-checksum: compute}
     """
 

@@ -45,7 +45,7 @@ private let wrongLines: [(line: String, message: String)] = [
         "frobnicate: 1",
         "f:8:1: found unknown key `frobnicate`, expected one of roles, xtr-id, site-id, instances, "
             + "site-interfaces, when-down, locators, locator-sets, database, map-resolvers, map-servers, etr, proxy-etrs, "
-            + "map-cache, rloc-probing, echo-nonce, locator-status-bits, proxy-itr, proxy-etr, map-server, map-resolver, "
+            + "map-cache, map-requests, rloc-probing, echo-nonce, locator-status-bits, proxy-itr, proxy-etr, map-server, map-resolver, "
             + "data-plane, management, snmp, flow-monitors, ike-monitor"
     ),
     (
@@ -192,6 +192,19 @@ private let wrongLines: [(line: String, message: String)] = [
     ),
     ("map-server: {sites: []}", "f:7:21: found an empty list, expected a list of sites with at least one member"),
     ("map-cache: {limit: 0}", "f:8:20: found `0`, expected a number from 1 to 10000000"),
+    ("map-cache: {limit: 100, negative-limit: 101}", "f:8:41: found `101`, expected a number from 1 to 100"),
+    ("map-cache: {negative-limit: 0}", "f:8:29: found `0`, expected a number from 1 to 100000"),
+    ("map-requests: {per-sorce: {rate: 1}}", "f:8:16: found unknown key `per-sorce`, expected `per-source`"),
+    ("map-requests: {per-source: 200}", "f:8:28: found `200`, expected a limit such as {rate: 200, burst: 2000}"),
+    ("map-requests: {total: {rate: 0}}", "f:8:30: found `0`, expected a number from 1 to 1000000"),
+    (
+        "map-requests: {negative-total: {rate: 1, burst: many}}",
+        "f:8:49: found `many`, expected a number from 1 to 1000000"
+    ),
+    (
+        "map-requests: {negative-per-source: {rate: 1, bursts: 5}}",
+        "f:8:47: found unknown key `bursts`, expected `burst`"
+    ),
     (
         "map-cache: {static: [{eid: 10.9.0.0/16}]}",
         "f:8:22: found neither `locators` nor `action`, expected one of the two"
@@ -337,6 +350,9 @@ private let harmless = [
     "rloc-probing: {enabled: false, interval: 60s, retries: 3, retry-interval: 1s}",
     "echo-nonce: {enabled: false}", "locator-status-bits: {enabled: false}", "flow-monitors: []", "ike-monitor: {}",
     "proxy-etrs: []", "site-interfaces: []", "map-cache: {limit: 5, static: []}",
+    "map-cache: {limit: 5, negative-limit: 5}", "map-requests: {}",
+    "map-requests: {total: {rate: 1000000, burst: 1000000}, per-source: {burst: 9}, negative-total: {rate: 7}, "
+        + "negative-per-source: {}}",
     "map-resolver: {map-servers: []}", "map-resolver: {map-servers: [{address: 192.0.2.54, eids: [10.0.0.0/8]}]}",
     "data-plane: {source-rloc-check: off, workers: 4, offload: off}",
     "xtr-id: 0x0123456789abcdef0123456789ABCDEF", "site-id: 18446744073709551615",
@@ -373,7 +389,7 @@ private let harmless = [
                 "f:4:29: found `soon`, expected a duration from 1m to 365d in whole minutes, such as 60s, 3m, 24h or 1d",
                 "f:5:1: found unknown key `colour`, expected one of roles, xtr-id, site-id, instances, site-interfaces, "
                     + "when-down, locators, locator-sets, database, map-resolvers, map-servers, etr, proxy-etrs, "
-                    + "map-cache, rloc-probing, echo-nonce, locator-status-bits, proxy-itr, proxy-etr, map-server, "
+                    + "map-cache, map-requests, rloc-probing, echo-nonce, locator-status-bits, proxy-itr, proxy-etr, map-server, "
                     + "map-resolver, data-plane, management, snmp, flow-monitors, ike-monitor",
             ]
         )

@@ -20,7 +20,12 @@ private final class Bench {
 
     init(limit: Int = 100, resolvers: [IPAddress] = [Bench.resolver], questionLimit: Int = 10_000) {
         itr = ITR(
-            settings: ITRSettings(mapResolvers: resolvers, rlocs: [Self.rloc], mapCacheLimit: limit),
+            settings: ITRSettings(
+                mapResolvers: resolvers,
+                rlocs: [Self.rloc],
+                mapCacheLimit: limit,
+                mapRequestLimits: .unlimited
+            ),
             questionLimit: questionLimit
         )
     }

@@ -39,6 +39,16 @@ extension SimulatedNetwork {
     }
 }
 
+extension MapRequestLimits {
+    /// For tests of other limits.
+    static let unlimited = MapRequestLimits(
+        total: RateLimit(rate: 1_000_000, burst: 1_000_000),
+        perSource: RateLimit(rate: 1_000_000, burst: 1_000_000),
+        negativeTotal: RateLimit(rate: 1_000_000, burst: 1_000_000),
+        negativePerSource: RateLimit(rate: 1_000_000, burst: 1_000_000)
+    )
+}
+
 /// Settings of the routers of these tests.
 enum Roles {
     static let key = secret("shared")

@@ -358,9 +358,17 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
         #expect(network["all"]?.sentNatively.contains(address("10.3.0.1")) == true)
     }
 
-    @Test func `asks, holds and remembers no more than its limits under a scan of 100,000 destinations`() throws {
+    /// Scanned by so many hosts in turn: an ITR as it is, or one whose budget of Map-Requests is out of the way.
+    @Test(arguments: [(false, 1, 500), (false, 16, 5_000), (true, 16, 10_000)])
+    func `asks, holds and remembers no more than its limits under a scan of 100,000 destinations`(
+        isUnlimited: Bool,
+        hosts: Int,
+        asked: Int
+    ) throws {
         let network = SimulatedNetwork.recording()
-        network.add("one", ["198.51.100.1"], Roles.xtr("198.51.100.1", ["10.1.0.0/16"], id: 1))
+        var settings = Roles.xtr("198.51.100.1", ["10.1.0.0/16"], id: 1)
+        if isUnlimited { settings.itr?.mapRequestLimits = .unlimited }
+        network.add("one", ["198.51.100.1"], settings)
         let start = try #require(network["one"]).router
         var router = start
         var random = SplitMix(seed: 4)
@@ -368,24 +376,26 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
         for number in 0..<100_000 {
             let destination = IPAddress(family: .ipv4, leftAligned: UInt128(0x1400_0000 + number) << 96)
             let miss = ForwardingMiss(
-                source: EID(address("10.1.0.1")),
+                source: EID(address("10.1.0.\(number % hosts)")),
                 destination: EID(destination),
                 packet: Array(repeating: 0, count: 1400)
             )
             for case .send in router.missed(miss, now: .zero, using: &random) { sent += 1 }
         }
-        #expect(sent == 10_000)
+        #expect(sent == asked)
         let itr = try #require(router.itr)
-        #expect(itr.statistics[.questionLimit] == 90_000)
-        #expect(itr.statistics[.packetsHeld] == (8 << 20) / 1400)
-        #expect(itr.statistics[.packetsHeld] + itr.statistics[.holdLimit] == 10_000)
+        let refused: [ITREvent] = [.questionLimit, .negativesOfSourceLimited, .negativesLimited]
+        #expect(refused.reduce(0) { $0 + itr.statistics[$1] } == 100_000 - UInt64(asked))
+        #expect((itr.statistics[.questionLimit] > 0) == isUnlimited)
+        #expect(itr.statistics[.packetsHeld] == UInt64(min(asked, (8 << 20) / 1400)))
+        #expect(itr.statistics[.packetsHeld] + itr.statistics[.holdLimit] == UInt64(asked))
         // It ends: after ten tries and the silence nothing is left but the registration.
         var now = Instant.zero
         while let due = router.deadline(), due < .zero + .seconds(60) {
             now = max(now, due)
             _ = router.timeout(now: now, using: &random) { _ in 0 }
         }
-        #expect(router.itr?.statistics[.unansweredQuestions] == 10_000)
+        #expect(router.itr?.statistics[.unansweredQuestions] == UInt64(asked))
         let quiet = router.itr.map { itr in
             var itr = itr
             return itr.deadline() == nil

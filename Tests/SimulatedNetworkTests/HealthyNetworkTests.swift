@@ -38,6 +38,7 @@ import Testing
         let reached = [
             "packets dropped: too many wait for a mapping", "packets dropped: too many EIDs are being asked for",
             "map-cache entries evicted at the limit: not used again since they were learnt",
+            "packets dropped: too much that their source asks for has no mapping",
         ]
         for limit in reached { #expect(outcome.tallies[limit, default: 0] > 0, "\(limit)") }
     }

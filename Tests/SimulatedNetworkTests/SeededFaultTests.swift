@@ -10,7 +10,8 @@ import Testing
     func `is found out`(fault: SeededFault) throws {
         var scenario = Scenario.attacked.brief()
         switch fault {
-        case .heldPacketsUnlimited, .questionsUnlimited, .mapCacheUnlimited, .registrationsUnlimited:
+        case .heldPacketsUnlimited, .questionsUnlimited, .mapCacheUnlimited, .mapRequestsUnlimited,
+            .registrationsUnlimited:
             scenario = Scenario.limits.brief()
         case .smrNotSent, .smrNotPaced, .smrNotHeard:
             scenario = Scenario.moving.brief()

@@ -237,8 +237,12 @@ extension Worker where Device: ~Copyable {
     private mutating func miss(_ index: Int, _ inner: InnerPacket, _ instance: InstanceReader, isHeld: Bool) {
         guard !isHeld else { return drop(.stillNoMapping) }
         let id = instance.object.pointee.id
-        guard filter.passes(instance: id, destination: inner.destination, now: device.now()) else {
+        let now = device.now()
+        guard filter.passes(instance: id, destination: inner.destination, now: now) else {
             return drop(.missRecentlyReported)
+        }
+        guard sourceFilter.passes(instance: id, source: inner.source, octets: inner.length, now: now) else {
+            return drop(.missSourceLimited)
         }
         let packet = UnsafeRawBufferPointer(start: batch.packet(index), count: inner.length)
         guard shared.misses.push(packet, tag: 0, word: UInt64(id)) else { return drop(.missQueueFull) }

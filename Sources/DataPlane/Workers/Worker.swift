@@ -39,6 +39,7 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     let fragments: PacketBatch
     var lookahead: Lookahead
     var filter: MissFilter
+    var sourceFilter: MissSourceFilter
     // Safe: `listCount` lists and as many places in `usedPorts`, freed by `deinit`. IPv4 first.
     let ports: UnsafeMutablePointer<PortList>
     let usedPorts: UnsafeMutablePointer<Int>
@@ -68,6 +69,7 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
         fragments = PacketBatch(capacity: DataPlaneConstants.batchSize)
         lookahead = Lookahead(capacity: DataPlaneConstants.batchSize)
         filter = MissFilter(seed: plane.hashSeed)
+        sourceFilter = MissSourceFilter(seed: plane.hashSeed)
         eventFilter = PathEventFilter(seed: plane.hashSeed)
         ports = .allocate(capacity: Self.listCount)
         ports.initialize(repeating: PortList(), count: Self.listCount)

@@ -35,6 +35,7 @@ package struct ITR: Sendable {
     var questions = PrefixTable<Question>()
     var smrResponder = SMRResponder()
     var mapDataBudget = TokenBucket(rate: Self.mapDataRate, burst: Self.mapDataBurst, now: .zero)
+    var budget: MapRequestBudget
     private var targets: [Nonce: EIDPrefix] = [:]
     private var askedResolver: [Nonce: IPAddress] = [:]
     package private(set) var held: HeldPackets
@@ -60,6 +61,7 @@ package struct ITR: Sendable {
         self.settings = settings
         self.cache = MapCache(limit: settings.mapCacheLimit, negativeLimit: settings.negativeLimit)
         self.mapResolvers = MapResolvers(settings.mapResolvers)
+        self.budget = MapRequestBudget(settings.mapRequestLimits)
         self.prober = RLOCProber(settings: settings.rlocProbing)
         self.noncer = EchoNoncer(isEnabled: settings.echoNonce, isProbed: settings.rlocProbing.isEnabled)
         self.status = LocatorStatus(
@@ -108,20 +110,30 @@ package struct ITR: Sendable {
             }
             return []
         }
-        guard questions.count < questionLimit || forgetResting() else {
-            statistics.add(.questionLimit, miss.destination.address.family)
-            return []
-        }
         guard !mapResolvers.isEmpty, !settings.rlocs.isEmpty else {
             statistics.add(.noMapResolver, miss.destination.address.family)
             return []
         }
+        let source = missSource(of: miss.source)
+        if let refusal = budget.refusal(of: source, now: now) { return refuse(miss, of: source, refusal, now: now) }
+        guard questions.count < questionLimit || forgetResting() else {
+            statistics.add(.questionLimit, miss.destination.address.family)
+            return []
+        }
         hold(miss)
-        return ask(Question(target: target, sourceEID: miss.source, now: now), now: now, using: &random)
+        var question = Question(target: target, sourceEID: miss.source, now: now)
+        question.charge = budget.charge(source, now: now)
+        return ask(question, now: now, using: &random)
     }
 
     private mutating func hold(_ miss: ForwardingMiss) {
-        statistics.add(held.hold(miss) ? .packetsHeld : .holdLimit, miss.destination.address.family)
+        let event: ITREvent =
+            switch held.hold(miss) {
+            case nil: .packetsHeld
+            case .full: .holdLimit
+            case .sourceFull: .holdLimitOfSource
+            }
+        statistics.add(event, miss.destination.address.family)
     }
 
     // MARK: Questions
@@ -236,6 +248,7 @@ package struct ITR: Sendable {
             return []
         }
         statistics.add(.mapRepliesAccepted, target.prefix.family)
+        settle(target, isFound: records.contains { $0.eid == top && !$0.record.locators.isEmpty }, now: now)
         noteAnswer(to: question, nonce: reply.nonce, now: now)
         let isRefresh = cache[target] != nil && question.sourceEID == nil
         if isRefresh { statistics.add(.refreshes, target.prefix.family) }
@@ -262,6 +275,8 @@ package struct ITR: Sendable {
         // Whoever else waits for an address inside the answer, or for the refresh of a mapping that came with it, need not ask
         // any more.
         for (other, _) in questions.moreSpecifics(of: top, includingItself: true) where isAnswered(other, now: now) {
+            let first = EID(instanceID: other.instanceID, other.prefix.address)
+            settle(other, isFound: cache.longestMatch(first)?.isNegative == false, now: now)
             waiting += close(other)
         }
         return actions + verdicts(on: waiting, now: now)
@@ -563,9 +578,10 @@ package struct ITR: Sendable {
         switch question.timeout(now: now) {
         case .ask:
             resting.remove(target)
-            return ask(question, now: now, using: &random)
+            if mayRepeat(&question, now: now) { return ask(question, now: now, using: &random) }
         case .giveUp:
             statistics.add(.unansweredQuestions, target.prefix.family)
+            settle(&question, isFound: false, now: now)
             resting.set(target, at: now)
             let dropped = takeHeld(for: target)
             statistics.add(.heldPacketsUnanswered, target.prefix.family, count: dropped.count)
@@ -619,6 +635,7 @@ package struct ITR: Sendable {
         // Where there are too many now, some go, a slice in each `timeout`.
         cache.limit = new.mapCacheLimit
         cache.negativeLimit = new.negativeLimit
+        budget.limits = new.mapRequestLimits
         let echoed = noncer.reconfigure(isEnabled: new.echoNonce, isProbed: new.rlocProbing.isEnabled, now: now)
         let probed =
             carryOut(prober.reconfigure(new.rlocProbing, now: now), now: now) + carryOut(echoed, now: now)

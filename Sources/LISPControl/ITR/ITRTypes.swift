@@ -12,6 +12,7 @@ package struct ITRSettings: Hashable, Sendable {
     /// The most map-cache entries to hold, and how many of these may be without locators.
     package var mapCacheLimit: Int
     package var negativeLimit: Int
+    package var mapRequestLimits: MapRequestLimits
     package var rlocProbing: RLOCProbingSettings
     /// Present with the role of a Proxy-ITR.
     package var proxyITR: ProxyITRSettings?
@@ -29,6 +30,7 @@ package struct ITRSettings: Hashable, Sendable {
         rlocs: [IPAddress],
         mapCacheLimit: Int = 100_000,
         negativeLimit: Int? = nil,
+        mapRequestLimits: MapRequestLimits = .init(),
         rlocProbing: RLOCProbingSettings = .init(),
         proxyITR: ProxyITRSettings? = nil,
         proxyETRs: [ProxyETR] = [],
@@ -41,6 +43,7 @@ package struct ITRSettings: Hashable, Sendable {
         self.rlocs = rlocs
         self.mapCacheLimit = mapCacheLimit
         self.negativeLimit = negativeLimit ?? MapCache.defaultNegativeLimit(of: mapCacheLimit)
+        self.mapRequestLimits = mapRequestLimits
         self.rlocProbing = rlocProbing
         self.proxyITR = proxyITR
         self.proxyETRs = proxyETRs
@@ -67,6 +70,8 @@ package enum ITRAction: Hashable, Sendable {
     case locatorTurned(IPAddress, isUp: Bool)
     /// An RLOC says that the mapping of `eid`, which the map-cache holds, has changed.
     case smrReceived(from: IPAddress, eid: EIDPrefix)
+    /// Somebody's packets to unknown EIDs are dropped, since they have caused too many Map-Requests. Once a minute for each.
+    case mapRequestsRefused(MapRequestRefusal)
     /// The hints of LISP headers have decided something.
     case headerHint(HeaderHintEvent)
     /// Packets to an RLOC may have so many octets, outer headers included; `nil`: nothing is known any more.
@@ -100,6 +105,12 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case heldPacketsUnanswered = "held packets dropped: the mapping system did not answer"
     case heldPacketsRefused = "held packets dropped: the answer leaves no way to forward them"
     case holdLimit = "packets dropped: too many wait for a mapping"
+    case holdLimitOfSource = "packets dropped: too many of their source wait for a mapping"
+    case sourceLimited = "packets dropped: their source asks for too many EIDs"
+    case negativesOfSourceLimited = "packets dropped: too much that their source asks for has no mapping"
+    case requestsLimited = "packets dropped: too many EIDs are asked for, over all sources"
+    case negativesLimited = "packets dropped: too much that is asked for has no mapping, over all sources"
+    case repeatsLimited = "Map-Requests not repeated: too many for their source, or over all"
     case resting = "packets dropped: the mapping system has not answered for this EID, silence for 30 s"
     case paced = "packets dropped: asked for this EID within the last second"
     case questionLimit = "packets dropped: too many EIDs are being asked for"
@@ -143,6 +154,11 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
 
 extension ITREvent {
     package static let evictions: [ITREvent] = [.evictedOnProbation, .evictedIdle, .evictedInUse]
+    /// Packets without a mapping that did not get to wait for one.
+    package static let packetsDropped: [ITREvent] = [
+        .holdLimit, .holdLimitOfSource, .sourceLimited, .negativesOfSourceLimited, .requestsLimited, .negativesLimited,
+        .resting, .paced, .questionLimit, .noMapResolver,
+    ]
 
     init(_ reason: EvictionReason) {
         switch reason {

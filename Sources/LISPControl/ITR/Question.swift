@@ -53,6 +53,8 @@ package struct Question: Sendable {
     private let pace: Duration
     private var state: State
     private var isWanted = false
+    /// What was paid for the last Map-Request, until it is known what came of it; `nil` where nothing has to be.
+    var charge: MapRequestBudget.Charge?
     /// The nonces of the last Map-Requests, newest last, with the time they left.
     package private(set) var nonces: [(nonce: Nonce, sent: Instant)] = []
 

@@ -35,6 +35,7 @@ package final class LimitCheck: Check {
         hold("nonces that are believed", open.nonces, within: 3 * node.limits.questions, node, network)
         let octets = node.router.itr?.held.octets ?? 0
         hold("octets of held packets", octets, within: node.limits.held.octets, node, network)
+        hold("sources", node.router.itr?.knownSources ?? 0, within: ITR.sourceLimit, node, network)
     }
 
     package func audit(_ node: SimulatedRouter, in network: SimulatedNetwork) {
@@ -45,6 +46,11 @@ package final class LimitCheck: Check {
                 hold(name, packets.count, within: node.limits.held.packetsPerEID, node, network)
                 octets += packets.reduce(0) { $0 + $1.packet.count }
             }
+            for (source, octets) in itr.held.octetsBySource {
+                hold("octets held of \(source)", octets, within: node.limits.held.octetsPerSource, node, network)
+            }
+            let negative = itr.cache.negativeCounts.values.reduce(0, +)
+            hold("negative entries", negative, within: itr.settings.negativeLimit, node, network)
             if octets != itr.held.octets {
                 network.violate(self, node, "\(octets) octets are held, \(itr.held.octets) accounted for")
             }

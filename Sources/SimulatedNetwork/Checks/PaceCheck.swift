@@ -2,6 +2,7 @@
 //
 // - Map-Requests for one EID-prefix: one a second; after ten without an answer thirty seconds of silence, then one, if packets
 //   wanted it meanwhile, or as before, if none did.
+// - Map-Requests for packets of hosts: as many as the two accounts of the router's budget allow together.
 // - Map-Registers: without an answer after 1 s, doubled up to 60 s; with one after 20 s or more.
 // - Map-Replies to one question: one a second.
 // - An unsolicited Map-Notify: at most seven times, 3 s apart or more.
@@ -54,6 +55,9 @@ package final class PaceCheck: Check {
         var notifies: [Nonce: Notify] = [:]
         var solicited: [IPAddress: Instant] = [:]
         var notifiesAccepted: UInt64 = 0
+        /// Map-Requests for packets beyond what the rates of the budget allow, and as of when.
+        var excess = 0.0
+        var counted = Instant.zero
     }
 
     private var records: [Int: Records] = [:]
@@ -101,6 +105,7 @@ package final class PaceCheck: Check {
         var own = records.removeValue(forKey: node.index) ?? Records()
         defer { records[node.index] = own }
         own.asked[request.nonce] = eid
+        if let fault = charged(request, &own, node, now) { return fault }
         let restsCutShort = node.router.itr?.statistics[.restCutShort] ?? 0
         guard var question = own.questions[eid] else {
             own.questions[eid] = Question(last: now, unanswered: 1, restsCutShort: restsCutShort)
@@ -118,6 +123,24 @@ package final class PaceCheck: Check {
         if pause < .seconds(1) { return "asks for \(eid) again after \(pause)" }
         if silence, pause < .seconds(30) { return "asks for \(eid) again \(pause) after ten tries in vain" }
         return nil
+    }
+
+    /// A refresh names no source EID; a Proxy-ITR never does.
+    private func charged(
+        _ request: MapRequest,
+        _ own: inout Records,
+        _ node: SimulatedRouter,
+        _ now: Instant
+    ) -> String? {
+        guard request.sourceEID != .none, !request.isSMRInvoked, let limits = node.settings.itr?.mapRequestLimits else {
+            return nil
+        }
+        let rate = Double(limits.total.rate + limits.negativeTotal.rate)
+        let burst = Double(limits.total.burst + limits.negativeTotal.burst)
+        let seconds = Double(own.counted.duration(to: now).nanoseconds) / 1e9
+        own.excess = max(0, own.excess - seconds * rate) + 1
+        own.counted = now
+        return own.excess > burst + 1e-6 ? "asks for more than its budget of \(burst) and \(rate) a second" : nil
     }
 
     private func registered(

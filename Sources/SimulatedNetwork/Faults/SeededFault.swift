@@ -28,6 +28,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
     case heldPacketsUnlimited
     case questionsUnlimited
     case mapCacheUnlimited
+    case mapRequestsUnlimited
     case registrationsUnlimited
     /// An ITR asks twice each time.
     case asksTwice
@@ -63,7 +64,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
         case .registerNonceUnchecked: ["registration"]
         case .registerKeyUnchecked, .notifyUnverified: ["authenticity"]
         case .heldPacketsUnlimited, .questionsUnlimited, .mapCacheUnlimited, .registrationsUnlimited: ["limit"]
-        case .asksTwice, .registersTwice: ["pace"]
+        case .asksTwice, .registersTwice, .mapRequestsUnlimited: ["pace"]
         case .notifiesAnswered: ["sending", "pace"]
         case .updatesReversed, .deletionsForgotten: ["plane"]
         case .releasedTwice: ["packet"]
@@ -99,6 +100,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
             LimitRewriting { $0.held = HeldPackets.Limits(packetsPerEID: .max, octets: .max) }
         case .questionsUnlimited: LimitRewriting { $0.questions = .max }
         case .mapCacheUnlimited: SettingsRewriting { $0.itr?.mapCacheLimit = .max }
+        case .mapRequestsUnlimited: SettingsRewriting { $0.itr?.mapRequestLimits = MapRequestLimits() }
         case .registrationsUnlimited: LimitRewriting { $0.registry.prefixesPerConfigured = .max }
         case .asksTwice: ActionRewriting(Self.askTwice)
         case .registersTwice:
@@ -188,7 +190,8 @@ package enum SeededFault: String, CaseIterable, Sendable {
     func concerns(_ roles: Set<Role>) -> Bool {
         switch self {
         case .ttlIgnored, .replyNonceUnchecked, .prioritiesMixedUp, .negativeTooWide, .heldPacketsUnlimited,
-            .questionsUnlimited, .mapCacheUnlimited, .asksTwice, .updatesReversed, .deletionsForgotten, .releasedTwice,
+            .questionsUnlimited, .mapCacheUnlimited, .mapRequestsUnlimited, .asksTwice, .updatesReversed,
+            .deletionsForgotten, .releasedTwice,
             .smrNotHeard:
             roles.contains(.itr)
         case .expiryOff:

@@ -331,6 +331,7 @@ package final class World {
             mapResolvers: Array(resolvers[start...] + resolvers[..<start]),
             rlocs: rlocs,
             mapCacheLimit: shape.hasSmallLimits ? WorldShape.smallMapCache : 100_000,
+            mapRequestLimits: shape.hasSmallLimits ? WorldShape.smallMapRequestLimits : .init(),
             rlocProbing: traits.probing,
             proxyETRs: traits.proxyETRs,
             echoNonce: traits.echoNonce,

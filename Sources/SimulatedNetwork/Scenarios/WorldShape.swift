@@ -80,7 +80,7 @@ package struct WorldShape: Sendable {
 
     /// Reached within seconds by the hosts of one site.
     static let smallLimits = RouterLimits(
-        held: HeldPackets.Limits(packetsPerEID: 3, octets: 1000),
+        held: HeldPackets.Limits(packetsPerEID: 3, octets: 1000, octetsPerSource: 500),
         questions: 6,
         registry: {
             var limits = SiteRegistry.Limits()
@@ -89,6 +89,12 @@ package struct WorldShape: Sendable {
         }()
     )
     static let smallMapCache = 8
+    static let smallMapRequestLimits = MapRequestLimits(
+        total: RateLimit(rate: 4, burst: 12),
+        perSource: RateLimit(rate: 3, burst: 8),
+        negativeTotal: RateLimit(rate: 3, burst: 8),
+        negativePerSource: RateLimit(rate: 2, burst: 5)
+    )
 }
 
 /// How hosts send: in flows that go both ways, seen as a burst of packets now and then.
