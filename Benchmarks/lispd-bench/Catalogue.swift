@@ -2,7 +2,8 @@
 
 enum Catalogue {
     static let all: [Benchmark] =
-        Benchmark.wire + Benchmark.authentication + Benchmark.router + Benchmark.forwarding + Benchmark.tables
+        Benchmark.wire + Benchmark.authentication + Benchmark.router + Benchmark.mapServer + Benchmark.forwarding
+        + Benchmark.tables
 
     /// Those whose name contains every word.
     static func matching(_ words: [String]) -> [Benchmark] {

@@ -34,9 +34,15 @@ extension MapRequest {
     /// Where the Map-Reply goes: the first ITR-RLOC of the family that was asked, else of another of `families`; `nil` if
     /// there is none that an answer may be sent to. A loopback address will do for who asks on one.
     package func replyRLOC(families: Set<AddressFamily>, askedAt local: IPAddress) -> IPAddress? {
-        let candidates = itrRLOCs.compactMap(\.locatorAddress).filter { rloc in
-            families.contains(rloc.family) && (rloc.canBeRLOC || rloc.isLoopback && local.isLoopback)
+        let family = local.family
+        var other: IPAddress?
+        for address in itrRLOCs {
+            guard let rloc = address.locatorAddress, families.contains(rloc.family),
+                rloc.canBeRLOC || rloc.isLoopback && local.isLoopback
+            else { continue }
+            if rloc.family == family { return rloc }
+            other = other ?? rloc
         }
-        return candidates.first { $0.family == local.family } ?? candidates.first
+        return other
     }
 }

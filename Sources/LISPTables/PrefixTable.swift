@@ -155,6 +155,9 @@ package struct PrefixTable<Value> {
         trie.top(within: prefix) != nil
     }
 
+    /// Whether a more-specific of `prefix` is in the table.
+    package func hasEntry(below prefix: EIDPrefix) -> Bool { trie.hasEntry(below: prefix) }
+
     /// Whether an entry covers `prefix` or is covered by it.
     package func hasEntry(overlapping prefix: EIDPrefix) -> Bool {
         hasEntry(within: prefix) || trie.longestMatch(prefix) != nil

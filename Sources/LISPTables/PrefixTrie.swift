@@ -132,6 +132,13 @@ struct PrefixTrie: Sendable {
         return nil
     }
 
+    /// Whether an entry more specific than `key` is there.
+    func hasEntry(below key: EIDPrefix) -> Bool {
+        guard let top = top(within: key) else { return false }
+        let node = nodes[Int(top)]
+        return node.length > key.prefix.length || node.zero >= 0 || node.one >= 0
+    }
+
     /// The first entry beyond `key` in order; `nil` stands for before all.
     func first(after key: EIDPrefix?, _ order: PrefixOrder) -> Int32? {
         if let key, let root = root(of: key), let node = first(after: key, under: root) { return node }

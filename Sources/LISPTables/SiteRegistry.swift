@@ -171,6 +171,9 @@ package struct SiteRegistry: Sendable {
     /// The registered EID-prefix itself. Costs the same however many there are.
     package func entry(for prefix: EIDPrefix) -> RegisteredEID? { slot(of: prefix).map { registered[slot: $0] } }
 
+    /// Whether a more-specific of `prefix` is registered.
+    package func hasRegistration(below prefix: EIDPrefix) -> Bool { registered.hasEntry(below: prefix) }
+
     /// The locators that its ETRs ask to merge; `nil` if none asks.
     package func mergedLocators(of prefix: EIDPrefix) -> [LocatorRecord]? {
         guard let slot = slot(of: prefix), registered[slot: slot].wantsMerge else { return nil }

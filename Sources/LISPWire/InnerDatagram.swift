@@ -57,7 +57,7 @@ extension InnerDatagram {
         }
         var ahead = reader
         var checksum = InternetChecksum()
-        checksum.add(try ahead.bytes("Inner IPv4 Header", count: headerLength))
+        try ahead.slice("Inner IPv4 Header", count: headerLength).withRest { checksum.add($0) }
         guard checksum.value == 0 else {
             throw WireError(.badChecksum(field: "Inner IPv4 Header Checksum"), at: reader.position + 10)
         }
@@ -116,8 +116,8 @@ extension InnerDatagram {
         }
         let checksum: UInt16 = try reader.integer("Inner UDP Checksum")
         if checksum != 0 || zeroChecksum == .refuse {
-            var whole = segment
-            guard checksum != 0, InternetChecksum.udp(whole.rest(), from: source, to: destination) == 0 else {
+            let found = segment.withRest { InternetChecksum.udp($0, from: source, to: destination) }
+            guard checksum != 0, found == 0 else {
                 throw reader.fault(.badChecksum(field: "Inner UDP Checksum"), size: 2)
             }
         }

@@ -6,16 +6,18 @@ struct InternetChecksum {
 
     /// Adds octets from an even offset; an odd last one is padded with zero.
     mutating func add(_ bytes: [UInt8]) {
-        bytes.withUnsafeBytes { bytes in
-            var index = 0
-            while index + 4 <= bytes.count {
-                add(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt32.self)))
-                index += 4
-            }
-            while index < bytes.count {
-                sum += index & 1 == 0 ? UInt64(bytes[index]) << 8 : UInt64(bytes[index])
-                index += 1
-            }
+        bytes.withUnsafeBytes { add($0) }
+    }
+
+    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        var index = 0
+        while index + 4 <= bytes.count {
+            add(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt32.self)))
+            index += 4
+        }
+        while index < bytes.count {
+            sum += index & 1 == 0 ? UInt64(bytes[index]) << 8 : UInt64(bytes[index])
+            index += 1
         }
     }
 
@@ -36,6 +38,14 @@ struct InternetChecksum {
 extension InternetChecksum {
     /// The checksum of a UDP segment: 0 if the segment holds a right one, else what goes into its zero field.
     static func udp(_ segment: [UInt8], from source: IPAddress, to destination: IPAddress) -> UInt16 {
+        segment.withUnsafeBytes { udp($0, from: source, to: destination) }
+    }
+
+    static func udp(
+        _ segment: UnsafeRawBufferPointer,
+        from source: IPAddress,
+        to destination: IPAddress
+    ) -> UInt16 {
         var checksum = InternetChecksum()
         for address in [source, destination] {
             let bits = address.leftAligned

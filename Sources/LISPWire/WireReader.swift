@@ -87,6 +87,11 @@ package struct WireReader {
         return Array(bytes[index..<end])
     }
 
+    /// Shows what is left without reading it.
+    func withRest<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[index..<end])) }
+    }
+
     /// Refuses octets that nobody has read.
     package func finish(_ field: @autoclosure () -> String) throws(WireError) {
         guard remaining == 0 else { throw fault(.trailingBytes(field: field(), count: remaining)) }

@@ -120,6 +120,7 @@ private func host(_ eid: EID) -> EIDPrefix {
         #expect(table.moreSpecifics(of: key, includingItself: false).map(\.key) == below.filter { $0 != key })
         #expect(table.moreSpecifics(of: key, includingItself: true, limit: 2).map(\.key) == Array(below.prefix(2)))
         #expect(table.hasEntry(within: key) == !below.isEmpty)
+        #expect(table.hasEntry(below: key) == below.contains { $0 != key })
         #expect(table.hasEntry(overlapping: key) == list.keys.contains { $0.overlaps(key) })
 
         #expect(table.first(after: key)?.key == list.keys.filter { $0 > key }.min())

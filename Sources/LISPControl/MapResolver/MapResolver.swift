@@ -128,7 +128,7 @@ package struct MapResolver: Sendable {
         var answer: [EIDRecord] = []
         for question in questions {
             let eid = EID(instanceID: question.instanceID, question.prefix.address)
-            if let route = routes.longestMatch(question) ?? routes.longestMatch(eid) {
+            if let route = route(for: question) {
                 let reachable = route.value.filter { settings.families.contains($0.family) }
                 if reachable.isEmpty {
                     statistics.add(.noFamily, request.family)
@@ -169,6 +169,12 @@ package struct MapResolver: Sendable {
             actions.append(.send(datagram))
         }
         return actions
+    }
+
+    private func route(for question: EIDPrefix) -> (key: EIDPrefix, value: [IPAddress])? {
+        guard !routes.isEmpty else { return nil }
+        return routes.longestMatch(question)
+            ?? routes.longestMatch(EID(instanceID: question.instanceID, question.prefix.address))
     }
 
     /// The Map-Request inside. An RLOC-probe does not belong there (RFC 9301 section 5.8), nor does anything else.

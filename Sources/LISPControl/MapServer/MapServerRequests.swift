@@ -131,7 +131,11 @@ extension MapServer {
 
     /// The mapping of `prefix`, the longest registered one for `eid`, as this Map-Server may tell it.
     private func proxyRecords(_ prefix: EIDPrefix, _ entry: RegisteredEID, for eid: EID) -> [EIDRecord] {
-        guard let mapping = entry.mapping else { return [] }
+        guard var mapping = entry.mapping else { return [] }
+        guard registry.hasRegistration(below: prefix) else {
+            mapping.proxy(as: prefix, ttlMinutes: mapping.ttlMinutes)
+            return [mapping]
+        }
         let parts = registry.registered.moreSpecifics(
             of: prefix,
             includingItself: false,
@@ -180,7 +184,7 @@ extension MapServer {
             return nil
         }
         return ControlDatagram(
-            payload: MapReply(nonce: request.nonce, records: Array(records.prefix(255))).encoded(),
+            payload: MapReply(nonce: request.nonce, records: records).encoded(),
             destination: Endpoint(rloc, message.sourcePort),
             source: rloc.family == local.family ? local : nil
         )
@@ -195,17 +199,19 @@ extension EIDRecord {
 
     /// A registered record as somebody else than its ETR tells it: not authoritative, no locator local or probed.
     fileprivate func proxied(as prefix: EIDPrefix, ttlMinutes: UInt32) -> EIDRecord {
-        EIDRecord(
-            eidPrefix: prefix,
-            ttlMinutes: ttlMinutes,
-            action: action,
-            mapVersion: mapVersion,
-            locators: locators.map { locator in
-                var locator = locator
-                locator.isLocal = false
-                locator.isProbed = false
-                return locator
-            }
-        )
+        var record = self
+        record.proxy(as: prefix, ttlMinutes: ttlMinutes)
+        return record
+    }
+
+    fileprivate mutating func proxy(as prefix: EIDPrefix, ttlMinutes: UInt32) {
+        eid = LISPAddress(eidPrefix: prefix)
+        maskLength = prefix.prefix.length
+        self.ttlMinutes = ttlMinutes
+        isAuthoritative = false
+        for index in locators.indices {
+            locators[index].isLocal = false
+            locators[index].isProbed = false
+        }
     }
 }

@@ -53,7 +53,7 @@ struct RegisterVerifier {
 
 /// The keys used lately, each with its part of the work done. Bounded: one that comes takes the place of another.
 struct PreparedKeys: Sendable {
-    private static let size = 4096
+    private static let size = 16_384
 
     private var keys: [PreparedKey?] = []
 
