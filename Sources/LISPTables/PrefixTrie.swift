@@ -48,8 +48,38 @@ struct PrefixTrie: Sendable {
 
         func child(_ bit: Bool) -> Int32 { bit ? one : zero }
 
+        /// Whether a key begins with the prefix. In halves: shifts of 128 bits are many instructions, and this is asked at each node.
+        @inline(__always)
+        func covers(_ key: Halves) -> Bool {
+            let length = length
+            if length <= 64 { return length == 0 || (high ^ key.high) >> UInt64(64 &- length) == 0 }
+            return high == key.high && (low ^ key.low) >> UInt64(128 &- length) == 0
+        }
+
+        /// Where a longer key that the prefix covers lies.
+        @inline(__always)
+        func child(towards key: Halves) -> Int32 {
+            let length = length
+            let bit = length < 64 ? key.high >> UInt64(63 &- length) : key.low >> UInt64(127 &- length)
+            return bit & 1 == 1 ? one : zero
+        }
+
+        @inline(__always)
+        func isAt(_ key: Halves) -> Bool { high == key.high && low == key.low }
+
         mutating func setChild(_ bit: Bool, _ node: Int32) {
             if bit { one = node } else { zero = node }
+        }
+    }
+
+    /// The bits of a key, left-aligned.
+    struct Halves {
+        let high: UInt64
+        let low: UInt64
+
+        init(_ bits: UInt128) {
+            high = UInt64(truncatingIfNeeded: bits >> 64)
+            low = UInt64(truncatingIfNeeded: bits)
         }
     }
 
@@ -88,46 +118,47 @@ struct PrefixTrie: Sendable {
     // MARK: Reading
 
     func slot(of key: EIDPrefix) -> Int32? {
-        let bits = key.prefix.address.leftAligned
+        let bits = Halves(key.prefix.address.leftAligned)
         let length = key.prefix.length
         var index = root(of: key) ?? -1
         while index >= 0 {
             let node = nodes[Int(index)]
             guard node.length < length else {
-                return node.length == length && node.bits == bits && node.slot >= 0 ? node.slot : nil
+                return node.length == length && node.isAt(bits) && node.slot >= 0 ? node.slot : nil
             }
-            guard Self.agree(node.bits, bits, node.length) else { return nil }
-            index = node.child(Self.bit(bits, node.length))
+            guard node.covers(bits) else { return nil }
+            index = node.child(towards: bits)
         }
         return nil
     }
 
     /// The node of the longest entry that covers `key`.
     func longestMatch(_ key: EIDPrefix) -> Int32? {
-        let bits = key.prefix.address.leftAligned
+        let bits = Halves(key.prefix.address.leftAligned)
         let length = key.prefix.length
         var best: Int32?
         var index = root(of: key) ?? -1
         while index >= 0 {
             let node = nodes[Int(index)]
-            guard node.length <= length, Self.agree(node.bits, bits, node.length) else { break }
+            guard node.length <= length, node.covers(bits) else { break }
             if node.slot >= 0 { best = index }
             guard node.length < length else { break }
-            index = node.child(Self.bit(bits, node.length))
+            index = node.child(towards: bits)
         }
         return best
     }
 
     /// The node under which lie all entries that `key` covers; `nil` if it covers none.
     func top(within key: EIDPrefix) -> Int32? {
-        let bits = key.prefix.address.leftAligned
+        let wide = key.prefix.address.leftAligned
+        let bits = Halves(wide)
         let length = key.prefix.length
         var index = root(of: key) ?? -1
         while index >= 0 {
             let node = nodes[Int(index)]
-            guard node.length < length else { return Self.agree(node.bits, bits, length) ? index : nil }
-            guard Self.agree(node.bits, bits, node.length) else { return nil }
-            index = node.child(Self.bit(bits, node.length))
+            guard node.length < length else { return Self.agree(node.bits, wide, length) ? index : nil }
+            guard node.covers(bits) else { return nil }
+            index = node.child(towards: bits)
         }
         return nil
     }

@@ -18,7 +18,7 @@ extension ControlMessageBody {
     package func encoded() -> [UInt8] {
         var writer = WireWriter()
         encode(into: &writer)
-        return writer.bytes
+        return writer.finished()
     }
 }
 

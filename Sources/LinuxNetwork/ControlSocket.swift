@@ -263,7 +263,10 @@ package final class ControlSocket: Sendable {
         private let errors = ReceiveBatch(capacity: 32)
         private let buffers: UnsafeMutableRawPointer
 
-        package init(_ socket: ControlSocket, batchSize: Int = 128) {
+        /// Datagrams that one call takes of each family.
+        package static let batchSize = 128
+
+        package init(_ socket: ControlSocket, batchSize: Int = Self.batchSize) {
             self.socket = socket
             batch = ReceiveBatch(capacity: batchSize)
             // Safe: freed by `deinit`; the batch, which points into it, goes at the same time.

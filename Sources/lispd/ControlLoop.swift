@@ -1,6 +1,6 @@
 // The control loop: one NIO event loop that owns every protocol table. Only it changes them, so there is no lock.
 //
-//     control socket thread ──batches──┐
+//     control socket thread ───────────┐
 //     miss thread ─────────────────────┤
 //     netlink thread ──────────────────┼──> ControlLoop ──> Router (decides) ──> actions
 //     timer ───────────────────────────┤        │
@@ -35,6 +35,8 @@ actor ControlLoop {
     /// what it last took, so that they leave the loop to the protocol.
     private static let routingSettleTime = Duration.milliseconds(10)
     private static let routingRest = 10
+    /// Batches of messages that are worked off before the loop sees to other things.
+    private static let batchesAtOnce = 4
     /// How often the data plane frees what its workers have let go of.
     private static let maintenance = TimeAmount.milliseconds(500)
     /// How often the nonce of our own Map-Registers is written down, and how soon what failed is tried again.
@@ -196,7 +198,17 @@ actor ControlLoop {
 
     // MARK: Events
 
-    func received(_ input: ControlInput) {
+    /// The control socket has messages. What has come is read here, a batch at a time: what a message needs is then at hand, and the
+    /// thread that waits for messages is woken once for several batches.
+    func receive(_ receiver: ControlReceiver) {
+        for _ in 0..<Self.batchesAtOnce {
+            guard let input = receiver.receive() else { return }
+            received(input)
+            guard input.datagrams.count >= ControlSocket.Receiver.batchSize else { return }
+        }
+    }
+
+    private func received(_ input: ControlInput) {
         guard !isStopped else { return }
         let now = SystemClock.now
         for rloc in input.unreachable { router.doubt(rloc, now: now) }

@@ -183,8 +183,8 @@ final class Daemon {
                 name: "lispd-control",
                 descriptors: socket.descriptors,
                 loop: loop.eventLoop,
-                read: { receiver.receive() },
-                deliver: { input in loop.assumeIsolated { $0.received(input) } }
+                read: { () },
+                deliver: { loop.assumeIsolated { $0.receive(receiver) } }
             )
         )
         if let missEvent {

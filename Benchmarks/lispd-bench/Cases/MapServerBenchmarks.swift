@@ -48,19 +48,6 @@ extension Benchmark {
                 return EIDPrefix(IPPrefix(family: .ipv4, leftAligned: beyond, length: 24))
             }
         },
-        // A registration ends; the timer has fired for it alone. Then it comes again.
-        Benchmark("map-server.expire-and-register", sizes: tableSizes) { size in
-            let sites = try RegisteredSites(size)
-            var next = 0
-            let messages = (0..<min(size, 50_000)).map { RegisteredSites.register([$0], of: size, nonce: UInt64($0)) }
-            return Workload { operations in
-                for _ in 0..<operations {
-                    try sites.expireNext()
-                    try sites.register(messages[next])
-                    next = next + 1 == messages.count ? 0 : next + 1
-                }
-            }
-        },
     ]
 
     /// All that a registration costs: in the registry, in the queue of deadlines, in what is known of nonces.
@@ -195,12 +182,6 @@ private final class RegisteredSites {
 
     func ask(_ message: [UInt8]) throws {
         try receive(message, from: Endpoint(Samples.itr, LISPPort.control))
-    }
-
-    func expireNext() throws {
-        guard let deadline = router.deadline() else { throw Unexpected("no deadline") }
-        now = max(now, deadline)
-        _ = router.timeout(now: now, using: &random, packetsSent: { _ in 0 })
     }
 
     /// Every message here has an answer: a Map-Notify, a Map-Reply, or a Map-Request passed on.

@@ -211,7 +211,11 @@ package struct MapServer: Sendable {
     }
 
     private mutating func admit(to site: Int, _ reception: inout Reception) throws(RegistrationRefusal) -> PreparedKey {
-        let key = try reception.verifier.key(among: sites[site].settings.keys, prepared: &preparedKeys)
+        let key = try reception.verifier.key(
+            among: sites[site].settings.keys,
+            of: site,
+            prepared: &preparedKeys
+        )
         switch nonces.judge(
             reception.message,
             site: sites[site].settings.name,

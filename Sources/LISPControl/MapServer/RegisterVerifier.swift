@@ -18,17 +18,20 @@ struct RegisterVerifier {
     }
 
     /// The key of a site that made the message.
+    ///
+    /// - Parameter site: any number that is the site's own.
     mutating func key(
         among keys: [AuthenticationKey],
+        of site: Int,
         prepared: inout PreparedKeys
     ) throws(RegistrationRefusal) -> PreparedKey {
         var refusal = RegistrationRefusal.unknownKeyID
-        for key in keys where key.id == claimed.keyID {
+        for (index, key) in keys.enumerated() where key.id == claimed.keyID {
             if refusal == .unknownKeyID { refusal = .algorithmNotAllowed }
             // Algorithm 0 authenticates nothing, even if somebody configured it.
             guard key.algorithm != .none, key.algorithm.rawValue == claimed.algorithm else { continue }
             if refusal == .algorithmNotAllowed { refusal = .wrongKey }
-            let (prepared, verdict) = try verdict(on: key, &prepared)
+            let (prepared, verdict) = try verdict(on: key, place: site &* 4 &+ index, &prepared)
             switch verdict {
             case .ok: return prepared
             case .badLength, .malformed: refusal = .badLength
@@ -40,11 +43,12 @@ struct RegisterVerifier {
 
     private mutating func verdict(
         on key: AuthenticationKey,
+        place: Int,
         _ prepared: inout PreparedKeys
     ) throws(RegistrationRefusal) -> (PreparedKey, AuthenticationVerdict) {
         if let known = verdicts.first(where: { $0.key.key == key }) { return known }
         guard verdicts.count < Self.keyLimit else { throw .tooManyKeys }
-        let prepared = prepared.prepared(key)
+        let prepared = prepared.prepared(key, place: place)
         let verdict = prepared.verifies(message)
         verdicts.append((prepared, verdict))
         return (prepared, verdict)
@@ -57,9 +61,10 @@ struct PreparedKeys: Sendable {
 
     private var keys: [PreparedKey?] = []
 
-    mutating func prepared(_ key: AuthenticationKey) -> PreparedKey {
+    /// - Parameter place: the same for the same key as a rule, another for another.
+    mutating func prepared(_ key: AuthenticationKey, place: Int) -> PreparedKey {
         if keys.isEmpty { keys = Array(repeating: nil, count: Self.size) }
-        let place = key.hashValue & (Self.size - 1)
+        let place = place & (Self.size - 1)
         if let known = keys[place], known.key == key { return known }
         let new = PreparedKey(key)
         keys[place] = new
