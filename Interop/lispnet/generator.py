@@ -20,6 +20,7 @@ class LoadedMapServer:
 
     def __init__(self, run):
         self.run = run
+        self.nonce = 1 << 32
         self.node = Node(run, "mapserver")
         self.loader = Node(run, "loader")
         link(self.node, "core", [f"{MAP_SERVER}/30"], self.loader, "core", [f"{LOADER}/30"])
@@ -55,8 +56,11 @@ class LoadedMapServer:
         return report
 
     def load(self, kind, *options, timeout=300):
-        """One run of the generator against the daemon: its report."""
-        return generate(self.loader, kind, "--to", MAP_SERVER, "--pid", str(self.daemon.pid), *options, timeout=timeout)
+        """One run of the generator against the daemon: its report. Nonces go on from run to run, as those of a real ETR."""
+        report = generate(self.loader, kind, "--to", MAP_SERVER, "--pid", str(self.daemon.pid),
+                          "--first-nonce", self.nonce, *options, timeout=timeout)
+        self.nonce += report["sent"]
+        return report
 
     def ceiling(self, kind, *options, timeout=300):
         """The same against the generator's own thread, which sends everything back."""

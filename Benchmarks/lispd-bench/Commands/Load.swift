@@ -179,6 +179,9 @@ struct LoadOptions: ParsableArguments {
     @Option(help: "Messages a second at most. Default: as many as the window allows.")
     var rate: Double?
 
+    @Option(help: "Nonce of the first message; the others follow. Default: nanoseconds since 1970, so that it is new.")
+    var firstNonce: UInt64?
+
     @Option(help: "The Map-Server's process on this machine, whose processor time and memory to measure.")
     var pid: Int32?
 
@@ -188,6 +191,7 @@ struct LoadOptions: ParsableArguments {
             throw ValidationError("--to \(to ?? ""): expected an IPv4 address")
         }
         try LoadPopulation.validate(eids: eids, routers: routers)
+        guard firstNonce ?? 0 < 1 << 63 else { throw ValidationError("--first-nonce is less than 2^63") }
         guard count ?? 1 > 0, window > 0, rate ?? 1 > 0 else {
             throw ValidationError("--count, --window and --rate are 1 or more")
         }
@@ -204,7 +208,8 @@ struct LoadOptions: ParsableArguments {
             window: window,
             rate: rate,
             server: pid.map(OtherProcess.init(pid:)),
-            port: port
+            port: port,
+            firstNonce: firstNonce ?? LoadRun.nonceOfNow()
         )
         guard let to = to.flatMap({ IPv4Address($0) }) else {
             let echo = try EchoThread(skipping: Conversation.encapsulation)

@@ -44,6 +44,9 @@ struct RegisterForger: Forger {
         // Above every nonce of the population, but for those replayed.
         let nonce = UInt64.max / 2 + UInt64(number)
         let source = population.etrRLOC(etr)
+        // Who captured a message knows the xTR-ID; else it is a guess at 128 bits.
+        let isCaptured = Kind.allCases[kind] == .replayed
+        let xtrID = isCaptured ? population.xtrID(etr) : XTRID(rawValue: UInt128(number) << 64 | 1)
         func register(_ key: AuthenticationKey, nonce: UInt64, data: [UInt8]? = nil) -> MapRegister {
             var authentication = Authentication(placeholderFor: key)
             if let data { authentication.data = data }
@@ -52,7 +55,7 @@ struct RegisterForger: Forger {
                 nonce: Nonce(rawValue: nonce),
                 authentication: authentication,
                 records: [record],
-                xtrID: population.xtrID(etr),
+                xtrID: xtrID,
                 siteID: population.siteID(of: number)
             )
         }

@@ -50,6 +50,8 @@ struct LoadRun {
     var rate: Double?
     var server: OtherProcess?
     var port: UInt16
+    /// Of the run's first message; the others follow.
+    var firstNonce = nonceOfNow()
 
     func run(_ conversation: some LoadConversation, over exchange: LoadExchange) throws -> LoadReport {
         var report = LoadReport(eids: population.eids, routers: population.routers)
@@ -59,7 +61,7 @@ struct LoadRun {
         var start = 0
         while start < count {
             let numbers = start..<min(start + Self.roundSize, count)
-            let firstNonce = Self.nextNonce()
+            let firstNonce = self.firstNonce + UInt64(start)
             var messages = PreparedMessages()
             for number in numbers {
                 let (payload, source) = conversation.message(number, nonce: firstNonce + UInt64(number - start))
@@ -105,7 +107,7 @@ struct LoadRun {
     }
 
     /// Nanoseconds since 1970: greater than every nonce of every run before, so that each Map-Register is new.
-    private static func nextNonce() -> UInt64 {
+    static func nonceOfNow() -> UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
