@@ -16,9 +16,9 @@ WARM_UP = 1000
 
 
 class LoadedMapServer:
-    """The two nodes, and a lispd that serves the generator's sites."""
+    """The two nodes, and a lispd that serves the generator's sites. `changes` add top-level keys to its configuration."""
 
-    def __init__(self, run):
+    def __init__(self, run, **changes):
         self.run = run
         self.nonce = 1 << 32
         self.node = Node(run, "mapserver")
@@ -28,7 +28,7 @@ class LoadedMapServer:
         self.loader.ip(f"route add local {POPULATION} dev lo")
         served = json.loads(run.command([program("lispd-bench"), "load", "configuration"]).stdout)
         self.daemon = Daemon(self.node, {
-            "roles": ["map-server", "map-resolver"], "map-server": served, "map-resolver": {}})
+            "roles": ["map-server", "map-resolver"], "map-server": served, "map-resolver": {}, **changes})
 
     def measure(self, eids, count, runs):
         """What it takes to register so many EID-prefixes, then, each time, `count` Map-Registers and Map-Requests of them."""
