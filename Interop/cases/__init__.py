@@ -27,6 +27,7 @@ from .reachability import ReachabilityGroup
 from .registration import RegistrationGroup
 from .reloads import KeyRolloverGroup, ReloadEachGroup
 from .resolvers import ResolversGroup
+from .scan import ScanGroup
 from .throughput import ThroughputGroup
 
 GROUPS = [
@@ -74,5 +75,6 @@ GROUPS = [
     BenchGroup,
     RegisterFloodGroup,
     RouterFloodGroup,
+    ScanGroup,
     ThroughputGroup,
 ]

@@ -63,13 +63,15 @@ private final class Bench {
     func reply(
         _ nonce: Nonce,
         _ records: [EIDRecord],
-        at local: IPAddress = Bench.rloc
+        at local: IPAddress = Bench.rloc,
+        packetsSent: (MappingID) -> UInt64 = { _ in 0 }
     ) -> [ITRAction] {
         itr.receivedMapReply(
             MapReply(nonce: nonce, records: records),
             from: .control(Self.etr),
             at: local,
-            now: now
+            now: now,
+            packetsSent: packetsSent
         )
     }
 
@@ -338,6 +340,26 @@ private func entries(_ actions: [ITRAction]) -> [EIDPrefix: ForwardingAction] {
         #expect(bench.itr.cache.count == 2)
         #expect(bench.itr.cache[EIDPrefix(IPPrefix("10.2.0.0/16")!)] == nil)
         #expect(bench.itr.statistics[.evictedOnProbation] == 1)
+    }
+
+    @Test func `at the limit stays while packets are seen to use it, and those that waited for it do not count`() throws
+    {
+        let bench = Bench(limit: 10)
+        func prefix(_ number: Int) -> EIDPrefix { EIDPrefix(IPPrefix("10.\(number).0.0/16")!) }
+        for number in 1...10 { _ = try bench.learn(Bench.record("10.\(number).0.0/16")) }
+        let used = bench.itr.cache[prefix(1)]?.mapping
+        for number in 11...40 {
+            bench.now = bench.now + .seconds(1)
+            let request = try requests(bench.miss("10.\(number).0.1"))[0]
+            // Of each entry the packet that waited has been sent, of one there were others.
+            let actions = bench.reply(request.nonce, [Bench.record("10.\(number).0.0/16")]) { mapping in
+                mapping == used ? UInt64(number) : 1
+            }
+            #expect(released(actions, .forward).count == 1)
+        }
+        #expect(bench.itr.cache[prefix(1)]?.mapping == used)
+        #expect(bench.itr.cache.count == 10)
+        #expect(bench.itr.statistics[.evictedOnProbation] == 30)
     }
 
     /// Where many are in use, those that went would be asked for again at once, and so on with every round trip.

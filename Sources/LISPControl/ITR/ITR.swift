@@ -557,7 +557,7 @@ package struct ITR: Sendable {
                 statistics.add(.expirations, gone.entry.eid.prefix.family)
                 actions += removed(gone)
             } else if cache.isOverfull {
-                guard let (victim, reason) = cache.surplus(now: now, packetsSent: packetsSent) else { continue }
+                guard let (victim, reason) = cache.surplus(now: now, packetsSent: packetsSent) else { break }
                 actions += evict(victim, reason)
             } else if let entry = cache.popRefresh(now) {
                 actions += considerRefresh(entry, now: now, using: &random, packetsSent: packetsSent)

@@ -97,6 +97,7 @@ package struct Question: Sendable {
     package mutating func answeredInVain() {
         state = .pausing(until: (nonces.last?.sent ?? .zero) + Self.interval)
         nonces = []
+        charge = nil
     }
 
     package var deadline: Instant {
