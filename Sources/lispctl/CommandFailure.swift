@@ -12,6 +12,8 @@ enum ExitStatus: Int32 {
     case dataError = 65
     /// A file cannot be opened.
     case noInput = 66
+    /// A host name that does not resolve.
+    case noHost = 68
     /// The daemon is not running.
     case unavailable = 69
     /// The daemon failed, or speaks another version.

@@ -8,7 +8,16 @@ struct LigSocket: ~Copyable {
     private let descriptor: Int32
     let local: Endpoint
 
-    /// - Throws: exit status 69 if there is no way to the Map-Resolver.
+    /// What there is to receive.
+    enum Reception {
+        case datagram([UInt8], source: IPAddress)
+        /// The word of an ICMP error, or of the kernel, about what was sent.
+        case error(String)
+        case interrupted
+        case nothing
+    }
+
+    /// - Throws: exit status 69 if there is no way to the Map-Resolver, 77 if we may not send.
     init(towards resolver: Endpoint) throws(CommandFailure) {
         let domain = resolver.address.family == .ipv4 ? AF_INET : AF_INET6
         let address = try Self.localAddress(towards: resolver, domain)
@@ -22,8 +31,16 @@ struct LigSocket: ~Copyable {
             close(descriptor)
             throw failure
         }
+        var on: Int32 = 1
+        let (level, option) = Self.errorOption(domain)
+        _ = setsockopt(descriptor, level, option, &on, socklen_t(MemoryLayout<Int32>.size))
         self.descriptor = descriptor
         self.local = Endpoint(address, port)
+    }
+
+    /// Has errors about what was sent reported (ip(7), ipv6(7)): a socket that is not connected hears of none otherwise.
+    private static func errorOption(_ domain: Int32) -> (level: Int32, option: Int32) {
+        domain == AF_INET ? (Int32(IPPROTO_IP), IP_RECVERR) : (Int32(IPPROTO_IPV6), IPV6_RECVERR)
     }
 
     deinit {
@@ -43,28 +60,83 @@ struct LigSocket: ~Copyable {
     }
 
     private static func failure(_ what: String) -> CommandFailure {
-        CommandFailure(.unavailable, "\(what): \(String(cString: strerror(errno)))")
+        let code = errno
+        let isForbidden = code == EPERM || code == EACCES
+        return CommandFailure(
+            isForbidden ? .noPermission : .unavailable,
+            "\(what): \(String(cString: strerror(code)))" + (isForbidden ? " (a firewall or policy of this host?)" : "")
+        )
     }
 
     func send(_ bytes: [UInt8], to destination: Endpoint) throws(CommandFailure) {
-        let sent = withSocketAddress(destination) { sendto(descriptor, bytes, bytes.count, 0, $0, $1) }
-        guard sent == bytes.count else { throw Self.failure("cannot send to \(destination)") }
+        // An error about an earlier datagram may be reported instead of sending; it is in the queue, too.
+        for attempt in 0..<2 {
+            let sent = withSocketAddress(destination) { sendto(descriptor, bytes, bytes.count, 0, $0, $1) }
+            if sent == bytes.count { return }
+            let isOfEarlier = [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH].contains(errno)
+            guard attempt == 0, isOfEarlier else { throw Self.failure("cannot send to \(destination.address)") }
+        }
     }
 
-    /// The next datagram and its source; `nil` if none comes within `milliseconds`.
-    func receive(milliseconds: Int32) -> (bytes: [UInt8], source: IPAddress)? {
-        var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        guard poll(&wait, 1, milliseconds) > 0 else { return nil }
+    /// The next datagram, or whatever comes before one.
+    func receive(until deadline: ContinuousClock.Instant, _ interrupt: Interrupt) -> Reception {
+        while true {
+            let left = (deadline - .now).components
+            let milliseconds = Int32(max(0, left.seconds * 1000 + left.attoseconds / 1_000_000_000_000_000))
+            var waits = [
+                pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: interrupt.descriptor, events: Int16(POLLIN), revents: 0),
+            ]
+            let ready = poll(&waits, 2, milliseconds)
+            if ready < 0, errno == EINTR { continue }
+            guard ready > 0 else { return .nothing }
+            // What has arrived counts for more than that nobody wants to wait any longer.
+            if waits[0].revents & Int16(POLLIN) != 0, let received = receive() { return received }
+            if waits[0].revents & Int16(POLLERR) != 0, let words = queuedError() { return .error(words) }
+            if waits[1].revents & Int16(POLLIN) != 0 { return .interrupted }
+        }
+    }
+
+    private func receive() -> Reception? {
         var buffer = [UInt8](repeating: 0, count: 65_535)
         var storage = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let count = withUnsafeMutablePointer(to: &storage) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                recvfrom(descriptor, &buffer, buffer.count, 0, $0, &size)
+                recvfrom(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT), $0, &size)
             }
         }
-        guard count >= 0, let source = endpoint(storage) else { return ([], .v4(IPv4Address(0))) }
-        return (Array(buffer[..<count]), source.address)
+        guard count >= 0, let source = endpoint(storage) else { return nil }
+        return .datagram(Array(buffer[..<count]), source: source.address)
+    }
+
+    /// The next report of the error queue, in words; `nil` if there is none that concerns us.
+    private func queuedError() -> String? {
+        var control = [UInt8](repeating: 0, count: 512)
+        var octet: UInt8 = 0
+        let count = control.withUnsafeMutableBytes { control in
+            withUnsafeMutablePointer(to: &octet) { octet in
+                var piece = iovec(iov_base: octet, iov_len: 1)
+                return withUnsafeMutablePointer(to: &piece) { piece in
+                    var message = msghdr()
+                    message.msg_iov = piece
+                    message.msg_iovlen = 1
+                    message.msg_control = control.baseAddress
+                    message.msg_controllen = control.count
+                    let result = recvmsg(
+                        descriptor,
+                        &message,
+                        Int32(MSG_ERRQUEUE) | Int32(MSG_DONTWAIT)
+                    )
+                    return result < 0 ? 0 : Int(message.msg_controllen)
+                }
+            }
+        }
+        // The report that recv(2) would have given is the same.
+        var pending: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        _ = getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &pending, &size)
+        return SocketErrorReport(control[..<count])?.words
     }
 
     private static func name(of descriptor: Int32) -> Endpoint? {
@@ -123,27 +195,4 @@ private func endpoint(_ storage: sockaddr_storage) -> Endpoint? {
         default: nil
         }
     }
-}
-
-/// The addresses of a host name, as the system resolves it; empty if it has none.
-func addresses(ofHost name: String) -> [IPAddress] {
-    var hints = addrinfo()
-    hints.ai_socktype = Int32(SOCK_DGRAM.rawValue)
-    var list: UnsafeMutablePointer<addrinfo>?
-    guard getaddrinfo(name, nil, &hints, &list) == 0 else { return [] }
-    defer { freeaddrinfo(list) }
-    var result: [IPAddress] = []
-    var next = list
-    while let entry = next {
-        var storage = sockaddr_storage()
-        if let source = entry.pointee.ai_addr {
-            withUnsafeMutableBytes(of: &storage) { target in
-                let count = min(target.count, Int(entry.pointee.ai_addrlen))
-                target.copyMemory(from: UnsafeRawBufferPointer(start: source, count: count))
-            }
-            if let address = endpoint(storage)?.address { result.append(address) }
-        }
-        next = entry.pointee.ai_next
-    }
-    return result
 }

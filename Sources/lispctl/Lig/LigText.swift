@@ -2,16 +2,40 @@
 
 import LISPWire
 
-func text(of answer: LigAnswer, eid: EID, name: String) -> String {
+func text(of result: LigResult) -> String {
+    var lines: [String] = []
+    if let answer = result.answer {
+        lines += textLines(of: answer, result.target)
+        if let verification = result.verification { lines += textLines(of: verification) }
+    } else {
+        let sent = result.attempts.map(\.sent).reduce(0, +)
+        let asked = result.attempts.map(\.mapResolver.description).joined(separator: ", ")
+        lines.append(
+            (result.wasInterrupted ? "Interrupted: " : "")
+                + "\(sent) Map-Request\(sent == 1 ? "" : "s") for \(result.target.eid)"
+                + " sent to \(asked), no Map-Reply"
+        )
+    }
+    return joined(lines)
+}
+
+private func textLines(of answer: LigAnswer, _ target: LigTarget) -> [String] {
     let (seconds, rest) = answer.roundTripMicroseconds.quotientAndRemainder(dividingBy: 1_000_000)
     let fraction = String(rest)
     let rtt = "\(seconds).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)"
     var lines = [
         "Received map-reply from \(answer.source) with rtt \(rtt) secs", "",
-        "Mapping entry for \(name == eid.address.description ? "" : "\(name) ")EID \(eid):",
+        "Mapping entry for \(target.name.map { "\($0) " } ?? "")EID \(target.eid):",
     ]
     for record in answer.records { lines += textLines(of: record) }
-    return joined(lines)
+    return lines
+}
+
+private func textLines(of verification: LigVerification) -> [String] {
+    let verdict =
+        verification.matches
+        ? "Registration: as this router registers it" : "Registration: NOT as this router registers it"
+    return ["", verdict] + (verification.differences + verification.notes).map { "  \($0)" }
 }
 
 private func textLines(of record: EIDRecord) -> [String] {
@@ -63,11 +87,31 @@ struct LigReport: Encodable {
     var schema = "lispd/1"
     var eid: String
     var instanceID: UInt32
-    var mapResolver: String
-    var answeredBy: String
-    var attempt: Int
-    var roundTripMicroseconds: UInt64
+    /// What was typed, if that was a name.
+    var name: String?
+    /// `answered`, `negative`, `mismatch`, `none`, `interrupted`
+    var outcome: String
+    var asked: [Asked]
+    /// These four of the answer.
+    var mapResolver: String?
+    var answeredBy: String?
+    var attempt: Int?
+    var roundTripMicroseconds: UInt64?
     var records: [Record]
+    /// Of an EID-prefix of this router's own.
+    var registration: Registration?
+
+    struct Asked: Encodable {
+        var mapResolver: String
+        var sent: Int
+        var problem: String?
+    }
+
+    struct Registration: Encodable {
+        var matches: Bool
+        var differences: [String]
+        var notes: [String]
+    }
 
     struct Record: Encodable {
         var eidPrefix: String
@@ -91,14 +135,22 @@ struct LigReport: Encodable {
         var isReachable: Bool
     }
 
-    init(_ answer: LigAnswer, eid: EID, resolver: IPAddress) {
-        self.eid = eid.address.description
-        self.instanceID = eid.instanceID.rawValue
-        self.mapResolver = resolver.description
-        self.answeredBy = answer.source.description
-        self.attempt = answer.attempt
-        self.roundTripMicroseconds = answer.roundTripMicroseconds
-        self.records = answer.records.compactMap(Record.init)
+    init(_ result: LigResult) {
+        eid = result.target.eid.address.description
+        instanceID = result.target.eid.instanceID.rawValue
+        name = result.target.name
+        outcome = result.outcome.name
+        asked = result.attempts.map {
+            Asked(mapResolver: $0.mapResolver.description, sent: $0.sent, problem: $0.problem)
+        }
+        mapResolver = result.answer == nil ? nil : result.attempts.last?.mapResolver.description
+        answeredBy = result.answer?.source.description
+        attempt = result.answer?.attempt
+        roundTripMicroseconds = result.answer?.roundTripMicroseconds
+        records = (result.answer?.records ?? []).compactMap(Record.init)
+        registration = result.verification.map {
+            Registration(matches: $0.matches, differences: $0.differences, notes: $0.notes)
+        }
     }
 }
 
