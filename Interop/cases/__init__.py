@@ -3,6 +3,7 @@
 from .bench import BenchGroup, BenchJudgementGroup
 from .change import ChangeGroup
 from .demo import DemoGroup
+from .diagnosis import ClearGroup, DiagnosisGroup, LigGroup
 from .doubts import EchoDoubtGroup
 from .floods import RegisterFloodGroup, RouterFloodGroup
 from .forwarding import OverIPv4, OverIPv6
@@ -43,6 +44,9 @@ GROUPS = [
     ChangeGroup,
     DeadPathGroup,
     ResolversGroup,
+    ClearGroup,
+    DiagnosisGroup,
+    LigGroup,
     OperatorGroup,
     ManagementGroup,
     ProxyManagementGroup,

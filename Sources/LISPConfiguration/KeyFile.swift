@@ -50,7 +50,7 @@ func withoutTrailingNewline(_ bytes: [UInt8]) -> [UInt8] {
 }
 
 /// `path` as seen from the directory of `file`.
-func resolve(_ path: String, besides file: String) -> String {
+package func resolve(_ path: String, besides file: String) -> String {
     guard !path.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return path }
     return file[...slash] + path
 }

@@ -351,6 +351,12 @@ package struct Router: Sendable {
     /// Something says that an RLOC may be dead or back, such as an ICMP error about a control message to it.
     package mutating func doubt(_ rloc: IPAddress, now: Instant) {
         itr?.doubt(rloc, now: now)
+        etr?.doubt(rloc, now: now)
+    }
+
+    /// This host did not let a control message leave.
+    package mutating func sendFailed(to address: IPAddress, _ reason: String, now: Instant) {
+        etr?.sendFailed(to: address, reason, now: now)
     }
 
     /// A link, an address or a route of this host came or went, so that packets to these destinations may take other ways, or
@@ -396,9 +402,10 @@ package struct Router: Sendable {
     /// Takes out what a site's ETRs have registered for these EID-prefixes.
     package mutating func clearRegistrations(
         _ prefixes: [EIDPrefix],
-        of site: String
+        of site: String,
+        now: Instant
     ) -> (prefixes: Int, registrations: Int) {
-        mapServer?.clear(prefixes, of: site) ?? (0, 0)
+        mapServer?.clear(prefixes, of: site, now: now) ?? (0, 0)
     }
 
     /// Forgets the nonces of a site's ETRs; returns of how many.

@@ -132,6 +132,12 @@ package struct PrefixTable<Value> {
         entry(trie.longestMatch(prefix))
     }
 
+    /// An entry of the same instance and family that shares as many leading bits with `prefix` as any; `nil` if none shares one.
+    /// Of several the one that covers the others, or the first. Costs as much as `longestMatch`.
+    package func nearest(to prefix: EIDPrefix) -> (key: EIDPrefix, value: Value)? {
+        entry(trie.nearest(to: prefix))
+    }
+
     /// The entries that `prefix` covers, in order, at most `limit` of them.
     ///
     /// - Parameter includingItself: whether an entry for `prefix` itself is among them.

@@ -148,6 +148,23 @@ struct PrefixTrie: Sendable {
         return best
     }
 
+    /// An entry that shares as many leading bits with `key` as any; `nil` if none shares one.
+    func nearest(to key: EIDPrefix) -> Int32? {
+        let bits = key.prefix.address.leftAligned
+        var index = root(of: key) ?? -1
+        while index >= 0 {
+            let node = nodes[Int(index)]
+            let common = min(Self.commonBits(node.bits, bits), node.length, key.prefix.length)
+            let child = common < key.prefix.length ? node.child(Self.bit(bits, common)) : -1
+            // Below a node that parts from the key all share the same bits with it, and this node, if it has a slot, as many.
+            guard common == node.length, child >= 0 else {
+                return common > 0 || node.slot >= 0 ? first(under: index) : nil
+            }
+            index = child
+        }
+        return nil
+    }
+
     /// The node under which lie all entries that `key` covers; `nil` if it covers none.
     func top(within key: EIDPrefix) -> Int32? {
         let wide = key.prefix.address.leftAligned

@@ -21,6 +21,14 @@ extension LinuxError {
         .system(operation: operation, errno: Glibc.errno)
     }
 
+    /// The reason without what was attempted.
+    package var cause: String {
+        switch self {
+        case .system(_, let errno): Self.text(of: errno)
+        case .portInUse, .badInterfaceName, .noFreePort: description
+        }
+    }
+
     /// The kernel's answer, where there was one.
     package var code: Int32? {
         switch self {

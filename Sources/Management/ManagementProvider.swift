@@ -22,6 +22,7 @@ package protocol ManagementProvider: Sendable {
     func locators() async throws(ManagementError) -> LocatorsReport
     func interfaces() async throws(ManagementError) -> InterfacesReport
     func explain(_ query: ExplainQuery) async throws(ManagementError) -> ExplainReport
+    func diagnoseRegistration(_ query: TableQuery) async throws(ManagementError) -> RegistrationDiagnosis
     func events(_ query: EventQuery) async throws(ManagementError) -> EventsReport
     func metrics() async throws(ManagementError) -> [MetricFamily]
     func configuration() async throws(ManagementError) -> ConfigurationReport

@@ -58,6 +58,9 @@ struct ManagementRouter {
         get(router, .locators) { (_: TableQuery) async throws(ManagementError) in try await provider.locators() }
         get(router, .interfaces) { (_: TableQuery) async throws(ManagementError) in try await provider.interfaces() }
         get(router, .explain) { query async throws(ManagementError) in try await provider.explain(query) }
+        get(router, .registrationDiagnosis) { query async throws(ManagementError) in
+            try await provider.diagnoseRegistration(access.page(query))
+        }
         get(router, .events) { (query: EventQuery) async throws(ManagementError) in
             guard access == .everything || query.wait == 0 else {
                 throw ManagementError(.badRequest, "wait: only the UNIX socket holds an answer back")

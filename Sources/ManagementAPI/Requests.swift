@@ -34,6 +34,8 @@ package enum ManagementRoute: String, Sendable, CaseIterable {
     case interfaces = "/v1/interfaces"
     /// GET with `source`, `destination`, `instance`, `protocol`, `source-port`, `destination-port`: `ExplainReport`
     case explain = "/v1/explain"
+    /// GET with `family`, `instance`, `name`, `eid`, `after`, `limit`: `RegistrationDiagnosis`
+    case registrationDiagnosis = "/v1/diagnosis/registration"
     /// GET with `after`, `limit`, `wait`: `EventsReport`
     case events = "/v1/events"
     /// GET: text in the exposition format of Prometheus
@@ -67,7 +69,7 @@ package struct TableQuery: Codable, Sendable, Equatable {
     package var instanceID: UInt32?
     /// An address: the entry of longest match. A prefix: this very entry and its more-specifics.
     package var eid: String?
-    /// The name of a site; of `sites` only.
+    /// The name of a site; of `sites` and `registrationDiagnosis` only.
     package var name: String?
     /// The `next` of the page before; opaque.
     package var after: String?

@@ -13,11 +13,12 @@ struct Lispctl: AsyncParsableCommand {
         abstract: "Shows and steers lispd, the LISP router.",
         discussion: """
             Exit status (sysexits): 0 done, 1 nothing found, no answer, or a role that this router does not play, 64 arguments that cannot be right, \
-            65 a file with faults, 66 a file that cannot be opened, 69 lispd is not running, 70 it failed or is of another version, 74 the answer could not be written, 77 its socket may not be opened, 78 a configuration with faults.
+            65 a file with faults, 66 a file that cannot be opened, 68 a name that does not resolve, 69 lispd is not running, 70 it failed or is of another version, 74 the answer could not be written, 77 its socket may not be opened, 78 a configuration with faults.
             """,
         version: "lispctl \(Release.version)",
         subcommands: [
-            Show.self, Explain.self, Monitor.self, Clear.self, Config.self, Lig.self, Decode.self, Completions.self,
+            Show.self, Explain.self, Diagnose.self, Monitor.self, Clear.self, Config.self, Lig.self, Decode.self,
+            Completions.self,
         ]
     )
 

@@ -7,24 +7,18 @@ import LISPWire
 import Management
 import ManagementAPI
 
-extension ManagementError {
-    static let notMapServer = ManagementError(.notOurRole, "this router is no Map-Server: it has no sites")
-}
-
 extension ControlLoop {
-    /// Whether our Map-Server has a site of that name.
-    func hasSite(_ name: String) throws(ManagementError) -> Bool {
-        guard let server = router.mapServer else { throw .notMapServer }
-        return server.site(named: name) != nil
+    /// The sites of our Map-Server, if none of them has that name, for whom has time to read them: nothing is copied here.
+    func sites(without name: String) -> [SiteSettings]? {
+        router.mapServer.flatMap { $0.site(named: name) == nil ? $0.settings.sites : nil }
     }
-
-    /// The sites of our Map-Server, for whom has time to read them: nothing is copied here.
-    func sites() -> [SiteSettings] { router.mapServer?.settings.sites ?? [] }
 
     /// Takes out what the request selects, slice by slice: other events come in between, so that a large site does not hold them
     /// up. What an ETR registers meanwhile may stay.
     func clearSite(_ request: ClearSiteRequest) async throws(ManagementError) -> ClearSiteReport {
-        guard let server = router.mapServer else { throw .notMapServer }
+        guard let server = router.mapServer else {
+            throw ManagementError(.notOurRole, "this router is no Map-Server: it has no sites")
+        }
         guard let site = server.site(named: request.name)?.settings else {
             throw ManagementError(.notFound, "there is no site \(request.name)")
         }

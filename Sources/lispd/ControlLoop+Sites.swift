@@ -224,7 +224,7 @@ private struct Row {
 
 extension [LISPTables.SiteEID] {
     /// Of a list in order of the prefixes.
-    fileprivate func firstIndex(notBefore prefix: EIDPrefix) -> Int {
+    func firstIndex(notBefore prefix: EIDPrefix) -> Int {
         var (low, high) = (startIndex, endIndex)
         while low < high {
             let middle = (low + high) / 2

@@ -318,6 +318,7 @@ actor ControlLoop {
         for failure in failures {
             sendErrors += 1
             lastSendError = "\(failure.error)"
+            router.sendFailed(to: failure.destination.address, failure.error.cause, now: SystemClock.now)
             events.post(Event(.sendFailed, .warning, "\(failure.error)", peer: "\(failure.destination.address)"))
         }
     }
@@ -431,7 +432,7 @@ actor ControlLoop {
 
     /// Takes out what a site's ETRs have registered for these EID-prefixes.
     func clearRegistrations(_ prefixes: [EIDPrefix], of site: String) -> (prefixes: Int, registrations: Int) {
-        isStopped ? (0, 0) : router.clearRegistrations(prefixes, of: site)
+        isStopped ? (0, 0) : router.clearRegistrations(prefixes, of: site, now: SystemClock.now)
     }
 
     /// Forgets the nonces of a site's ETRs; returns of how many.

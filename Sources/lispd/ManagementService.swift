@@ -37,11 +37,12 @@ struct ManagementService: ManagementProvider {
     }
 
     func sites(_ query: TableQuery) async throws(ManagementError) -> SiteReport {
-        try await loop.siteReport(query)
+        if let name = query.name, let sites = await loop.sites(without: name) { throw unknownSite(name, among: sites) }
+        return try await loop.siteReport(query)
     }
 
     func clearSite(_ request: ClearSiteRequest) async throws(ManagementError) -> ClearSiteReport {
-        guard try await loop.hasSite(request.name) else { throw unknownSite(request.name, among: await loop.sites()) }
+        if let sites = await loop.sites(without: request.name) { throw unknownSite(request.name, among: sites) }
         return try await loop.clearSite(request)
     }
 
@@ -73,6 +74,11 @@ struct ManagementService: ManagementProvider {
             throw ManagementError(.unavailable, "cannot read this host's routes: \(error)")
         }
         return await loop.explain(packet, hasRoute: hasRoute)
+    }
+
+    func diagnoseRegistration(_ query: TableQuery) async throws(ManagementError) -> RegistrationDiagnosis {
+        if let name = query.name, let sites = await loop.sites(without: name) { throw unknownSite(name, among: sites) }
+        return try await loop.registrationDiagnosis(query)
     }
 
     func events(_ query: EventQuery) async throws(ManagementError) -> EventsReport { try await events.report(query) }

@@ -9,12 +9,30 @@ import ManagementAPI
 
 /// The two clocks of one report.
 struct ReportTime {
-    let now = SystemClock.now
+    let now: Instant
     /// Seconds since 1970.
-    let wallClock = SystemClock.wallClock / 1_000_000_000
+    let wallClock: Int64
+
+    init(now: Instant = SystemClock.now, wallClock: Int64 = SystemClock.wallClock / 1_000_000_000) {
+        self.now = now
+        self.wallClock = wallClock
+    }
 
     func moment(_ instant: Instant) -> Moment {
         Moment(now: wallClock, secondsAgo: max(0, instant.duration(to: now).nanoseconds / 1_000_000_000))
+    }
+
+    /// `12 s ago`
+    func ago(_ instant: Instant) -> String { "\(Self.words(moment(instant).secondsAgo)) ago" }
+
+    /// `12 s`, `5 min`, `3 h` or `4 days`: as precise as a person wants it.
+    static func words(_ seconds: Int64) -> String {
+        switch max(0, seconds) {
+        case 0..<120: "\(max(0, seconds)) s"
+        case 120..<7200: "\(seconds / 60) min"
+        case 7200..<172_800: "\(seconds / 3600) h"
+        default: "\(seconds / 86_400) days"
+        }
     }
 
     /// Whole seconds until `instant`, rounded up; 0 if it has passed.

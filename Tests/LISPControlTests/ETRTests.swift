@@ -92,6 +92,48 @@ private func replies(_ actions: [ETRAction]) throws -> [(reply: MapReply, to: En
     }
 }
 
+@Suite struct `The ETR notices` {
+    @Test func `since when nobody answers, and which records a Map-Server leaves out`() throws {
+        let (one, two) = (mapping("10.1.0.0/16"), mapping("10.9.0.0/16"))
+        let bench = Bench(settings([one, two]))
+        var registration: Registration { bench.etr.registrars[0].registrations[0] }
+        var sent = try bench.wait(.seconds(3))
+        #expect(registration.unacknowledged == 3 && registration.unacknowledgedSince == .zero)
+        let acknowledged = bench.now
+        bench.acknowledge(try #require(sent.last).register)
+        #expect(registration.unacknowledgedSince == nil && registration.refusals.isEmpty)
+
+        sent = try bench.wait(.seconds(20))
+        #expect(registration.unacknowledged == 1 && registration.unacknowledgedSince == sent[0].at)
+        bench.acknowledge(sent[0].register, records: [sent[0].register.records[0]])
+        let refused = Registration.Refusal(since: bench.now, lastAcknowledged: acknowledged)
+        #expect(registration.refusals == [two.eid: refused] && registration.refused == [two.eid])
+        sent = try bench.wait(.seconds(20))
+        bench.acknowledge(sent[0].register, records: [sent[0].register.records[0]])
+        #expect(registration.refusals == [two.eid: refused])
+        sent = try bench.wait(.seconds(20))
+        bench.acknowledge(sent[0].register)
+        #expect(registration.refusals.isEmpty && registration.refused.isEmpty)
+    }
+
+    @Test func `what went wrong with a Map-Server, and keeps that over a change of settings`() throws {
+        let bench = Bench()
+        var troubles: RegistrarTroubles { bench.etr.registrars[0].troubles }
+        let sent = try bench.wait(.seconds(5))
+        #expect(troubles == RegistrarTroubles())
+        bench.acknowledge(sent[0].register, with: AuthenticationKey(id: 0, algorithm: .hmacSHA256_128, secret: [1]))
+        #expect(troubles.wrongAuthentication?.time == bench.now && troubles.wrongAuthentication?.source == server)
+        bench.etr.doubt(rloc, now: bench.now)
+        bench.etr.sendFailed(to: rloc, "Operation not permitted", now: bench.now)
+        #expect(troubles.unreachable == nil && troubles.unsent == nil)
+        bench.etr.doubt(server, now: bench.now)
+        bench.etr.sendFailed(to: server, "Operation not permitted", now: bench.now)
+        #expect(troubles.unreachable == bench.now && troubles.unsent?.reason == "Operation not permitted")
+        _ = bench.etr.reconfigure(settings([mapping("10.1.0.0/16", ttl: 5)]), now: bench.now)
+        #expect(troubles.unreachable == bench.now)
+    }
+}
+
 @Suite struct `The ETR registers` {
     @Test func `at once, again after 1 s doubling up to 60 s while nobody answers`() throws {
         let bench = Bench()

@@ -168,7 +168,7 @@ import Testing
         _ = etr.bench.server.reconfigure(settings, now: .zero, using: &etr.bench.random)
         let fresh = BenchETR(xtrID: 1, key: secret("fresh"))
         #expect(try !etr.bench.register([record("10.1.0.0/16")], by: fresh, nonce: 50).datagrams.isEmpty)
-        #expect(etr.bench.server.clear([eidPrefix("10.1.0.0/16")], of: "alpha") == (1, 1))
+        #expect(etr.bench.server.clear([eidPrefix("10.1.0.0/16")], of: "alpha", now: .zero) == (1, 1))
         #expect(etr.bench.server.forgetNonces(of: "alpha") == 1)
         #expect(!etr.bench.isRegistered("10.1.0.0/16"))
         #expect(try !etr.bench.register([record("10.1.0.0/16")], by: fresh, nonce: 10).datagrams.isEmpty)

@@ -500,8 +500,8 @@ import Testing
         try bench.register([record("10.1.0.0/16")], by: second, nonce: 9)
         try bench.register([record("10.2.0.0/16")], by: BenchETR(key: secret("beta")))
         let prefixes = ["10.1.0.0/16", "10.1.5.0/24", "10.1.9.0/24", "10.2.0.0/16"].map { eidPrefix($0) }
-        #expect(bench.server.clear(prefixes, of: "alpha") == (2, 3))
-        #expect(bench.server.clear(prefixes, of: "alpha") == (0, 0))
+        #expect(bench.server.clear(prefixes, of: "alpha", now: bench.now) == (2, 3))
+        #expect(bench.server.clear(prefixes, of: "alpha", now: bench.now) == (0, 0))
         #expect(!bench.isRegistered("10.1.0.0/16") && !bench.isRegistered("10.1.5.0/24"))
         #expect(bench.isRegistered("10.2.0.0/16"))
         #expect(bench.server.statistics[.registrationsCleared] == 3)

@@ -208,4 +208,40 @@ private func host(_ eid: EID) -> EIDPrefix {
             #expect(table.first(after: nil) == nil)
         }
     }
+
+    @Test func `the nearest entry shares as many bits as any`() {
+        var generator = SeededGenerator.printed("nearest")
+        for _ in 0..<200 {
+            var table = PrefixTable<Int>()
+            var list: [EIDPrefix] = []
+            for index in 0..<Int.random(in: 0...30, using: &generator) {
+                let prefix = randomPrefix(&generator)
+                table[prefix] = index
+                if !list.contains(prefix) { list.append(prefix) }
+            }
+            for _ in 0..<20 {
+                let wanted = randomPrefix(&generator)
+                let shared = list.filter {
+                    $0.instanceID == wanted.instanceID && $0.prefix.family == wanted.prefix.family
+                }
+                .map { Self.commonLength($0.prefix, wanted.prefix) }
+                let found = table.nearest(to: wanted)
+                let best = shared.max() ?? 0
+                if let found {
+                    #expect(list.contains(found.key) && table[found.key] == found.value)
+                    #expect(
+                        found.key.instanceID == wanted.instanceID && found.key.prefix.family == wanted.prefix.family
+                    )
+                    #expect(Self.commonLength(found.key.prefix, wanted.prefix) == best, "\(wanted) of \(list)")
+                } else {
+                    #expect(best == 0, "\(wanted) of \(list)")
+                }
+            }
+        }
+    }
+
+    private static func commonLength(_ a: IPPrefix, _ b: IPPrefix) -> Int {
+        let bits = (a.address.leftAligned ^ b.address.leftAligned).leadingZeroBitCount
+        return min(bits, Int(a.length), Int(b.length))
+    }
 }

@@ -130,6 +130,11 @@ final class FakeProvider: ManagementProvider {
         )
     }
 
+    func diagnoseRegistration(_ query: TableQuery) async throws(ManagementError) -> RegistrationDiagnosis {
+        remember(query)
+        return RegistrationDiagnosis(ownEIDs: [], sites: nil)
+    }
+
     func events(_ query: EventQuery) async throws(ManagementError) -> EventsReport {
         eventQueries.withLock { $0.append(query) }
         return EventsReport(events: [Event(.locatorDown, .warning, "RLOC 192.0.2.2 is \"down\"")], latest: 1)

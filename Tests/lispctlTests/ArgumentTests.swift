@@ -51,6 +51,8 @@ import Testing
         ["clear", "map-cache", "ipv6", "--instance-id", "0"], ["config", "check", "f"], ["config", "reload"],
         ["config", "show"], ["lig", "self6", "--to", "192.0.2.53", "--source", "10.1.0.1", "--count", "1"],
         ["clear", "site", "site1", "ipv6", "10.1.0.0/16", "--instance-id", "7", "--json"], ["clear", "statistics"],
+        ["lig", "a.example", "--to", "192.0.2.53", "--to", "mr.example", "--instance-id", "7", "--json"],
+        ["diagnose", "registration"], ["diagnose", "registration", "ipv4", "site1", "--instance-id", "7", "--json"],
         ["completions", "fish"], ["show", "statistics", "ipv6"], ["show", "events", "--count", "1000", "--json"],
         ["monitor", "--count", "0", "--json"], ["show", "proxy-etrs"], ["show", "smr"],
         ["explain", "10.1.0.1", "10.2.0.1", "--json"],
@@ -150,7 +152,7 @@ import Testing
         #expect(Lispctl.completionScript(for: .bash).contains("map-cache"))
         #expect(Lispctl.completionScript(for: .zsh).contains("map-cache"))
         #expect(Lispctl.completionScript(for: .fish).contains("map-cache"))
-        for command in ["monitor", "explain", "events", "proxy-etrs"] {
+        for command in ["monitor", "explain", "events", "proxy-etrs", "diagnose", "registration", "statistics"] {
             #expect(Lispctl.completionScript(for: .bash).contains(command))
         }
     }

@@ -26,7 +26,7 @@ import Testing
 
     private static let reports = [
         "MappingReports", "PeerReports", "SiteReport", "StatisticsReport", "StatusReport", "EventReports",
-        "ExplainReport", "Schema",
+        "ExplainReport", "RegistrationDiagnosis", "Schema",
     ]
 
     /// The stored properties of the reports, as JSON has them.

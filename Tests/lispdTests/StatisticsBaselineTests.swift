@@ -1,6 +1,5 @@
 // What `show statistics` says once it has been cleared: each counter less what it was.
 
-import FoundationEssentials
 import LISPTables
 import ManagementAPI
 import Testing

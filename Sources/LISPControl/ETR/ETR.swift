@@ -21,6 +21,8 @@ package struct ETR: Sendable {
         package fileprivate(set) var mapRegistersSent: UInt64 = 0
         package fileprivate(set) var mapNotifiesAccepted: UInt64 = 0
         package fileprivate(set) var authenticationFailures: UInt64 = 0
+        /// What went wrong of late.
+        package fileprivate(set) var troubles = RegistrarTroubles()
 
         /// When the last Map-Notify came for any of our mappings.
         package var lastAcknowledged: Instant? { registrations.compactMap(\.lastAcknowledged).max() }
@@ -277,6 +279,7 @@ package struct ETR: Sendable {
             let server = timer.registrar
             guard verify(raw, with: registrars[server].peer.keys) != nil else {
                 registrars[server].authenticationFailures += 1
+                registrars[server].troubles.wrongAuthentication = .init(time: now, source: source.address)
                 statistics.add(.mapNotifyWrongAuthentication, family)
                 return []
             }
@@ -297,10 +300,12 @@ package struct ETR: Sendable {
         }
         guard let key = verify(raw, with: registrars[server].peer.keys) else {
             registrars[server].authenticationFailures += 1
+            registrars[server].troubles.wrongAuthentication = .init(time: now, source: source.address)
             statistics.add(.mapNotifyWrongAuthentication, family)
             return []
         }
         statistics.add(.mapNotifiesUnsolicited, family)
+        registrars[server].troubles.unsolicited = now
         var payload = MapNotify(
             isAcknowledgement: true,
             nonce: notify.nonce,
@@ -312,6 +317,20 @@ package struct ETR: Sendable {
         key.sign(&payload)
         noteMerged(notify, by: registrars[server].peer, isSolicited: false, now: now)
         return [.send(ControlDatagram(payload: payload, destination: source, source: local))] + tellWhatIsAcknowledged()
+    }
+
+    /// An ICMP error says that a control message to `address` did not arrive: a hint, since anybody can send one.
+    package mutating func doubt(_ address: IPAddress, now: Instant) {
+        for index in registrars.indices where registrars[index].peer.address == address {
+            registrars[index].troubles.unreachable = now
+        }
+    }
+
+    /// This host did not let a control message to `address` leave.
+    package mutating func sendFailed(to address: IPAddress, _ reason: String, now: Instant) {
+        for index in registrars.indices where registrars[index].peer.address == address {
+            registrars[index].troubles.unsent = .init(time: now, reason: reason)
+        }
     }
 
     private func verify(_ message: [UInt8], with keys: [AuthenticationKey]) -> AuthenticationKey? {
@@ -479,6 +498,7 @@ package struct ETR: Sendable {
             registrar.mapRegistersSent = before.mapRegistersSent
             registrar.mapNotifiesAccepted = before.mapNotifiesAccepted
             registrar.authenticationFailures = before.authenticationFailures
+            registrar.troubles = before.troubles
             guard isSameETR, before.peer == peer else { return registrar }
             let known = Dictionary(
                 before.registrations.map { ($0.mappings, $0) },

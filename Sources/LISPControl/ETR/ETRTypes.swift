@@ -29,6 +29,31 @@ package struct MapServerPeer: Hashable, Sendable {
     }
 }
 
+/// What an ETR has noticed of a Map-Server that may be why it is not registered there: the last of each kind.
+package struct RegistrarTroubles: Hashable, Sendable {
+    package struct WrongAuthentication: Hashable, Sendable {
+        package let time: Instant
+        package let source: IPAddress
+    }
+
+    package struct Unsent: Hashable, Sendable {
+        package let time: Instant
+        /// In the kernel's words.
+        package let reason: String
+    }
+
+    /// A Map-Notify whose authentication data none of our keys makes.
+    package internal(set) var wrongAuthentication: WrongAuthentication?
+    /// An authentic Map-Notify with a nonce that none of our Map-Registers waits for.
+    package internal(set) var unsolicited: Instant?
+    /// An ICMP error about a message to it.
+    package internal(set) var unreachable: Instant?
+    /// A message that this host did not let leave.
+    package internal(set) var unsent: Unsent?
+
+    package init() {}
+}
+
 package struct ETRSettings: Hashable, Sendable {
     package var mappings: [DatabaseMapping]
     package var mapServers: [MapServerPeer]

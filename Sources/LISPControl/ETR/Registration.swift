@@ -25,8 +25,17 @@ package struct Registration: Sendable {
     package private(set) var lastAcknowledged: Instant?
     /// Map-Registers since the last acknowledgement.
     package private(set) var unacknowledged = 0
+    /// When the first of those left.
+    package private(set) var unacknowledgedSince: Instant?
     /// The EID-prefixes that the last Map-Notify did not list: the Map-Server refused them.
     package private(set) var refused: Set<EIDPrefix> = []
+    /// Of each of those since when, and when a Map-Notify last listed it; `nil`: none ever did.
+    package private(set) var refusals: [EIDPrefix: Refusal] = [:]
+
+    package struct Refusal: Hashable, Sendable {
+        package let since: Instant
+        package let lastAcknowledged: Instant?
+    }
 
     package init(mappings: [EIDPrefix], now: Instant) {
         self.mappings = mappings
@@ -41,6 +50,7 @@ package struct Registration: Sendable {
             due = now + interval(at: now)
             return
         }
+        if unacknowledged == 0 { unacknowledgedSince = now }
         outstanding.append(nonce)
         if outstanding.count > 4 { outstanding.removeFirst() }
         unacknowledged += 1
@@ -52,9 +62,15 @@ package struct Registration: Sendable {
     package mutating func acknowledged(_ accepted: Set<EIDPrefix>, now: Instant) {
         outstanding = []
         unacknowledged = 0
+        unacknowledgedSince = nil
         retransmission = Self.firstRetransmission
-        lastAcknowledged = now
         refused = Set(mappings).subtracting(accepted)
+        refusals = Dictionary(
+            uniqueKeysWithValues: refused.map { eid in
+                (eid, refusals[eid] ?? Refusal(since: now, lastAcknowledged: lastAcknowledged))
+            }
+        )
+        lastAcknowledged = now
         due = now + interval(at: now)
     }
 

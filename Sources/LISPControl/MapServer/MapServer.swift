@@ -34,6 +34,10 @@ package struct MapServer: Sendable {
     /// The last record refused that is of no site.
     package private(set) var lastUnknown: RegistrationFailure?
 
+    /// The last refusals.
+    package private(set) var refusalMemory = RefusalMemory()
+    private var endings = LatestValues<EIDPrefix, RegistrationEnding>(limit: RefusalMemory.limit)
+
     /// Every site, in the order of the settings.
     package private(set) var sites: [SiteStatus] = []
     /// Where each stands there.
@@ -64,6 +68,11 @@ package struct MapServer: Sendable {
     // MARK: What show reads
 
     package func site(named name: String) -> SiteStatus? { siteIndexes[name].map { sites[$0] } }
+
+    /// How the last registration of an EID-prefix ended that nobody has registered now; of those that ended lately.
+    package func ending(of prefix: EIDPrefix) -> RegistrationEnding? {
+        registry.entry(for: prefix) == nil ? endings[prefix] : nil
+    }
 
     /// How many unsolicited Map-Notifies wait for their Map-Notify-Ack: at most one for each registration.
     package var unacknowledgedNotifies: Int { notifier.count }
@@ -125,7 +134,7 @@ package struct MapServer: Sendable {
                 accepted.append(record)
                 signer = signer ?? key
             } catch {
-                consequences += refuse(record, error, source: source, now: now)
+                consequences += refuse(record, error, of: register, source: source, now: now)
             }
         }
         statistics.add(accepted.isEmpty ? .mapRegistersRefused : .mapRegistersAccepted)
@@ -174,7 +183,8 @@ package struct MapServer: Sendable {
         let key = try admission(to: site, &reception).get()
         let merged = registry.mergedLocators(of: prefix)
         if record.ttlMinutes == 0 {
-            actions += withdraw(SiteRegistry.Key(prefix: prefix, etr: reception.etr), site: match.site)
+            let key = SiteRegistry.Key(prefix: prefix, etr: reception.etr)
+            actions += withdraw(key, site: match.site, now: reception.now)
         } else {
             guard Self.allows(record, sites[site].settings.allowedLocators) else { throw .locatorNotAllowed }
             let registration = registration(of: record, key: key.key, reception)
@@ -253,27 +263,44 @@ package struct MapServer: Sendable {
     }
 
     private static func allows(_ record: EIDRecord, _ allowed: [IPAddress]?) -> Bool {
+        record.locators.allSatisfy { allows($0, allowed) }
+    }
+
+    private static func allows(_ locator: LocatorRecord, _ allowed: [IPAddress]?) -> Bool {
         guard let allowed else { return true }
-        return record.locators.allSatisfy { locator in
-            // Whoever reads the mapping may choose any address of a locator that lists several.
-            guard let addresses = locator.address.allIPAddresses, !addresses.isEmpty else { return false }
-            return addresses.allSatisfy(allowed.contains)
-        }
+        // Whoever reads the mapping may choose any address of a locator that lists several.
+        guard let addresses = locator.address.allIPAddresses, !addresses.isEmpty else { return false }
+        return addresses.allSatisfy(allowed.contains)
     }
 
     /// Counts a refused record at its site, or as one of no site.
     private mutating func refuse(
         _ record: EIDRecord,
         _ reason: RegistrationRefusal,
+        of register: MapRegister,
         source: Endpoint,
         now: Instant
     ) -> [MapServerAction] {
         let prefix = record.eidPrefix
         refusals.add(reason, prefix?.prefix.family)
-        let failure = RegistrationFailure(reason: reason, prefix: prefix, source: source, time: now)
         let configured = prefix.flatMap { registry.configured.longestMatch($0)?.value }
         let site = configured?.site
-        if let eid = configured?.eid.prefix, let index = site.flatMap({ siteIndexes[$0] }) {
+        let index = site.flatMap { siteIndexes[$0] }
+        let allowed = index.flatMap { sites[$0].settings.allowedLocators }
+        let failure = RegistrationFailure(
+            reason: reason,
+            prefix: prefix,
+            source: source,
+            time: now,
+            keyID: register.authentication.keyID,
+            algorithm: register.authentication.algorithm,
+            nonce: register.nonce,
+            locator: reason == .locatorNotAllowed
+                ? record.locators.first { !Self.allows($0, allowed) }
+                    .map { $0.address.locatorAddress?.description ?? $0.address.description } : nil
+        )
+        refusalMemory.note(failure, configured: configured?.eid.prefix)
+        if let eid = configured?.eid.prefix, let index {
             sites[index].refusals.add(reason, eid.prefix.family)
             sites[index].refusalsByEID[eid, default: Tally()].add(reason)
             if let prefix, prefix != eid, registry.entry(for: prefix) != nil {
@@ -290,9 +317,10 @@ package struct MapServer: Sendable {
 
     // MARK: The end of registrations
 
-    private mutating func withdraw(_ key: SiteRegistry.Key, site: String) -> [MapServerAction] {
+    private mutating func withdraw(_ key: SiteRegistry.Key, site: String, now: Instant) -> [MapServerAction] {
         notifier.cancel(key)
         guard registry.remove(key) != nil else { return [] }
+        endings[key.prefix] = RegistrationEnding(cause: .withdrawn, time: now)
         forgetRefusals(of: key.prefix, site: site)
         statistics.add(.registrationsWithdrawn)
         return [.event(.withdrawn(site: site, prefix: key.prefix, etr: key.etr))]
@@ -316,6 +344,7 @@ package struct MapServer: Sendable {
             let (key, before) = (ended.key, ended.before)
             notifier.cancel(key)
             forgetRefusals(of: key.prefix, site: before.site)
+            endings[key.prefix] = RegistrationEnding(cause: .expired, time: now)
             statistics.add(.registrationsExpired)
             actions.append(.event(.expired(site: before.site, prefix: key.prefix, etr: key.etr)))
             tellMerged(
@@ -332,7 +361,11 @@ package struct MapServer: Sendable {
 
     /// Forgets what the ETRs of a site registered for these EID-prefixes, as the operator wants it; returns for how many of them
     /// there was something, and how many registrations that were. Costs O(log n) for each.
-    package mutating func clear(_ prefixes: [EIDPrefix], of site: String) -> (prefixes: Int, registrations: Int) {
+    package mutating func clear(
+        _ prefixes: [EIDPrefix],
+        of site: String,
+        now: Instant
+    ) -> (prefixes: Int, registrations: Int) {
         var cleared = (prefixes: 0, registrations: 0)
         for prefix in prefixes {
             guard let entry = registry.registered[prefix], entry.site == site else { continue }
@@ -342,6 +375,7 @@ package struct MapServer: Sendable {
                 if registry.remove(key) != nil { cleared.registrations += 1 }
             }
             forgetRefusals(of: prefix, site: site)
+            endings[prefix] = RegistrationEnding(cause: .cleared, time: now)
             cleared.prefixes += 1
         }
         statistics.add(.registrationsCleared, cleared.registrations)
@@ -429,6 +463,7 @@ package struct MapServer: Sendable {
         forgetNonces(of: old)
         for ended in dropped {
             notifier.cancel(ended.key)
+            endings[ended.key.prefix] = RegistrationEnding(cause: .dropped, time: now)
             actions.append(.event(.dropped(prefix: ended.key.prefix, etr: ended.key.etr)))
         }
         var told: Set<EIDPrefix> = []

@@ -40,15 +40,6 @@ package enum RegistrationRefusal: String, Error, Hashable, Sendable, CaseIterabl
     case limitReached = "too many registrations for the EID-prefix"
 }
 
-/// The last refusal, for `show site`.
-package struct RegistrationFailure: Hashable, Sendable {
-    package let reason: RegistrationRefusal
-    /// `nil` if the record's EID is no prefix of either family.
-    package let prefix: EIDPrefix?
-    package let source: Endpoint
-    package let time: Instant
-}
-
 /// One site with its counters.
 package struct SiteStatus: Sendable {
     package internal(set) var settings: SiteSettings

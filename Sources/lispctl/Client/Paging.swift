@@ -64,6 +64,17 @@ extension SiteReport: PagedReport {
     }
 }
 
+extension RegistrationDiagnosis: PagedReport {
+    mutating func append(_ page: RegistrationDiagnosis) {
+        ownEIDs = ownEIDs.map { $0 + (page.ownEIDs ?? []) } ?? page.ownEIDs
+        guard let more = page.sites else { return }
+        var all = sites ?? SitesDiagnosis(eids: [])
+        all.eids += more.eids
+        all.ofNoSite += more.ofNoSite
+        sites = all
+    }
+}
+
 /// A text that is made of a report page by page.
 protocol PagedText {
     associatedtype Report: PagedReport
