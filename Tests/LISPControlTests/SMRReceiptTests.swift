@@ -240,7 +240,8 @@ private func requests(_ actions: [RouterAction]) throws -> [MapRequest] {
         #expect(bench.itr.cache[eidPrefix("10.2.9.0/24")]?.isNegative == true)
     }
 
-    @Test func `that comes while the entry is refreshed asks again, since that answer may be older`() throws {
+    /// An entry whose refresh has just been asked for.
+    private func refreshing() throws -> (Bench, MapRequest) {
         let bench = Bench()
         try bench.learn(
             "10.2.2.2",
@@ -263,9 +264,25 @@ private func requests(_ actions: [RouterAction]) throws -> [MapRequest] {
         }
         let asked = try #require(refresh)
         #expect(!asked.isSMRInvoked)
+        return (bench, asked)
+    }
+
+    @Test func `that comes while the entry is refreshed asks again, since that answer may be older`() throws {
+        let (bench, asked) = try refreshing()
         #expect(try bench.smr(source: "10.2.2.0") == [])
         bench.answer(asked, [Bench.record("10.2.2.0/24")])
         #expect(try bench.wait(.seconds(1)).map(\.isSMRInvoked) == [true])
+    }
+
+    @Test func `that comes while a refresh is asked for twice waits for a second from the last Map-Request`() throws {
+        let (bench, _) = try refreshing()
+        #expect(try bench.wait(.milliseconds(500)) == [])
+        #expect(try bench.smr(source: "10.2.2.0") == [])
+        let again = try bench.wait(.milliseconds(700))
+        #expect(again.map(\.isSMRInvoked) == [false])
+        bench.answer(try #require(again.first), [Bench.record("10.2.2.0/24")])
+        #expect(try bench.wait(.milliseconds(799)) == [])
+        #expect(try bench.wait(.milliseconds(1)).map(\.isSMRInvoked) == [true])
     }
 
     @Test func `leaves alone what the operator has written down`() throws {

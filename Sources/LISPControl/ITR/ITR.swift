@@ -155,6 +155,7 @@ package struct ITR: Sendable {
         for forgotten in question.sent(nonce, now: now) { forget(forgotten) }
         targets[nonce] = question.target
         askedResolver[nonce] = resolver
+        smrResponder.asked(question.target, now: now)
         statistics.add(.mapRequestsSent, question.target.prefix.family)
         if question.isSMRInvoked { statistics.add(.smrInvokedRequests, question.target.prefix.family) }
         let asker = asker(of: question)

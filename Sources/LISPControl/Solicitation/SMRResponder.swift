@@ -55,6 +55,12 @@ package struct SMRResponder: Sendable {
         return isAsking ? .paced : .ask
     }
 
+    /// A Map-Request for `eid` leaves, for whatever reason: one that is owed waits for its turn, a second from now.
+    mutating func asked(_ eid: EIDPrefix, now: Instant) {
+        guard items[eid]?.isOwing == true else { return }
+        timers.set(eid, at: max(timers[eid] ?? now, now + Question.interval))
+    }
+
     package mutating func deadline() -> Instant? { timers.next }
 
     /// An EID-prefix whose interval is over and that another Map-Request is owed for: as good as a new SMR.
