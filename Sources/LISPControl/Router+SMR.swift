@@ -30,7 +30,7 @@ extension Router {
 
     /// Sends the SMRs that are due.
     mutating func smrTimeout(now: Instant, using random: inout some RandomNumberGenerator) -> [RouterAction] {
-        guard let etr else { return [] }
+        guard let due = smrSender.deadline(), due <= now, let etr else { return [] }
         return smrSender.timeout(now: now).flatMap { solicitation -> [RouterAction] in
             let rloc = solicitation.rloc
             guard !etr.settings.rlocs.isEmpty else {

@@ -1,6 +1,7 @@
 // Deadlines of many things on one clock: which is next, which are due.
 
 import HeapModule
+import LISPWire
 
 /// At most one deadline for each key, earliest first; equal ones in the order in which they were set, so that what happens
 /// at one moment happens in the same order in every run.
@@ -40,6 +41,8 @@ package struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
     package subscript(key: Key) -> Instant? { times[key]?.deadline }
 
     /// Sets or moves the deadline of `key`.
+    @specialized(where Key == EIDPrefix)
+    @specialized(where Key == IPAddress)
     package mutating func set(_ key: Key, at deadline: Instant) {
         guard times[key]?.deadline != deadline else { return }
         let time = Time(deadline: deadline, order: nextOrder)
@@ -56,6 +59,8 @@ package struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
         }
     }
 
+    @specialized(where Key == EIDPrefix)
+    @specialized(where Key == IPAddress)
     package mutating func remove(_ key: Key) {
         guard times.removeValue(forKey: key) != nil else { return }
         dropLeftovers()
@@ -70,6 +75,8 @@ package struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
     }
 
     /// The earliest deadline with its key, or `nil` if there is none.
+    @specialized(where Key == EIDPrefix)
+    @specialized(where Key == IPAddress)
     package mutating func earliest() -> (key: Key, deadline: Instant)? {
         while let item = heap.min {
             if times[item.key] == item.time { return (item.key, item.time.deadline) }
@@ -79,6 +86,8 @@ package struct DeadlineQueue<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Removes and returns the earliest key whose deadline is not after `now`.
+    @specialized(where Key == EIDPrefix)
+    @specialized(where Key == IPAddress)
     package mutating func popDue(_ now: Instant) -> Key? {
         guard let next, next <= now, let (key, _) = earliest() else { return nil }
         heap.removeMin()
