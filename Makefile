@@ -4,6 +4,7 @@
 # make suite     of the tests, those between real kernels alone
 # make bench     what it costs: the parts, and the demo's network beside plain routing and VXLAN; also as bench.json
 # make soak      many routers in one process on a virtual clock, for hours of their time, from many seeds (SEEDS, SEED)
+# make simulate  an internet of ten thousand sites for an hour and one of a thousand for a day, virtual time, each on one core (SEED)
 # make bench-check       instructions, allocations and retains of the parts against what is committed; part of `test`
 # make bench-thresholds  rewrites the thresholds
 # make lint      the formatting, as .swift-format has it
@@ -25,7 +26,7 @@ SWIFT ?= swift
 # The networks need root; the builds do not.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup build build-bench demo test suite soak bench bench-check bench-thresholds lint install clean
+.PHONY: help setup build build-bench demo test suite soak simulate bench bench-check bench-thresholds lint install clean
 
 help:
 	@sed -n 's/^# make /  make /p' Makefile
@@ -57,6 +58,14 @@ soak: setup
 	    .build/release/lispsim run --scenario $$scenario --seed $(SEED) --seeds $$((20 * $(SEEDS))) || exit 1; \
 	done
 	@.build/release/lispsim run --scenario soak --seed $(SEED) --seeds $(SEEDS)
+
+# Each may take ten minutes of one core and 8 GiB.
+simulate: setup
+	$(SWIFT) build -c release --product lispsim
+	@for scenario in internet day; do \
+	    .build/release/lispsim run --scenario $$scenario --seed $(SEED) --progress 10 \
+	        --cpu-seconds 600 --memory-mib 8192 || exit 1; \
+	done
 
 build-bench: setup
 	$(SWIFT) build -c release --product lispd-bench

@@ -121,7 +121,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .executableTarget(name: "lispsim", dependencies: ["SimulatedNetwork"], swiftSettings: settings),
+        .executableTarget(name: "lispsim", dependencies: ["SimulatedNetwork", "LISPTables"], swiftSettings: settings),
 
         // What it costs; `make bench`.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),

@@ -1,7 +1,7 @@
 // Runs scenarios of the simulated network outside of the tests: long ones, many seeds, one seed again.
 //
 //     lispsim run [--scenario NAME] [--seed N] [--seeds COUNT] [--minutes DISTURBED] [--fault NAME] [--trace EVENTS]
-//         [--json FILE]
+//         [--progress MINUTES] [--cpu-seconds N] [--memory-mib N] [--json FILE]
 //     lispsim list
 //
 // One seed prints its whole report; with --json the reports of all are written to FILE, too.
@@ -25,7 +25,7 @@ enum Lispsim {
         default:
             fail(
                 "lispsim list, or lispsim run [--scenario NAME] [--seed N] [--seeds COUNT] [--minutes DISTURBED] "
-                    + "[--fault NAME] [--trace EVENTS] [--json FILE]"
+                    + "[--fault NAME] [--trace EVENTS] [--progress MINUTES] [--cpu-seconds N] [--memory-mib N] [--json FILE]"
             )
         }
     }

@@ -12,7 +12,17 @@ package final class AgreementCheck: Check {
     private struct Probe {
         let packet: UInt64
         let from: Int
+        let source: EID
         let to: EID
+    }
+
+    /// A packet that arrived where it should.
+    package struct Arrival {
+        package let source: EID
+        package let destination: EID
+        /// Where it was sent, and where it arrived.
+        package let from: SimulatedRouter
+        package let at: SimulatedRouter
     }
 
     private var probes: [Probe] = []
@@ -43,7 +53,7 @@ package final class AgreementCheck: Check {
     }
 
     /// What an ETR registers stands at its Map-Servers.
-    private func compareRegistrations(of node: SimulatedRouter, _ network: SimulatedNetwork) {
+    func compareRegistrations(of node: SimulatedRouter, _ network: SimulatedNetwork) {
         guard let etr = node.router.etr else { return }
         for registrar in etr.registrars {
             guard let server = network.router(at: registrar.peer.address)?.router.mapServer else { continue }
@@ -80,23 +90,24 @@ package final class AgreementCheck: Check {
         var key: EIDPrefix?
         while let entry = itr.cache.first(after: key) {
             key = entry.eid
-            if entry.isNegative {
-                let covered = network.claims.currentPrefixes(within: entry.eid).filter { !hadNoRoom($0, network) }
-                for prefix in covered.prefix(1) {
-                    network.violate(self, node, "the negative entry \(entry.eid) covers \(prefix)")
-                }
-                let eid = EID(instanceID: entry.eid.instanceID, entry.eid.prefix.address)
-                for claim in network.claims.current(for: eid).prefix(1)
-                where claim.mapping.eid.covers(entry.eid) && !hadNoRoom(claim.mapping.eid, network) {
-                    network.violate(self, node, "the negative entry \(entry.eid) lies in \(claim.mapping.eid)")
-                }
-            } else if BeliefCheck.support(
-                entry,
-                among: network.claims.covering(entry.eid).filter { $0.until == nil }
-            ) == nil {
-                network.violate(self, node, "the entry \(entry.eid) is not what its site says now")
-            }
+            if let fault = fault(of: entry, network) { network.violate(self, node, fault) }
         }
+    }
+
+    /// In what an entry differs from what its site says now.
+    func fault(of entry: MapCacheEntry, _ network: SimulatedNetwork) -> String? {
+        guard entry.isNegative else {
+            let claims = network.claims.covering(entry.eid).filter { $0.until == nil }
+            let isSupported = BeliefCheck.support(entry, among: claims) != nil
+            return isSupported ? nil : "the entry \(entry.eid) is not what its site says now"
+        }
+        let covered = network.claims.currentPrefixes(within: entry.eid).first { !hadNoRoom($0, network) }
+        if let covered { return "the negative entry \(entry.eid) covers \(covered)" }
+        let eid = EID(instanceID: entry.eid.instanceID, entry.eid.prefix.address)
+        guard let claim = network.claims.current(for: eid).first, claim.mapping.eid.covers(entry.eid),
+            !hadNoRoom(claim.mapping.eid, network)
+        else { return nil }
+        return "the negative entry \(entry.eid) lies in \(claim.mapping.eid)"
     }
 
     // MARK: Packets
@@ -104,7 +115,7 @@ package final class AgreementCheck: Check {
     /// A packet whose arrival is expected.
     package func probe(_ destination: EID, from node: SimulatedRouter, source: EID, in network: SimulatedNetwork) {
         let packet = network.packet(at: node, from: source, to: destination, isWatched: true)
-        probes.append(Probe(packet: packet, from: node.index, to: destination))
+        probes.append(Probe(packet: packet, from: node.index, source: source, to: destination))
     }
 
     /// Whether the destination can be reached from there: somebody says where it is, and everybody involved has an address
@@ -124,12 +135,21 @@ package final class AgreementCheck: Check {
             }
     }
 
-    /// Whether all of them arrived where they should.
-    package func finishProbes(in network: SimulatedNetwork) {
+    /// Whether all of them arrived where they should; returns those that did.
+    package func finishProbes(in network: SimulatedNetwork) -> [Arrival] {
+        var arrivals: [Arrival] = []
         for probe in probes {
             let owners = network.claims.current(for: probe.to).map(\.router)
             switch network.watched.removeValue(forKey: probe.packet) ?? .nowhere {
-            case .delivered(let end) where owners.contains(end) || end == probe.from: break
+            case .delivered(let end) where owners.contains(end) || end == probe.from:
+                arrivals.append(
+                    Arrival(
+                        source: probe.source,
+                        destination: probe.to,
+                        from: network.routers[probe.from],
+                        at: network.routers[end]
+                    )
+                )
             case .delivered(let end):
                 let node = network.routers[end]
                 network.violate(self, node, "packet \(probe.packet) to \(probe.to) arrived at the wrong site")
@@ -142,5 +162,6 @@ package final class AgreementCheck: Check {
             }
         }
         probes = []
+        return arrivals
     }
 }

@@ -44,6 +44,8 @@ package protocol Check: AnyObject {
     func happened(_ event: NetworkEvent, in network: SimulatedNetwork)
     /// It was started, stopped or given other settings.
     func reset(_ node: SimulatedRouter, restarted: Bool, keepingState: Bool, in network: SimulatedNetwork)
+    /// Its process ended.
+    func stopped(_ node: SimulatedRouter, in network: SimulatedNetwork)
     /// Its operator cleared the map-cache: what was known is asked for again.
     func cleared(_ node: SimulatedRouter, in network: SimulatedNetwork)
     /// Time for a look at everything that the router has.
@@ -79,6 +81,7 @@ extension Check {
         keepingState: Bool,
         in network: SimulatedNetwork
     ) {}
+    package func stopped(_ node: SimulatedRouter, in network: SimulatedNetwork) {}
     package func cleared(_ node: SimulatedRouter, in network: SimulatedNetwork) {}
     package func stopping(_ node: SimulatedRouter, in network: SimulatedNetwork) {}
     package func lost(_ payload: [UInt8], _ reason: LossReason, in network: SimulatedNetwork) {}

@@ -19,12 +19,13 @@ package final class LimitCheck: Check {
     }
 
     package func receiving(_ message: ReceivedControlMessage, at node: SimulatedRouter, in network: SimulatedNetwork) {
-        // An SMR, or map data.
-        if ControlMessageKind(payload: message.payload) == .mapRequest { concerned.insert(node.index) }
+        // An SMR (S-bit), or map data (M-bit).
+        let isMapRequest = ControlMessageKind(payload: message.payload) == .mapRequest
+        if isMapRequest, message.payload[0] & 0x05 != 0 { concerned.insert(node.index) }
     }
 
     package func updated(_ updates: [ForwardingUpdate], at node: SimulatedRouter, in network: SimulatedNetwork) {
-        concerned.insert(node.index)
+        for case .putEntry in updates { concerned.insert(node.index) }
     }
 
     package func acted(_ node: SimulatedRouter, in network: SimulatedNetwork) {

@@ -8,8 +8,9 @@ import LISPWire
 
 package final class NewsCheck: Check {
     package let name = "news"
-    /// Longer than an SMR waits for its turn at an RLOC, its receiver for its turn to ask, and the answer takes.
-    private static let patience = Duration.seconds(12)
+    /// How soon they have heard. Where a site changes again and again it is longer than an SMR waits for its turn at an RLOC, its
+    /// receiver for its turn to ask, and the answer takes.
+    private let patience: Duration
     /// Less than the ETR's memory, so that nobody is expected to be told at its very end.
     private static let memory = Duration.seconds(55)
 
@@ -27,7 +28,14 @@ package final class NewsCheck: Check {
     /// Map-caches that were compared with a change.
     package private(set) var comparisons = 0
 
-    package init() {}
+    /// Whether changes count now: nothing is lost.
+    package var isCalm = true {
+        didSet { if !isCalm { changes = [] } }
+    }
+
+    package init(patience: Duration = .seconds(12)) {
+        self.patience = patience
+    }
 
     package func reset(
         _ node: SimulatedRouter,
@@ -47,7 +55,7 @@ package final class NewsCheck: Check {
             change.eids.formUnion(before.eids)
             change.peers = before.peers
         }
-        guard !restarted, !change.eids.isEmpty, let servers = etr?.mapServers, !servers.isEmpty else { return }
+        guard isCalm, !restarted, !change.eids.isEmpty, let servers = etr?.mapServers, !servers.isEmpty else { return }
         change.peers.formUnion(node.plane.peers(within: Self.memory, now: network.now).map(\.rloc))
         // Whom it has no address for any more it cannot tell.
         let families = Set(node.addresses.map(\.family))
@@ -56,7 +64,7 @@ package final class NewsCheck: Check {
     }
 
     package func acted(_ node: SimulatedRouter, in network: SimulatedNetwork) {
-        while let change = changes.first, change.at + Self.patience <= network.now {
+        while let change = changes.first, change.at + patience <= network.now {
             changes.removeFirst()
             for peer in change.peers.sorted() {
                 if let node = network.router(at: peer) { compare(node, with: change, in: network) }
@@ -76,7 +84,7 @@ package final class NewsCheck: Check {
             let truth = network.claims.current(for: first)
             if let fault = Self.fault(of: entry, truth, network) {
                 let site = network.routers[change.router].name
-                network.violate(self, node, "\(Self.patience) after \(eid) of \(site) changed \(entry.eid) \(fault)")
+                network.violate(self, node, "\(patience) after \(eid) of \(site) changed \(entry.eid) \(fault)")
             }
         }
     }

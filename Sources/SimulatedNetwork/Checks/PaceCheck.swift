@@ -80,7 +80,7 @@ package final class PaceCheck: Check {
         case .mapNotify:
             // One that answers a Map-Register goes once.
             guard case .mapNotify(let notify)? = message.decoded,
-                !(network.cause.map { Self.answers(notify, $0) } ?? false)
+                !Self.answers(notify, network.causeMessage)
             else { return }
             fault = notified(notify, node, network.now)
         case .mapRequest:
@@ -92,10 +92,8 @@ package final class PaceCheck: Check {
         if let fault { network.violate(self, node, fault) }
     }
 
-    private static func answers(_ notify: MapNotify, _ cause: ReceivedControlMessage) -> Bool {
-        guard ControlMessageKind(payload: cause.payload) == .mapRegister,
-            let register = try? MapRegister(decoding: cause.payload)
-        else { return false }
+    private static func answers(_ notify: MapNotify, _ cause: ControlMessage?) -> Bool {
+        guard case .mapRegister(let register)? = cause else { return false }
         return register.nonce == notify.nonce
     }
 
@@ -169,22 +167,14 @@ package final class PaceCheck: Check {
     }
 
     private func answered(_ reply: MapReply, _ node: SimulatedRouter, _ network: SimulatedNetwork) -> String? {
-        let eid = network.cause.flatMap { cause in
-            (try? ControlMessage(decoding: cause.payload, zeroInnerChecksum: .accept)).flatMap(Self.question)
-        }
+        // Probes may be answered as often as they come.
+        guard !reply.isProbe else { return nil }
+        let eid = network.causeRequest?.records.first?.eidPrefix
         let answer = Answer(nonce: reply.nonce, eid: eid)
         let before = records[node.index]?.answers[answer]
         records[node.index, default: Records()].answers[answer] = network.now
-        guard let before, before.duration(to: network.now) < .seconds(1), !reply.isProbe else { return nil }
+        guard let before, before.duration(to: network.now) < .seconds(1) else { return nil }
         return "answers \(reply.nonce) again after \(before.duration(to: network.now))"
-    }
-
-    private static func question(_ message: ControlMessage) -> EIDPrefix? {
-        switch message {
-        case .mapRequest(let request): request.records.first?.eidPrefix
-        case .encapsulated(let ecm): (try? MapRequest(decoding: ecm.payload))?.records.first?.eidPrefix
-        default: nil
-        }
     }
 
     private func notified(_ notify: MapNotify, _ node: SimulatedRouter, _ now: Instant) -> String? {
@@ -216,7 +206,7 @@ package final class PaceCheck: Check {
     package func received(_ message: ReceivedControlMessage, at node: SimulatedRouter, in network: SimulatedNetwork) {
         switch ControlMessageKind(payload: message.payload) {
         case .mapReply:
-            guard let reply = try? MapReply(decoding: message.payload),
+            guard case .mapReply(let reply)? = network.causeMessage, !reply.isProbe,
                 var own = records.removeValue(forKey: node.index)
             else { return }
             defer { records[node.index] = own }
@@ -231,7 +221,7 @@ package final class PaceCheck: Check {
             let accepted = node.router.etr?.statistics[.mapNotifiesAccepted] ?? 0
             guard accepted != records[node.index]?.notifiesAccepted ?? 0 else { return }
             records[node.index, default: Records()].notifiesAccepted = accepted
-            guard let notify = try? MapNotify(decoding: message.payload),
+            guard case .mapNotify(let notify)? = network.causeMessage,
                 let group = records[node.index]?.registrations.first(where: { $0.value.nonces.contains(notify.nonce) })
             else { return }
             records[node.index]?.registrations[group.key]?.unanswered = 0

@@ -66,7 +66,7 @@ package final class RegistrationCheck: Check {
 
     package func received(_ message: ReceivedControlMessage, at node: SimulatedRouter, in network: SimulatedNetwork) {
         guard let server = node.router.mapServer, server.statistics[.mapRegistersAccepted] != before,
-            let register = try? MapRegister(decoding: message.payload), let xtrID = register.xtrID,
+            case .mapRegister(let register)? = network.causeMessage, let xtrID = register.xtrID,
             let eid = register.records.first?.eidPrefix
         else { return }
         let sender = Sender(server: node.index, xtrID: xtrID)

@@ -27,26 +27,16 @@ package final class SendingCheck: Check {
             guard case .mapRegister(let register) = decoded, register.records.count > 1 else { return nil }
             return message.payload.count > room ? "\(message.payload.count) octets do not fit every path" : nil
         case .mapNotify(let notify) where !notify.isAcknowledgement:
-            guard let cause = network.cause, ControlMessageKind(payload: cause.payload) == .mapRegister,
-                let register = try? MapRegister(decoding: cause.payload), register.nonce == notify.nonce
+            guard let cause = network.cause, case .mapRegister(let register)? = network.causeMessage,
+                register.nonce == notify.nonce
             else { return nil }
             return message.destination == cause.source ? nil : "its Map-Register came from \(cause.source)"
         case .mapReply(let reply):
-            guard let cause = network.cause, let request = Self.request(cause.payload) else {
-                return "nobody asks"
-            }
+            guard let request = network.causeRequest else { return "nobody asks" }
             guard request.nonce == reply.nonce else { return "another nonce than was asked with" }
             return request.itrRLOCs.contains(.ip(message.destination.address))
                 ? nil : "that is no ITR-RLOC of its Map-Request"
         default: return nil
-        }
-    }
-
-    private static func request(_ payload: [UInt8]) -> MapRequest? {
-        switch try? ControlMessage(decoding: payload, zeroInnerChecksum: .accept) {
-        case .mapRequest(let request): request
-        case .encapsulated(let ecm): try? MapRequest(decoding: ecm.payload)
-        default: nil
         }
     }
 }

@@ -161,6 +161,11 @@ package struct ReferencePlane {
         exchanges[rloc] = now
     }
 
+    /// Whether a packet went to `rloc`, or came from there, at `moment` or later.
+    func exchanged(with rloc: IPAddress, since moment: Instant) -> Bool {
+        exchanges[rloc].map { $0 >= moment } ?? false
+    }
+
     /// With whom packets were exchanged lately, in order.
     func peers(within time: Duration, now: Instant) -> [ForwardingPeer] {
         exchanges.filter { $0.value.duration(to: now) <= time }.keys.sorted().map { ForwardingPeer(rloc: $0) }

@@ -89,12 +89,43 @@ package final class SimulatedNetwork {
     var nextPacket: UInt64 = 1
     /// Messages that led to what is happening now, and the last of them.
     package internal(set) var causes = 0
-    package internal(set) var cause: ReceivedControlMessage?
+    package internal(set) var cause: ReceivedControlMessage? {
+        didSet { isCauseDecoded = false }
+    }
+    private var isCauseDecoded = false
+    private var causeMessages: (outer: ControlMessage?, request: MapRequest?)
 
     package init(seed: UInt64 = 1, traceLength: Int = 40) {
         self.seed = seed
         self.traceLength = traceLength
         linkRandom = SeededRandom(seed: seed, stream: 1)
+    }
+
+    private func decodeCause() {
+        guard !isCauseDecoded else { return }
+        isCauseDecoded = true
+        causeMessages = (nil, nil)
+        guard let cause, let message = try? ControlMessage(decoding: cause.payload, zeroInnerChecksum: .accept) else {
+            return
+        }
+        causeMessages.outer = message
+        switch message {
+        case .mapRequest(let request): causeMessages.request = request
+        case .encapsulated(let ecm): causeMessages.request = try? MapRequest(decoding: ecm.payload)
+        default: break
+        }
+    }
+
+    /// `cause`, decoded once for all checks; `nil` if it does not decode.
+    package var causeMessage: ControlMessage? {
+        decodeCause()
+        return causeMessages.outer
+    }
+
+    /// The Map-Request that `cause` is, or that is inside of it.
+    package var causeRequest: MapRequest? {
+        decodeCause()
+        return causeMessages.request
     }
 
     package subscript(name: String) -> SimulatedRouter? { byName[name].map { routers[$0] } }
@@ -154,6 +185,7 @@ package final class SimulatedNetwork {
         node.planned = nil
         record(node, .life(gracefully ? "stopped" : "crashed"))
         claims.set([], of: node.index, now: now)
+        for check in checks { check.stopped(node, in: self) }
     }
 
     /// Starts a router that was stopped. Its clock has gone on; what a Map-Server knew of nonces is there again if kept.
@@ -275,7 +307,7 @@ package final class SimulatedNetwork {
             now = event.due
             counts.events += 1
             causes = 0
-            cause = nil
+            if cause != nil { cause = nil }
             let subject = Int(event.subject)
             switch event.kind {
             case .deadline: deadline(routers[subject], at: event.due)
@@ -332,8 +364,9 @@ package final class SimulatedNetwork {
 
     // MARK: What routers do
 
-    func record(_ node: SimulatedRouter, _ event: TraceEntry.Event) {
-        node.trace.add(TraceEntry(at: now, event: event))
+    func record(_ node: SimulatedRouter, _ event: @autoclosure () -> TraceEntry.Event) {
+        guard traceLength > 0 else { return }
+        node.trace.add(TraceEntry(at: now, event: event()))
     }
 
     func act(
@@ -461,7 +494,8 @@ package final class SimulatedNetwork {
         guard let given = node.fault.map({ $0.receives(message, at: node) }) ?? message else { return }
         record(node, .received(message.payload, from: message.source, to: message.destination))
         if keepsRecords { node.heard.append(message.payload) }
-        hash.add(message.payload)
+        // What it says has been added when it was sent; but for what an attacker injects.
+        if causes <= 1 { hash.add(message.payload) }
         hash.add(UInt64(node.index) << 8 | 4)
         cause = message
         for check in checks { check.receiving(message, at: node, in: self) }

@@ -99,8 +99,7 @@ final class Disturbances {
         let site = anySite()
         let node = site.members[random.below(site.members.count)]
         guard node.router.mapServer == nil else { return }
-        world.apply(site, to: node, addresses: world.newRLOCs())
-        for other in site.members where other !== node { world.apply(site, to: other, addresses: other.addresses) }
+        world.move(node, of: site)
     }
 
     /// A part of the site's block gets a mapping of its own, or loses it; or the block itself goes or comes.

@@ -18,7 +18,12 @@ package struct Scenario: Sendable {
     package var probesPerITR: Int
     /// Sites change and nothing goes wrong: then everybody concerned hears of it at once.
     package var onlyChanges = false
-    /// Events of a router that are shown with what it violated.
+    /// Sites of which an RLOC moves before and after the disturbances, while nothing goes wrong: in thousandths. What follows has its
+    /// deadlines, and healing, too (`HealingCheck`).
+    package var movedSites = 0
+    /// After the disturbances: nothing goes wrong, and sites change.
+    package var settled = Duration.zero
+    /// Events of a router that are shown with what it violated: none in large worlds, which are repeated to see them.
     package var traceLength = 40
 
     package init(
@@ -54,12 +59,19 @@ package struct Scenario: Sendable {
         /// What the routers counted, by its name: to see that what was to be tried was tried.
         package let tallies: [String: UInt64]
         package let observed: RunReport
+        /// What was compared after changes and after healing, if the scenario has deadlines for that.
+        package let healing: HealingCheck.Summary?
+        /// RLOCs that moved while nothing went wrong.
+        package let moves: Int
+        /// Packets that came back to hosts outside of LISP, in the end.
+        package let returned: Int
 
         package var isClean: Bool { violations.isEmpty }
 
         /// What was violated, and how to see it again.
         package var report: String {
-            let again = "Again: swift run -c release lispsim run \(arguments)"
+            let isTraced = violations.contains { !$0.trace.isEmpty }
+            let again = "Again: swift run -c release lispsim run \(arguments)\(isTraced ? "" : " --trace 40")"
             return (violations.map(\.description) + [again]).joined(separator: "\n")
         }
     }
@@ -70,28 +82,67 @@ package struct Scenario: Sendable {
         .seconds(60 * Int64(shape.ttlMinutes.upperBound) + 180 + 60 + 120)
     }
 
-    package func run(seed: UInt64) -> Outcome {
+    /// Long enough for all that follows from a change, its deadlines included: an RLOC that is dead for 100 s is back after that.
+    private var aftermath: Duration { shape.probeInterval + .seconds(120) }
+
+    /// - Parameter progress: called after every minute of virtual time.
+    package func run(seed: UInt64, progress: ((SimulatedNetwork) -> Void)? = nil) -> Outcome {
         let world = World(shape, seed: seed, traceLength: traceLength)
         let network = world.network
         let observer = RunObserver()
         network.watch(observer)
-        for node in network.routers { observer.reset(node, restarted: true, keepingState: false, in: network) }
         let agreement = network.watchEverything(isAttacked: shape.isAttacked)
-        if onlyChanges { network.watch(NewsCheck()) }
+        let hasDeadlines = movedSites > 0
+        let news = NewsCheck(patience: hasDeadlines ? HealingCheck.peerPatience : .seconds(12))
+        if onlyChanges || hasDeadlines { network.watch(news) }
+        let proxies = ProxyCheck()
+        if shape.proxies > 0 { network.watch(proxies) }
+        let healingCheck = HealingCheck(agreement, probeInterval: shape.probeInterval)
+        if hasDeadlines { network.watch(healingCheck) }
+        func setCalm(_ isCalm: Bool) {
+            guard hasDeadlines else { return }
+            news.isCalm = isCalm
+            healingCheck.isCalm = isCalm
+        }
         network.audit(every: auditInterval)
         let attacker = shape.isAttacked ? Attacker(network) : nil
         let disturbances = Disturbances(world, onlyChanges: onlyChanges)
+        let changes = Changes(world)
+        let moves = (world.sites.count * movedSites + 1999) / 2000
 
+        func advance(_ time: Duration) {
+            var left = time
+            while left > .zero {
+                let step = min(left, .seconds(60))
+                network.run(step)
+                left -= step
+                progress?(network)
+            }
+        }
+        setCalm(false)
         world.build()
-        network.run(calm)
+        // Mappings are learnt and registered before any of them changes.
+        advance(calm / 2)
+        setCalm(true)
+        if hasDeadlines { changes.plan(moves, within: calm / 2 - aftermath) }
+        advance(calm / 2)
+        setCalm(false)
         attacker?.start(every: attackInterval)
         disturbances.start(every: disturbanceInterval)
-        network.run(disturbed)
-        attacker?.stop()
+        advance(disturbed)
         disturbances.stop()
-        network.run(healing)
+        if hasDeadlines {
+            healingCheck.heal(network)
+            advance(aftermath)
+            setCalm(true)
+            changes.plan(moves, within: settled - aftermath)
+            advance(settled)
+        }
+        attacker?.stop()
+        advance(healing)
+        setCalm(false)
         if !network.isOver { network.checkHealed() }
-        if !network.isOver { probe(world, agreement) }
+        if !network.isOver { probe(world, agreement, proxies) }
         var observed = observer.report(network)
         observed.arguments = arguments(seed: seed)
         observed.hash = network.hash.description
@@ -111,7 +162,10 @@ package struct Scenario: Sendable {
                 observed.tallies.map { ($0.what, $0.count) },
                 uniquingKeysWith: +
             ),
-            observed: observed
+            observed: observed,
+            healing: hasDeadlines ? healingCheck.summary : nil,
+            moves: changes.moves,
+            returned: proxies.returned
         )
     }
 
@@ -121,8 +175,8 @@ package struct Scenario: Sendable {
         return "--scenario \(name) --minutes \(minutes) --seed \(seed)\(fault)"
     }
 
-    /// Packets between all sites must arrive now.
-    private func probe(_ world: World, _ agreement: AgreementCheck) {
+    /// Packets between all sites must arrive now; what came from outside is answered.
+    private func probe(_ world: World, _ agreement: AgreementCheck, _ proxies: ProxyCheck) {
         let network = world.network
         world.silenceHosts()
         network.run(.seconds(60))
@@ -135,7 +189,11 @@ package struct Scenario: Sendable {
             }
             network.run(.seconds(3))
         }
-        agreement.finishProbes(in: network)
+        for arrival in agreement.finishProbes(in: network) where arrival.from.settings.itr?.proxyITR != nil {
+            proxies.answer(arrival.source, from: arrival.destination, at: arrival.at, in: network)
+        }
+        network.run(.seconds(5))
+        proxies.finish(in: network)
     }
 }
 
@@ -159,6 +217,13 @@ extension Scenario {
             brief.attackInterval = .milliseconds(400)
             brief.auditInterval = .seconds(10)
             brief.probesPerITR = 2
+            brief.traceLength = 40
+            brief.movedSites = 250
+            // Few sites, each of which is hit the more often.
+            brief.disturbanceInterval = .seconds(15)
+            brief.shape.probeInterval = .seconds(60)
+            brief.calm = .seconds(480)
+            brief.settled = .seconds(240)
         }
         return brief
     }
@@ -204,44 +269,59 @@ extension Scenario {
         attackInterval: .seconds(1),
         auditInterval: .seconds(120)
     )
-    /// An internet of ten thousand sites, with proxies to the world outside and everything on.
-    package static let internet = Scenario(
-        "internet",
-        WorldShape(
-            sites: 10_000,
-            proxies: 100,
-            mapServers: 3,
-            mapResolvers: 3,
-            ttlMinutes: 1...10,
-            flows: FlowShape(concurrent: 1, duration: .seconds(600)),
-            startsWithin: .seconds(60)
-        ),
-        calm: .seconds(600),
-        disturbed: .seconds(1200),
-        disturbanceInterval: .seconds(5),
-        attackInterval: .seconds(1),
-        auditInterval: .seconds(600),
-        probesPerITR: 1
-    )
+    /// An internet of ten thousand sites for an hour, with proxies to the world outside and everything on. One site in a hundred
+    /// moves an RLOC while nothing else goes wrong, and others while much does.
+    package static var internet: Scenario {
+        var internet = Scenario(
+            "internet",
+            WorldShape(
+                sites: 10_000,
+                proxies: 100,
+                mapServers: 3,
+                mapResolvers: 3,
+                ttlMinutes: 1...10,
+                flows: FlowShape(concurrent: 0.5, duration: .seconds(600)),
+                startsWithin: .seconds(60)
+            ),
+            calm: .seconds(720),
+            disturbed: .seconds(1140),
+            disturbanceInterval: .seconds(5),
+            attackInterval: .seconds(1),
+            auditInterval: .seconds(600),
+            probesPerITR: 1
+        )
+        internet.traceLength = 0
+        internet.movedSites = 10
+        internet.settled = .seconds(480)
+        return internet
+    }
     /// A smaller one for a day.
-    package static let day = Scenario(
-        "day",
-        WorldShape(
-            sites: 1000,
-            proxies: 10,
-            mapServers: 3,
-            mapResolvers: 3,
-            ttlMinutes: 1...30,
-            flows: FlowShape(concurrent: 1, duration: .seconds(600)),
-            startsWithin: .seconds(60)
-        ),
-        calm: .seconds(1800),
-        disturbed: .seconds(20 * 3600),
-        disturbanceInterval: .seconds(30),
-        attackInterval: .seconds(2),
-        auditInterval: .seconds(1200),
-        probesPerITR: 2
-    )
+    package static var day: Scenario {
+        var day = Scenario(
+            "day",
+            WorldShape(
+                sites: 1000,
+                proxies: 10,
+                mapServers: 3,
+                mapResolvers: 3,
+                ttlMinutes: 1...20,
+                flows: FlowShape(concurrent: 0.3, duration: .seconds(900)),
+                startsWithin: .seconds(60)
+            ),
+            calm: .seconds(2 * 3600),
+            disturbed: .seconds(19 * 3600),
+            disturbanceInterval: .seconds(60),
+            attackInterval: .seconds(5),
+            auditInterval: .seconds(1200),
+            probesPerITR: 2
+        )
+        // Of an hour's world it is 24 times as much that has to be seen: an RLOC is probed every three minutes.
+        day.shape.probeInterval = .seconds(180)
+        day.traceLength = 0
+        day.movedSites = 50
+        day.settled = .seconds(2 * 3600)
+        return day
+    }
     /// Hours of everything.
     package static let soak = Scenario(
         "soak",

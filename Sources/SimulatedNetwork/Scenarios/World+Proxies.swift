@@ -34,7 +34,7 @@ extension World {
             var roles: Set<SeededFault.Role> = []
             if isITR {
                 var traits = Site.Traits()
-                traits.probing.isEnabled = true
+                traits.probing = RLOCProbingSettings(isEnabled: true, interval: shape.probeInterval)
                 settings.itr = itrSettings(rlocs, traits)
                 settings.itr?.proxyITR = ProxyITRSettings(eidSpace: Self.eidSpace)
                 roles.insert(.itr)

@@ -159,7 +159,7 @@ package final class World {
 
     private func traits() -> Site.Traits {
         var traits = Site.Traits()
-        traits.probing.isEnabled = true
+        traits.probing = RLOCProbingSettings(isEnabled: true, interval: shape.probeInterval)
         traits.echoNonce = random.chance(perMille: 250)
         traits.locatorStatusBits = random.chance(perMille: 500)
         traits.acceptMapData = random.chance(perMille: 500) ? .verify : .off
@@ -343,6 +343,12 @@ package final class World {
     /// Tells all routers of a site what they are to say.
     func apply(_ site: Site) {
         for node in site.members { apply(site, to: node, addresses: node.addresses) }
+    }
+
+    /// An interface of the router gets another address; its site says so at once.
+    func move(_ node: SimulatedRouter, of site: Site) {
+        apply(site, to: node, addresses: newRLOCs())
+        for other in site.members where other !== node { apply(site, to: other, addresses: other.addresses) }
     }
 
     func apply(_ site: Site, to node: SimulatedRouter, addresses: [IPAddress]) {

@@ -13,6 +13,8 @@ package struct WorldShape: Sendable {
     package var proxies = 0
     /// RLOC-probing, echo-nonce, Locator-Status-Bits, map data and Proxy-ETRs, each where a site has it.
     package var hasAllFeatures = false
+    /// Between two probes of an RLOC, where a router has RLOC-probing.
+    package var probeInterval = RLOCProbingSettings().interval
     /// What hosts do: single packets at random if `nil`.
     package var flows: FlowShape?
     /// The routers start one after another within this time.
