@@ -13,6 +13,7 @@ from .hints import EchoNonceGroup, LocatorStatusGroup
 from .instances import InstancesGroup
 from .lifecycle import LifecycleGroup, RefusalGroup, ReloadGroup
 from .lifetimes import MapServerRestartGroup, TimeToLiveGroup
+from .limits import FloodGroup, NoncesGroup
 from .loads import LoadGeneratorGroup
 from .management import ManagementGroup
 from .management_proxies import ProxyManagementGroup
@@ -55,6 +56,8 @@ GROUPS = [
     NarrowPathOverIPv4,
     NarrowPathOverIPv6,
     RegistrationGroup,
+    NoncesGroup,
+    FloodGroup,
     LifecycleGroup,
     ReloadGroup,
     ReloadEachGroup,

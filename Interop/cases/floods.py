@@ -118,7 +118,8 @@ class RouterFloodGroup(SitesGroup):
     def make_daemons(self):
         probing = {"enabled": True, "interval": "5s", "retries": 3, "retry-interval": "1s"}
         self.map_server = daemon.Daemon(self.network.map_server, daemon.map_server())
-        self.xtr_a = daemon.Daemon(self.network.xtr_a, daemon.xtr(self.network, SITE_A, rloc_probing=probing))
+        self.xtr_a = daemon.Daemon(self.network.xtr_a, daemon.xtr(
+            self.network, SITE_A, rloc_probing=probing, limits=daemon.NO_LIMITS))
         self.xtr_b = daemon.Daemon(self.network.xtr_b, daemon.xtr(self.network, SITE_B))
 
     def forge(self, kind, count):

@@ -10,6 +10,11 @@ from .waiting import wait_until
 
 ALGORITHM = "hmac-sha-256-128"
 
+# For daemons that are to judge whatever reaches them, however much that is. Replies keep their limit.
+NO_LIMITS = {name: "none" for name in (
+    "map-requests-per-source", "map-requests", "map-requests-per-etr", "negative-map-replies",
+    "failed-map-registers-per-source", "failed-map-registers", "map-registers-per-site")}
+
 
 def program(name):
     """The path of lispd or lispctl: from $LISPD_BIN, else the release build."""

@@ -6,7 +6,7 @@
 
 import json
 
-from .daemon import Daemon, program
+from .daemon import NO_LIMITS, Daemon, program
 from .judgement import MapServerResult
 from .nodes import Node, link
 
@@ -28,7 +28,8 @@ class LoadedMapServer:
         self.loader.ip(f"route add local {POPULATION} dev lo")
         served = json.loads(run.command([program("lispd-bench"), "load", "configuration"]).stdout)
         self.daemon = Daemon(self.node, {
-            "roles": ["map-server", "map-resolver"], "map-server": served, "map-resolver": {}, **changes})
+            "roles": ["map-server", "map-resolver"], "map-server": served, "map-resolver": {},
+            "limits": NO_LIMITS, **changes})
 
     def measure(self, eids, count, runs):
         """What it takes to register so many EID-prefixes, then, each time, `count` Map-Registers and Map-Requests of them."""

@@ -99,6 +99,12 @@ struct ConfigurationNode {
         return value
     }
 
+    /// Whether just this stands here.
+    func isWord(_ word: String) -> Bool {
+        guard case .scalar(let scalar) = node else { return false }
+        return scalar.string == word
+    }
+
     func bool() -> Bool? {
         guard let text = plain("true or false") else { return nil }
         switch text {

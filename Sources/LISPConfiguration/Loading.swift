@@ -91,9 +91,8 @@ struct Loader {
     static let keys = [
         "roles", "xtr-id", "site-id", "instances", "site-interfaces", "when-down", "locators", "locator-sets",
         "database", "map-resolvers", "map-servers", "etr", "proxy-etrs", "map-cache", "map-requests", "rloc-probing",
-        "echo-nonce", "locator-status-bits", "proxy-itr", "proxy-etr", "map-server", "map-resolver", "data-plane",
-        "management",
-        "snmp", "flow-monitors", "ike-monitor",
+        "echo-nonce", "locator-status-bits", "proxy-itr", "proxy-etr", "map-server", "map-resolver", "limits",
+        "data-plane", "management", "snmp", "flow-monitors", "ike-monitor",
     ]
 
     let findings: Findings
@@ -120,6 +119,7 @@ struct Loader {
         acceptMapData(root, &result)
         mapServerRole(root, &result)
         mapResolverRole(root, &result)
+        messageLimits(root, &result)
         dataPlane(root, &result)
         management(root, &result)
         laterFeatures(root)

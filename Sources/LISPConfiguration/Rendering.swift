@@ -56,6 +56,7 @@ extension RouterConfiguration {
         }
         if let mapServer { result.add("map-server", mapServer.document) }
         if let mapResolver { result.add("map-resolver", mapResolver.document) }
+        result.add("limits", limits.document)
         result.add("data-plane", dataPlane.document)
         result.add("management", management.document)
         return .mapping(result.pairs)
@@ -66,6 +67,17 @@ extension RouterConfiguration {
 
     /// `document` as JSON, two spaces a level, ending with a line end.
     package var json: String { document.json }
+}
+
+extension MessageLimitsConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        for key in Key.allCases {
+            guard let value = values[key] else { continue }
+            result.add(key.rawValue, value.map { .number(UInt64($0)) } ?? .text("none"))
+        }
+        return .mapping(result.pairs)
+    }
 }
 
 extension ManagementConfiguration {

@@ -40,6 +40,7 @@ package struct RouterConfiguration: Hashable, Sendable {
     package var mapServer: MapServerConfiguration?
     /// Present exactly with the role `map-resolver`.
     package var mapResolver: MapResolverConfiguration?
+    package var limits = MessageLimitsConfiguration()
     package var dataPlane = DataPlaneConfiguration()
     package var management = ManagementConfiguration()
     /// What is allowed and yet worth a line in the log and in `show status`; one line each.

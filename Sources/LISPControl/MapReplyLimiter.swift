@@ -19,57 +19,52 @@ package struct TokenBucket: Hashable, Sendable {
     }
 
     package mutating func take(now: Instant) -> Bool {
-        refill(now)
+        let seconds = Double(filled.duration(to: now).nanoseconds) / 1e9
+        if seconds > 0 {
+            tokens = min(burst, tokens + seconds * rate)
+            filled = now
+        }
         guard tokens >= 1 else { return false }
         tokens -= 1
         return true
     }
-
-    /// Whether it has refilled, so that a new bucket would do as well.
-    package mutating func isFull(now: Instant) -> Bool {
-        refill(now)
-        return tokens >= burst
-    }
-
-    private mutating func refill(_ now: Instant) {
-        let seconds = Double(filled.duration(to: now).nanoseconds) / 1e9
-        guard seconds > 0 else { return }
-        tokens = min(burst, tokens + seconds * rate)
-        filled = now
-    }
 }
 
-/// A token bucket for each destination RLOC, another for its probe replies, and no answer to the same question twice within a
-/// second.
+/// A budget for each destination RLOC, another for its probe replies, and no answer to the same question twice within a second.
 ///
-/// Remembers a bounded number of RLOCs and questions; RLOCs beyond that share one bucket.
+/// Remembers a bounded number of RLOCs and questions. An RLOC beyond those shares its budget with another; a question beyond
+/// those may be answered again.
 package struct MapReplyLimiter: Sendable {
     package static let rate = 1000.0
     package static let burst = 2000.0
-    static let rlocLimit = 4096
-    static let questionLimit = 65_536
-
-    private struct Destination: Hashable {
-        let rloc: IPAddress?
-        let isProbe: Bool
-    }
+    static let rlocLimit = 65_536
 
     private struct AnsweredQuestion: Hashable {
         let nonce: Nonce
         let eid: EIDPrefix?
     }
 
-    private var buckets: [Destination: TokenBucket] = [:]
-    /// Questions answered in this second and in the one before.
-    private var recent: [AnsweredQuestion: Instant] = [:]
-    private var older: [AnsweredQuestion: Instant] = [:]
-    private var turned = Instant.zero
-    private let rate: Double
-    private let burst: Double
+    private var replies: BudgetTable
+    private var probeReplies: BudgetTable
+    private var answered = RecentlyMet(memory: .seconds(1))
 
     package init(rate: Double = Self.rate, burst: Double = Self.burst) {
-        self.rate = rate
-        self.burst = burst
+        self.init(EventRate(perSecond: Int(rate), burst: Int(burst)))
+    }
+
+    /// - Parameter rate: `nil` for no limit.
+    package init(_ rate: EventRate?) {
+        replies = BudgetTable(rate, limit: Self.rlocLimit)
+        probeReplies = BudgetTable(rate, limit: Self.rlocLimit)
+    }
+
+    /// Of Map-Replies to one RLOC, and of probe replies to it.
+    package var rate: EventRate? {
+        get { replies.rate }
+        set {
+            replies.rate = newValue
+            probeReplies.rate = newValue
+        }
     }
 
     /// Whether a Map-Reply may leave now; if so, it is counted as sent.
@@ -80,29 +75,10 @@ package struct MapReplyLimiter: Sendable {
         isProbe: Bool,
         now: Instant
     ) -> Bool {
-        turn(now)
         let question = AnsweredQuestion(nonce: nonce, eid: eid)
-        if let answered = recent[question] ?? older[question], answered.duration(to: now) < .seconds(1) { return false }
-        var destination = Destination(rloc: rloc, isProbe: isProbe)
-        if buckets[destination] == nil, buckets.count >= Self.rlocLimit {
-            destination = Destination(rloc: nil, isProbe: isProbe)
-        }
-        guard buckets[destination, default: TokenBucket(rate: rate, burst: burst, now: now)].take(now: now) else {
-            return false
-        }
-        if recent.count < Self.questionLimit { recent[question] = now }
+        guard !answered.contains(question, now: now) else { return false }
+        guard isProbe ? probeReplies.take(rloc, now: now) : replies.take(rloc, now: now) else { return false }
+        answered.meet(question, now: now)
         return true
-    }
-
-    private mutating func turn(_ now: Instant) {
-        guard turned.duration(to: now) >= .seconds(1) else { return }
-        swap(&older, &recent)
-        // As many will come again.
-        recent.removeAll(keepingCapacity: true)
-        turned = now
-        guard buckets.count >= Self.rlocLimit else { return }
-        for destination in buckets.keys where buckets[destination]?.isFull(now: now) ?? false {
-            buckets[destination] = nil
-        }
     }
 }

@@ -17,6 +17,9 @@ package struct Router: Sendable {
     package private(set) var announcer = LocatorStatusAnnouncer()
     private var locatorStatus: LocatorStatusSettings
     private let limits: RouterLimits
+    private var requestBudget: IncomingRequestBudget
+    /// Messages that a limit drops are many: few of them are worth a line.
+    private var limitEvents = TokenBucket(rate: 1, burst: 5, now: .zero)
     /// Control messages by type, those inside an Encapsulated Control Message included.
     package private(set) var received = Tally<ControlMessageKind>()
     package private(set) var sent = Tally<ControlMessageKind>()
@@ -42,6 +45,15 @@ package struct Router: Sendable {
         mapServer = settings.mapServer.map { MapServer(settings: $0, limits: limits.registry, nonces: nonces) }
         mapResolver = settings.mapResolver.map { MapResolver(settings: $0) }
         locatorStatus = settings.locatorStatus
+        requestBudget = IncomingRequestBudget(settings.limits)
+        limit(settings.limits)
+    }
+
+    private mutating func limit(_ limits: MessageLimits) {
+        requestBudget.limit(limits)
+        etr?.limit(limits)
+        mapServer?.limit(limits)
+        mapResolver?.limit(limits)
     }
 
     /// What the settings give from the start. To be called once, before any event.
@@ -71,8 +83,22 @@ package struct Router: Sendable {
         using random: inout some RandomNumberGenerator,
         packetsSent: (MappingID) -> UInt64 = { _ in 0 }
     ) -> [RouterAction] {
-        received.add(ControlMessageKind(payload: message.payload))
+        let kind = ControlMessageKind(payload: message.payload)
+        received.add(kind)
         guard message.source.port != 0 else { return refuse(.zeroSourcePort, message) }
+        var payer: RegisterBudget.Payer?
+        switch kind {
+        case .mapRequest, .encapsulated:
+            switch requestBudget.take(from: NetworkOfOne(message.source.address), now: now) {
+            case .taken: break
+            case .tooManyFromSource: return limited(.tooManyFromSource, message, now: now)
+            case .tooManyInAll: return limited(.tooManyRequests, message, now: now)
+            }
+        case .mapRegister where mapServer != nil:
+            payer = mapServer?.admission(of: message.payload, from: message.source, now: now)
+            guard payer != nil else { return limited(message, now: now) }
+        case .mapRegister, .mapReply, .mapNotify, .mapNotifyAck, .other: break
+        }
         let decoded: ControlMessage
         do throws(WireError) {
             decoded = try Self.decode(message.payload)
@@ -112,6 +138,7 @@ package struct Router: Sendable {
                     raw: message.payload,
                     from: message.source,
                     at: message.destination,
+                    chargedTo: payer,
                     now: now,
                     using: &random
                 )
@@ -326,6 +353,24 @@ package struct Router: Sendable {
         return [.note(.refused(reason: "\(reason.rawValue): \(error)", source: message.source))]
     }
 
+    /// Refuses what a limit lets not pass.
+    private mutating func limited(
+        _ reason: RouterRefusal,
+        _ message: ReceivedControlMessage,
+        now: Instant
+    ) -> [RouterAction] {
+        refusals.add(reason)
+        guard limitEvents.take(now: now) else { return [] }
+        return [.note(.refused(reason: reason.rawValue, source: message.source))]
+    }
+
+    /// A Map-Register that the Map-Server does not look at, and has counted.
+    private mutating func limited(_ message: ReceivedControlMessage, now: Instant) -> [RouterAction] {
+        guard limitEvents.take(now: now) else { return [] }
+        let reason = "Map-Register dropped unread: too many have failed"
+        return [.note(.refused(reason: reason, source: message.source))]
+    }
+
     // MARK: Packets and time
 
     /// A packet found no entry in the forwarding state.
@@ -462,6 +507,7 @@ package struct Router: Sendable {
             mapResolver = nil
         }
         locatorStatus = settings.locatorStatus
+        limit(settings.limits)
         return counted(actions) + announce(now: now)
     }
 

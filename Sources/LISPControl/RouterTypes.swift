@@ -12,6 +12,7 @@ package struct RouterSettings: Sendable {
     package var mapResolver: MapResolverSettings?
     /// What packets of the ETR's mappings say of its RLOCs.
     package var locatorStatus = LocatorStatusSettings()
+    package var limits = MessageLimits()
 
     package init(
         itr: ITRSettings? = nil,
@@ -158,4 +159,7 @@ package enum RouterRefusal: String, Hashable, Sendable, CaseIterable {
     case probeToMappingSystem = "Map-Request dropped: an RLOC-probe that came through the mapping system"
     case encapsulatedOther = "Encapsulated Control Message dropped: what is inside is no Map-Request"
     case zeroSourcePort = "control message dropped: it came from UDP port 0"
+    case tooManyFromSource =
+        "Map-Request dropped unread: too many from its source (limits.map-requests-per-source)"
+    case tooManyRequests = "Map-Request dropped unread: too many in all (limits.map-requests)"
 }

@@ -10,6 +10,7 @@ extension RouterSettings {
     /// - Parameter xtrID: of an ETR.
     init(_ configuration: RouterConfiguration, host: ResolvedHost, xtrID: XTRID?) {
         self.init()
+        limits = MessageLimits(configuration.limits)
         let roles = configuration.roles
         locatorStatus = LocatorStatusSettings(
             isEnabled: configuration.headerHints.contains(.locatorStatusBits),
@@ -158,6 +159,24 @@ extension RLOCProbingSettings {
             retries: configuration.retries,
             retryInterval: .seconds(Int64(configuration.retryIntervalSeconds))
         )
+    }
+}
+
+extension MessageLimits {
+    fileprivate init(_ configuration: MessageLimitsConfiguration) {
+        self.init()
+        for (key, value) in configuration.values {
+            switch key {
+            case .mapRequestsPerSource: mapRequestsPerSource = value
+            case .mapRequests: mapRequests = value
+            case .mapRequestsPerETR: mapRequestsPerETR = value
+            case .mapRepliesPerRLOC: mapRepliesPerRLOC = value
+            case .negativeMapReplies: negativeMapReplies = value
+            case .failedMapRegistersPerSource: failedMapRegistersPerSource = value
+            case .failedMapRegisters: failedMapRegisters = value
+            case .mapRegistersPerSite: mapRegistersPerSite = value
+            }
+        }
     }
 }
 

@@ -176,6 +176,15 @@ private func path(ofExample name: String) -> String {
                   enabled: false
                 locator-status-bits:
                   enabled: false
+                limits:
+                  map-requests-per-source: 10000
+                  map-requests: 100000
+                  map-requests-per-etr: 1000
+                  map-replies-per-rloc: 1000
+                  negative-map-replies: 10000
+                  failed-map-registers-per-source: 20
+                  failed-map-registers: 10000
+                  map-registers-per-site: 10000
                 data-plane:
                   workers: auto
                   offload: auto

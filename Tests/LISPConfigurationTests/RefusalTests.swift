@@ -46,7 +46,7 @@ private let wrongLines: [(line: String, message: String)] = [
         "f:8:1: found unknown key `frobnicate`, expected one of roles, xtr-id, site-id, instances, "
             + "site-interfaces, when-down, locators, locator-sets, database, map-resolvers, map-servers, etr, proxy-etrs, "
             + "map-cache, map-requests, rloc-probing, echo-nonce, locator-status-bits, proxy-itr, proxy-etr, map-server, map-resolver, "
-            + "data-plane, management, snmp, flow-monitors, ike-monitor"
+            + "limits, data-plane, management, snmp, flow-monitors, ike-monitor"
     ),
     (
         "roles: itr",
@@ -191,6 +191,9 @@ private let wrongLines: [(line: String, message: String)] = [
         "f:6:94: found `yes`, expected true or false"
     ),
     ("map-server: {sites: []}", "f:7:21: found an empty list, expected a list of sites with at least one member"),
+    ("limits: {map-requests: 0}", "f:8:24: found `0`, expected none or a number from 1 to 10000000"),
+    ("limits: {map-requests: unlimited}", "f:8:24: found `unlimited`, expected none or a number from 1 to 10000000"),
+    ("limits: {map-request: 5}", "f:8:10: found unknown key `map-request`, expected `map-requests`"),
     ("map-cache: {limit: 0}", "f:8:20: found `0`, expected a number from 1 to 10000000"),
     ("map-cache: {limit: 100, negative-limit: 101}", "f:8:41: found `101`, expected a number from 1 to 100"),
     ("map-cache: {negative-limit: 0}", "f:8:29: found `0`, expected a number from 1 to 100000"),
@@ -390,7 +393,7 @@ private let harmless = [
                 "f:5:1: found unknown key `colour`, expected one of roles, xtr-id, site-id, instances, site-interfaces, "
                     + "when-down, locators, locator-sets, database, map-resolvers, map-servers, etr, proxy-etrs, "
                     + "map-cache, map-requests, rloc-probing, echo-nonce, locator-status-bits, proxy-itr, proxy-etr, map-server, "
-                    + "map-resolver, data-plane, management, snmp, flow-monitors, ike-monitor",
+                    + "map-resolver, limits, data-plane, management, snmp, flow-monitors, ike-monitor",
             ]
         )
     }

@@ -37,12 +37,15 @@ private func rloc(_ number: Int) -> IPAddress { .v4(IPv4Address(0x0a00_0000 + UI
         #expect(limiter.allows(to: rloc(2), nonce: 4))
     }
 
-    @Test func `remembers a bounded number of RLOCs and still limits the rest`() {
-        let limiter = Bench(rate: 1, burst: 1)
-        let allowed = (0..<20_000).count {
-            limiter.allows(to: rloc($0), nonce: UInt64($0))
-        }
-        #expect(allowed == MapReplyLimiter.rlocLimit + 1)
+    @Test func `remembers a bounded number of RLOCs, limits the rest, and lets nobody take from those that are known`()
+    {
+        let limiter = Bench(rate: 1, burst: 2)
+        #expect(limiter.allows(to: rloc(0x00ff_ffff), nonce: 1))
+        let strangers = 4 * MapReplyLimiter.rlocLimit
+        let allowed = (0..<strangers).count { limiter.allows(to: rloc($0), nonce: 10 + UInt64($0)) }
+        #expect(allowed >= MapReplyLimiter.rlocLimit / 2 && allowed <= 2 * MapReplyLimiter.rlocLimit)
+        // It is owed something again, whatever those do that share.
+        #expect(limiter.allows(to: rloc(0x00ff_ffff), nonce: 3, now: .zero + .seconds(2)))
     }
 
     @Test func `answers the same question once a second`() {

@@ -23,6 +23,21 @@ import Testing
         return RouterSettings(configuration, host: host, xtrID: XTRID(rawValue: 1))
     }
 
+    @Test func `limits are those of the file, and where it says nothing those of the router`() throws {
+        let usual = try Self.settings("roles: [map-resolver, map-server]\nmap-server: " + Self.sites)
+        #expect(usual.limits == MessageLimits())
+        let limits = "limits: {map-requests: none, failed-map-registers-per-source: 3, map-replies-per-rloc: 7}\n"
+        let changed = try Self.settings("roles: [map-resolver, map-server]\nmap-server: " + Self.sites + limits)
+        var expected = MessageLimits()
+        expected.mapRequests = nil
+        expected.failedMapRegistersPerSource = 3
+        expected.mapRepliesPerRLOC = 7
+        #expect(changed.limits == expected)
+    }
+
+    private static let sites =
+        "{sites: [{name: a, keys: [{algorithm: hmac-sha-1-96, key: k}], eids: [{prefix: 10.1.0.0/16}]}]}\n"
+
     @Test func `an ITR without map-resolvers asks the Map-Resolver beside it`() throws {
         let resolver = "map-resolver: {map-servers: [{address: 192.0.2.54, eids: [10.0.0.0/8]}]}\n"
         let beside = try Self.settings("roles: [itr, map-resolver]\n" + Self.xtr + resolver)

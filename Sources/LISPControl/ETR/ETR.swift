@@ -354,6 +354,11 @@ package struct ETR: Sendable {
 
     // MARK: Map-Requests
 
+    /// Takes over how much is answered.
+    package mutating func limit(_ limits: MessageLimits) {
+        limiter.rate = MessageLimits.rate(limits.mapRepliesPerRLOC)
+    }
+
     /// A Map-Request arrived, on its own (`replyPort` is its UDP source port) or inside an Encapsulated Control Message
     /// (`replyPort` is the inner source port).
     ///

@@ -60,6 +60,8 @@ package enum MapResolverCount: String, Hashable, Sendable, CaseIterable {
     case repeated = "dropped: forwarded less than a second ago"
     case noFamily = "dropped: this host has no address of the families of the Map-Servers for the EID"
     case noRLOC = "negative Map-Reply not sent: no ITR-RLOC of a family we have"
+    case negativeRepliesLimited =
+        "negative Map-Reply not sent: too many in all (limits.negative-map-replies)"
     case repliesLimited = "negative Map-Reply not sent: rate limit, or none wanted"
 }
 
@@ -80,6 +82,7 @@ package struct MapResolver: Sendable {
     package private(set) var forwarded: [IPAddress: ForwardedRequests] = [:]
     private var routes = PrefixTable<[IPAddress]>()
     private var limiter: MapReplyLimiter
+    private var negativeReplies = Budget(MessageLimits.rate(MessageLimits().negativeMapReplies))
     private var memory = ForwardingMemory()
 
     package init(settings: MapResolverSettings, limiter: MapReplyLimiter = .init()) {
@@ -98,6 +101,12 @@ package struct MapResolver: Sendable {
                 routes[eid] = (routes[eid] ?? []) + [server.address]
             }
         }
+    }
+
+    /// Takes over how much is answered.
+    package mutating func limit(_ limits: MessageLimits) {
+        limiter.rate = MessageLimits.rate(limits.mapRepliesPerRLOC)
+        negativeReplies.rate = MessageLimits.rate(limits.negativeMapReplies)
     }
 
     /// An Encapsulated Control Message arrived.
@@ -222,6 +231,10 @@ package struct MapResolver: Sendable {
             limiter.allows(to: rloc, nonce: request.nonce, eid: question, isProbe: false, now: now)
         else {
             statistics.add(.repliesLimited, request.family)
+            return nil
+        }
+        guard negativeReplies.take(now: now) else {
+            statistics.add(.negativeRepliesLimited, request.family)
             return nil
         }
         statistics.add(.negativeReplies, request.family)

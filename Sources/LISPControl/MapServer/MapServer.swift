@@ -47,6 +47,9 @@ package struct MapServer: Sendable {
     package private(set) var nonces: NonceGuard
     private var preparedKeys = PreparedKeys()
     private var notifier = MapNotifier()
+    private var budget = RegisterBudget(MessageLimits())
+    var negativeReplies = Budget(MessageLimits.rate(MessageLimits().negativeMapReplies))
+    var forwardedToETR = BudgetTable(MessageLimits.rate(MessageLimits().mapRequestsPerETR))
     private var refusalEvents = TokenBucket(rate: 1, burst: 20, now: .zero)
     var limiter: MapReplyLimiter
     var forwarded = ForwardingMemory()
@@ -100,6 +103,29 @@ package struct MapServer: Sendable {
         /// The decision for each site met so far, by its index.
         var admissions: [(site: Int, decision: Result<PreparedKey, RegistrationRefusal>)] = []
         var isRepeated = false
+        /// Verified under the key of a site, and no replay.
+        var isAuthentic = false
+    }
+
+    /// Whether to look at a Map-Register, before it is decoded; who is to be charged if it is not authentic.
+    mutating func admission(of payload: [UInt8], from source: Endpoint, now: Instant) -> RegisterBudget.Payer? {
+        switch budget.verdict(on: payload, from: source, nonces: nonces, now: now) {
+        case .admitted(let payer):
+            return payer
+        case .tooManyFromSource:
+            statistics.add(.mapRegistersLimitedAtSource)
+        case .tooManyInAll:
+            statistics.add(.mapRegistersLimitedInAll)
+        }
+        return nil
+    }
+
+    /// Takes over how much is heeded, forwarded and answered.
+    package mutating func limit(_ limits: MessageLimits) {
+        budget.limit(limits)
+        negativeReplies.rate = MessageLimits.rate(limits.negativeMapReplies)
+        forwardedToETR.rate = MessageLimits.rate(limits.mapRequestsPerETR)
+        limiter.rate = MessageLimits.rate(limits.mapRepliesPerRLOC)
     }
 
     /// A Map-Register arrived at `local`; `raw` is its UDP payload.
@@ -110,6 +136,7 @@ package struct MapServer: Sendable {
         raw: [UInt8],
         from source: Endpoint,
         at local: IPAddress,
+        chargedTo payer: RegisterBudget.Payer? = nil,
         now: Instant,
         using generator: inout some RandomNumberGenerator
     ) -> [MapServerAction] {
@@ -139,12 +166,21 @@ package struct MapServer: Sendable {
         }
         statistics.add(accepted.isEmpty ? .mapRegistersRefused : .mapRegistersAccepted)
         if reception.isRepeated { statistics.add(.mapRegistersRepeated) }
+        settle(reception, payer, octets: raw.count)
         if register.wantsMapNotify, let signer {
             statistics.add(.mapNotifiesSent)
             // All accepted records verified under one key ID, and equal MACs come from equal keys.
             actions.append(.send(acknowledgement(of: register, accepted, signer, to: source, from: local)))
         }
         return consequences.isEmpty ? actions : actions + consequences
+    }
+
+    private mutating func settle(_ reception: Reception, _ payer: RegisterBudget.Payer?, octets: Int) {
+        if reception.isAuthentic, !reception.isRepeated {
+            budget.verified(reception.source, now: reception.now)
+        } else if let payer {
+            budget.failed(payer, macs: reception.verifier.macs, octets: octets, now: reception.now)
+        }
     }
 
     private func acknowledgement(
@@ -221,6 +257,7 @@ package struct MapServer: Sendable {
     }
 
     private mutating func admit(to site: Int, _ reception: inout Reception) throws(RegistrationRefusal) -> PreparedKey {
+        guard budget.allows(site: site, now: reception.now) else { throw .tooManyOfSite }
         let key = try reception.verifier.key(
             among: sites[site].settings.keys,
             of: site,
@@ -234,12 +271,13 @@ package struct MapServer: Sendable {
             check: sites[site].settings.nonceCheck
         ) {
         case .new:
-            break
+            budget.accepted(site: site, now: reception.now)
         case .repeated:
             reception.isRepeated = true
         case .replayed:
             throw .replayedNonce
         }
+        reception.isAuthentic = true
         return key
     }
 

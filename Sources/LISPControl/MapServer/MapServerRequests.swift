@@ -69,7 +69,10 @@ extension MapServer {
         if !forwardTo.isEmpty {
             actions += forward(raw, request, to: forwardTo, now: now)
         }
-        if !answer.isEmpty, let datagram = reply(answer, to: request, in: message, at: local, now: now) {
+        if isNegative, !answer.isEmpty, !negativeReplies.allows(now: now) {
+            statistics.add(.negativeRepliesLimited, family)
+        } else if !answer.isEmpty, let datagram = reply(answer, to: request, in: message, at: local, now: now) {
+            if isNegative { negativeReplies.charge(now: now) }
             statistics.add(isNegative ? .negativeRepliesSent : .proxyRepliesSent, family)
             actions.append(.send(datagram))
         }
@@ -97,6 +100,11 @@ extension MapServer {
                 continue
             }
             if !targets.contains(target) { targets.append(target) }
+        }
+        targets.removeAll { target in
+            guard !forwardedToETR.take(target, now: now) else { return false }
+            statistics.add(.mapRequestsLimitedAtETR, request.family)
+            return true
         }
         statistics.add(.mapRequestsForwarded, request.family, count: targets.count)
         return targets.map { .send(ControlDatagram(payload: raw, destination: .control($0))) }

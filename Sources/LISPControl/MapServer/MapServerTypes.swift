@@ -37,6 +37,7 @@ package enum RegistrationRefusal: String, Error, Hashable, Sendable, CaseIterabl
     case tooManyKeys = "message spans too many sites with different keys"
     case replayedNonce = "nonce too old, or message replayed"
     case locatorNotAllowed = "locator is not among the site's allowed locators"
+    case tooManyOfSite = "too many Map-Registers of the site: limits.map-registers-per-site"
     case limitReached = "too many registrations for the EID-prefix"
 }
 
@@ -63,6 +64,10 @@ package enum MapServerCount: String, Hashable, Sendable, CaseIterable {
     case mapRegistersReceived = "Map-Registers received"
     case mapRegistersAccepted = "Map-Registers with a record accepted"
     case mapRegistersRefused = "Map-Registers with no record accepted"
+    case mapRegistersLimitedAtSource =
+        "Map-Registers dropped unread: too many from their source failed (limits.failed-map-registers-per-source)"
+    case mapRegistersLimitedInAll =
+        "Map-Registers dropped unread: too many of strangers failed (limits.failed-map-registers)"
     case mapRegistersRepeated = "Map-Registers received again unchanged"
     case recordsOfNoSite = "records refused: EID-prefix of no configured site"
     case recordsUnsupported = "records refused: EID neither IPv4 nor IPv6"
@@ -80,6 +85,8 @@ package enum MapServerCount: String, Hashable, Sendable, CaseIterable {
     case mapRequestsForwarded = "Map-Requests forwarded to an ETR"
     case mapRequestsUnforwardable = "Map-Requests dropped: no RLOC of an ETR is of a family we have"
     case mapRequestsRepeated = "Map-Requests dropped: forwarded less than a second ago"
+    case mapRequestsLimitedAtETR =
+        "Map-Requests dropped: too many for one ETR (limits.map-requests-per-etr)"
     case mapRequestProbes = "Map-Requests dropped: RLOC-probe"
     case mapRequestsUnsupported = "Map-Requests dropped: no EID, or neither IPv4 nor IPv6"
     case mapRequestsNoRLOC = "Map-Requests dropped: no ITR-RLOC of a family we have"
@@ -88,4 +95,6 @@ package enum MapServerCount: String, Hashable, Sendable, CaseIterable {
     case proxyRepliesSent = "Map-Replies sent for an ETR"
     case negativeRepliesSent = "negative Map-Replies sent"
     case mapRepliesLimited = "Map-Replies withheld: rate limit"
+    case negativeRepliesLimited =
+        "negative Map-Replies withheld: too many in all (limits.negative-map-replies)"
 }

@@ -11,6 +11,9 @@ struct RegisterVerifier {
     private let claimed: Authentication
     private var verdicts: [(key: PreparedKey, verdict: AuthenticationVerdict)] = []
 
+    /// How many MACs were computed.
+    var macs: Int { verdicts.count }
+
     /// - Parameter message: the UDP payload that `claimed` was decoded from.
     init(_ message: [UInt8], claimed: Authentication) {
         self.message = message
