@@ -39,6 +39,22 @@ import Testing
         #expect(etr.bench.server.statistics[.mapRegistersRepeated] == 1)
     }
 
+    @Test func `the same message again from elsewhere does not take the ETR's Map-Notifies there`() throws {
+        let etr = Self.recorder(.auto)
+        let message = etr.message(5)
+        #expect(try etr.isAccepted(message))
+        let before = try #require(etr.bench.registrations("10.1.0.0/16").first)
+        etr.bench.now = .zero + .seconds(100)
+        let elsewhere = Endpoint(IPAddress("203.0.113.66")!, 5000)
+        #expect(try !etr.bench.deliver(message, from: elsewhere).datagrams.isEmpty)
+        let after = try #require(etr.bench.registrations("10.1.0.0/16").first)
+        #expect(after.source == before.source && after.source == etr.etr.source)
+        #expect(after.lastRegistered == etr.bench.now)
+        // An ETR that has really moved makes a new one.
+        #expect(try !etr.bench.deliver(etr.message(6), from: elsewhere).datagrams.isEmpty)
+        #expect(etr.bench.registrations("10.1.0.0/16").first?.source == elsewhere)
+    }
+
     @Test func `strict refuses any other message whose nonce is not greater`() throws {
         let etr = Self.recorder(.strict)
         #expect(try etr.isAccepted(etr.message(5)))

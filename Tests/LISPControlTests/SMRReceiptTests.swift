@@ -285,6 +285,14 @@ private func requests(_ actions: [RouterAction]) throws -> [MapRequest] {
         #expect(try bench.wait(.milliseconds(1)).map(\.isSMRInvoked) == [true])
     }
 
+    @Test func `that comes right after a refresh was answered waits for a second`() throws {
+        let (bench, asked) = try refreshing()
+        bench.answer(asked, [Bench.record("10.2.2.0/24")])
+        #expect(try bench.smr(source: "10.2.2.0") == [])
+        #expect(try bench.wait(.milliseconds(999)) == [])
+        #expect(try bench.wait(.milliseconds(1)).map(\.isSMRInvoked) == [true])
+    }
+
     @Test func `leaves alone what the operator has written down`() throws {
         let old = DatabaseLocator(address: IPAddress(Bench.old)!, priority: 1, weight: 100, isLocal: false)
         let bench = Bench(staticMappings: [StaticMapping(eid: eidPrefix("10.2.2.0/24"), locators: [old])])

@@ -667,5 +667,5 @@ package struct ITR: Sendable {
 
 extension EIDPrefix {
     /// Whether it is a single EID.
-    fileprivate var isHost: Bool { prefix.length == prefix.family.bitWidth }
+    var isHost: Bool { prefix.length == prefix.family.bitWidth }
 }

@@ -223,7 +223,8 @@ package struct MapServer: Sendable {
             actions += withdraw(key, site: match.site, now: reception.now)
         } else {
             guard Self.allows(record, sites[site].settings.allowedLocators) else { throw .locatorNotAllowed }
-            let registration = registration(of: record, key: key.key, reception)
+            var registration = registration(of: record, key: key.key, reception)
+            if reception.isRepeated { keepSource(of: &registration, for: prefix) }
             let (etr, source) = (reception.etr, reception.source)
             switch registry.register(registration, for: prefix, in: match) {
             case .full: throw .limitReached
@@ -298,6 +299,15 @@ package struct MapServer: Sendable {
             registered: reception.now,
             expires: reception.now + life
         )
+    }
+
+    /// Whoever sends again what was overheard may keep alive what it registered (RFC 9301 section 5.7), and no more: Map-Notifies go
+    /// on to where the ETR is.
+    private func keepSource(of registration: inout ETRRegistration, for prefix: EIDPrefix) {
+        let known = registry.entry(for: prefix)?.registrations.first { $0.etr == registration.etr }
+        guard let known else { return }
+        registration.source = known.source
+        registration.local = known.local
     }
 
     private static func allows(_ record: EIDRecord, _ allowed: [IPAddress]?) -> Bool {

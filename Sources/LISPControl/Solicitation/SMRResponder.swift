@@ -42,7 +42,7 @@ package struct SMRResponder: Sendable {
 
     /// The mapping of `eid` is said to have changed.
     ///
-    /// - Parameter isAsking: a Map-Request for it is out, to refresh the entry.
+    /// - Parameter isAsking: a Map-Request for it is out, to refresh the entry, or was within the last second.
     package mutating func solicited(_ eid: EIDPrefix, isAsking: Bool, now: Instant) -> Verdict {
         if items[eid] != nil {
             items[eid]?.isOwing = true

@@ -19,6 +19,7 @@ extension SimulatedNetwork {
         watch(SendingCheck())
         watch(PacketCheck())
         watch(ProgressCheck())
+        if isAttacked { watch(InnocenceCheck()) }
         watch(agreement)
         return agreement
     }

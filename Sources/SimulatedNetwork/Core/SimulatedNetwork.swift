@@ -199,7 +199,7 @@ package final class SimulatedNetwork {
             node.fault?.configures(node.settings) ?? node.settings,
             limits: node.fault?.limits(node.limits) ?? node.limits,
             nextNonce: Self.wallClock &+ UInt64(now.nanoseconds),
-            nonces: keepingState ? node.savedNonces : NonceGuard(),
+            nonces: keepingState ? node.fault?.restores(node.savedNonces) ?? node.savedNonces : NonceGuard(),
             now: now
         )
         record(node, .life(keepingState ? "started again" : "started again, its state lost"))

@@ -6,7 +6,7 @@ import LISPWire
 
 /// Overhears datagrams, but answers no question in time: its Map-Replies have random nonces or old ones.
 package final class Attacker {
-    private struct Overheard {
+    struct Overheard {
         let payload: [UInt8]
         let source: Endpoint
         let destination: Endpoint
@@ -16,15 +16,18 @@ package final class Attacker {
     package static let rlocs = [IPAddress("203.0.113.66"), IPAddress("2a02:bad::66")].compactMap(\.self)
     private static let remembered = 64
 
-    private let network: SimulatedNetwork
-    private var random: SeededRandom
+    let network: SimulatedNetwork
+    var random: SeededRandom
+    let accomplices: Accomplices
     private var overheard: [ControlMessageKind: [Overheard]] = [:]
     private var isActive = false
-    package private(set) var tried: [AttackKind: UInt64] = [:]
+    package internal(set) var tried: [AttackKind: UInt64] = [:]
     package var attacks: Int { tried.values.reduce(0) { $0 + Int($1) } }
 
-    package init(_ network: SimulatedNetwork) {
+    /// - Parameter world: where it has accomplices; without one it does everything from outside.
+    package init(_ network: SimulatedNetwork, in world: World? = nil) {
         self.network = network
+        accomplices = world.map { Accomplices(itrs: $0.itrs, sites: $0.sites) } ?? Accomplices()
         random = SeededRandom(seed: network.seed, stream: 3)
         network.tap = { [unowned self] payload, source, destination in
             hear(Overheard(payload: payload, source: source, destination: destination))
@@ -57,7 +60,7 @@ package final class Attacker {
     }
 
     private func attack() {
-        switch random.below(12) {
+        switch random.below(18) {
         case 0, 1, 2: forgeMapReply()
         case 3: replay(.mapReply)
         case 4, 5: replay(.mapRegister)
@@ -66,11 +69,16 @@ package final class Attacker {
         case 8: forgeMapNotify()
         case 9: replay(random.chance(perMille: 500) ? .mapNotify : .mapNotifyAck)
         case 10: replay(.encapsulated)
+        case 11, 12: registerForeignEIDs()
+        case 13: forgeSMR()
+        case 14: forgeProbe()
+        case 15: floodMapRequests()
+        case 16: scan()
         default: garbage()
         }
     }
 
-    private func inject(_ attack: AttackKind, _ payload: [UInt8], from source: Endpoint, to destination: Endpoint) {
+    func inject(_ attack: AttackKind, _ payload: [UInt8], from source: Endpoint, to destination: Endpoint) {
         tried[attack, default: 0] += 1
         network.inject(payload, from: source, to: destination)
     }
@@ -80,14 +88,19 @@ package final class Attacker {
         AttackKind.allCases.compactMap { kind in tried[kind].map { RunReport.Attack(kind: kind.rawValue, tried: $0) } }
     }
 
-    private func one(_ kind: ControlMessageKind) -> Overheard? {
+    func one(_ kind: ControlMessageKind) -> Overheard? {
         guard let known = overheard[kind], !known.isEmpty else { return nil }
         return known[random.below(known.count)]
     }
 
     private func replay(_ kind: ControlMessageKind) {
         guard let message = one(kind) else { return }
-        inject(.replay, message.payload, from: message.source, to: message.destination)
+        if random.chance(perMille: 700) {
+            inject(.replay, message.payload, from: message.source, to: message.destination)
+        } else if let rloc = Self.rlocs.first(where: { $0.family == message.destination.address.family }) {
+            let elsewhere = Endpoint(rloc, UInt16(1024 + random.below(60_000)))
+            inject(.replayFromElsewhere, message.payload, from: elsewhere, to: message.destination)
+        }
     }
 
     /// "What you asked for is here", with a nonce that nobody used; for a question asked just now as well as for older ones.

@@ -17,6 +17,8 @@ package protocol FaultyBehaviour: AnyObject {
     /// The settings that the router runs with.
     func configures(_ settings: RouterSettings) -> RouterSettings
     func limits(_ limits: RouterLimits) -> RouterLimits
+    /// What a Map-Server that starts again finds of the nonces that it has saved.
+    func restores(_ nonces: NonceGuard) -> NonceGuard
 }
 
 extension FaultyBehaviour {
@@ -28,4 +30,5 @@ extension FaultyBehaviour {
     package func time(_ now: Instant) -> Instant { now }
     package func configures(_ settings: RouterSettings) -> RouterSettings { settings }
     package func limits(_ limits: RouterLimits) -> RouterLimits { limits }
+    package func restores(_ nonces: NonceGuard) -> NonceGuard { nonces }
 }

@@ -21,6 +21,8 @@ package enum SeededFault: String, CaseIterable, Sendable {
     case negativeTooWide
     /// A Map-Server takes replayed Map-Registers.
     case registerNonceUnchecked
+    /// A Map-Server saves no nonces, and so takes replays after a restart.
+    case noncesNotSaved
     /// A Map-Server takes Map-Registers made with any key.
     case registerKeyUnchecked
     /// An ETR takes Map-Notifies made with any key.
@@ -61,7 +63,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
         case .ttlIgnored, .replyNonceUnchecked, .prioritiesMixedUp, .negativeTooWide: ["belief"]
         case .expiryOff: ["expiry"]
         case .clockStands: ["progress"]
-        case .registerNonceUnchecked: ["registration"]
+        case .registerNonceUnchecked, .noncesNotSaved: ["registration"]
         case .registerKeyUnchecked, .notifyUnverified: ["authenticity"]
         case .heldPacketsUnlimited, .questionsUnlimited, .mapCacheUnlimited, .registrationsUnlimited: ["limit"]
         case .asksTwice, .registersTwice, .mapRequestsUnlimited: ["pace"]
@@ -94,6 +96,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
                     settings.mapServer?.sites[index].nonceCheck = .off
                 }
             }
+        case .noncesNotSaved: NoncesNotSaved()
         case .registerKeyUnchecked: KeyUnchecked(.mapRegister)
         case .notifyUnverified: KeyUnchecked(.mapNotify)
         case .heldPacketsUnlimited:
@@ -197,7 +200,8 @@ package enum SeededFault: String, CaseIterable, Sendable {
         case .expiryOff:
             // Time stands still for the whole router.
             roles == [.itr]
-        case .registerNonceUnchecked, .registerKeyUnchecked, .registrationsUnlimited, .notifyToWrongPort:
+        case .registerNonceUnchecked, .noncesNotSaved, .registerKeyUnchecked, .registrationsUnlimited,
+            .notifyToWrongPort:
             roles.contains(.mapServer)
         case .notifyUnverified, .registersTwice, .notifiesAnswered, .databaseStale, .registrationNotRepeated,
             .clockStands, .smrNotSent, .smrNotPaced:
@@ -407,6 +411,11 @@ final class NotifiesAnswered: FaultyBehaviour {
         isAnswering = false
         return actions + [.send(last)]
     }
+}
+
+/// Forgets its nonces with each restart.
+final class NoncesNotSaved: FaultyBehaviour {
+    func restores(_ nonces: NonceGuard) -> NonceGuard { NonceGuard() }
 }
 
 /// Takes over no change of its database.

@@ -105,7 +105,7 @@ package struct Scenario: Sendable {
             healingCheck.isCalm = isCalm
         }
         network.audit(every: auditInterval)
-        let attacker = shape.isAttacked ? Attacker(network) : nil
+        let attacker = shape.isAttacked ? Attacker(network, in: world) : nil
         let disturbances = Disturbances(world, onlyChanges: onlyChanges)
         let changes = Changes(world)
         let moves = (world.sites.count * movedSites + 1999) / 2000
