@@ -62,6 +62,11 @@ struct RefusalFacts {
                 "\(locator) is not among the `allowed-locators` of site \(site.name): add it there, or correct the ETR's "
                     + "`locators`"
             ]
+        case .tooManyOfSite:
+            return [
+                "the site's ETRs send more than `limits.map-registers-per-site` allows: look which repeats itself or runs more than "
+                    + "once, or raise the limit"
+            ]
         case .limitReached:
             return [
                 "as many ETRs or more-specifics are registered as an EID-prefix may have: see `lispctl show site "

@@ -29,7 +29,7 @@ extension Benchmark {
             let messages = (1...2).flatMap { round in
                 RegisteredSites.numbers(size / 25).map {
                     let records = RegisteredSites.group($0, of: size, records: 25)
-                    return RegisteredSites.register(records, of: size, nonce: round)
+                    return RegisteredSites.register(records, of: size, nonce: UInt64(round))
                 }
             }
             return cycle(messages) { try sites.register($0) }
