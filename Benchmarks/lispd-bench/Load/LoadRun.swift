@@ -51,7 +51,7 @@ struct LoadRun {
     var server: OtherProcess?
     var port: UInt16
     /// Of the run's first message; the others follow.
-    var firstNonce = nonceOfNow()
+    var firstNonce: UInt64
 
     func run(_ conversation: some LoadConversation, over exchange: LoadExchange) throws -> LoadReport {
         var report = LoadReport(eids: population.eids, routers: population.routers)
