@@ -183,7 +183,8 @@ import Testing
         var accepted = 0
         for number in 0..<3_000 {
             bench.now = .zero + .microseconds(333 * Int64(number))
-            if bench.register(BenchETR(xtrID: UInt128(number), source: Self.rogue)) { accepted += 1 }
+            let etr = BenchETR(xtrID: UInt128(number), source: Self.rogue)
+            if bench.register(etr, "10.1.\(number >> 8).\(number & 255)/32") { accepted += 1 }
         }
         #expect(accepted > 200 && accepted <= 300 + 1)
         #expect(bench.server.refusals[.tooManyOfSite] > 0)
