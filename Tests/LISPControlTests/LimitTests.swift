@@ -121,14 +121,12 @@ import Testing
             let etr = BenchETR(xtrID: UInt128(seed) << 9, source: Self.named.source)
             _ = bench.flood(3_000, over: .seconds(1), from: { _ in etr.source })
             var count = 1
-            // Some time of the flood between its tries.
+            // Some time of the flood between its tries, which come at any moment between two forged messages.
             while !bench.register(etr), count < 100 {
                 count += 1
-                _ = bench.flood(
-                    100 + Int(bench.random.next() % 97),
-                    over: .milliseconds(50),
-                    from: { _ in etr.source }
-                )
+                let forged = 100 + Int(bench.random.next() % 97)
+                _ = bench.flood(forged, over: .milliseconds(50), from: { _ in etr.source })
+                bench.now = bench.now + .microseconds(Int64(bench.random.next() % 300))
             }
             tries.append(count)
         }

@@ -23,7 +23,8 @@ private func state(of router: Router) -> String {
 private let countsOnly: Set<String> = [
     "received", "sent", "refusals", "formatFaults", "messages", "statistics", "authenticationFailures", "answers",
     "lastUnknown", "lastFailure", "refusalsByEID", "refusalEvents", "limiter", "requestBudget", "limitEvents", "budget",
-    "negativeReplies", "forwardedToETR", "mapDataBudget", "forwarded", "memory", "preparedKeys", "smrPeers",
+    "negativeReplies", "forwardedToETR", "mapDataBudget", "troubles", "refusalMemory", "forwarded", "memory",
+    "preparedKeys", "smrPeers",
 ]
 
 private func describe(_ value: Any, _ name: String, _ text: inout String) {
@@ -162,7 +163,8 @@ private struct Forger {
             payload = (0..<Int(random.next() % 80)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         default:
             var cut = MapReply(nonce: nonce(), records: records).encoded()
-            cut[Int(random.next() % UInt64(cut.count))] ^= UInt8(truncatingIfNeeded: random.next() | 1)
+            // Not its type: that would make an SMR of it.
+            cut[1 + Int(random.next() % UInt64(cut.count - 1))] ^= UInt8(truncatingIfNeeded: random.next() | 1)
             payload = cut
         }
         return ReceivedControlMessage(
