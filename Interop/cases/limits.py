@@ -140,6 +140,11 @@ class FloodGroup(SitesGroup):
         super().set_up()
         self.is_flooding = False
 
+    def make_daemons(self):
+        super().make_daemons()
+        # Less than usual, so that a debug build can be flooded beyond it.
+        self.map_server.write(daemon.map_server(limits={"failed-map-registers": 1000}))
+
     def wait_registered(self, prefixes=None, timeout=30):
         super().wait_registered(prefixes or SITE_A.prefixes, timeout)
 
