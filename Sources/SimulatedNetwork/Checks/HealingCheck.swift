@@ -123,7 +123,8 @@ package final class HealingCheck: Check {
     private func uses(_ address: IPAddress, _ node: SimulatedRouter, _ network: SimulatedNetwork) -> Bool? {
         // What its operator wants counts, not what it does.
         guard let id = node.plane.locatorIDs[address], node.settings.itr?.rlocProbing.isEnabled ?? false,
-            let state = node.router.itr?.prober[address], state.since + Self.firstProbes <= network.now
+            let state = node.router.itr?.prober[address],
+            !state.isUp || state.since + Self.firstProbes <= network.now
         else { return nil }
         return !node.plane.downLocators.contains(id)
     }

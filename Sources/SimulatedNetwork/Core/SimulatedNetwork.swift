@@ -236,6 +236,7 @@ package final class SimulatedNetwork {
         var settings = node.settings
         settings.locatorStatus.down = node.deadAddresses
         reconfigure(node, settings)
+        tell(isUp ? .rlocBack(address) : .rlocDead(address))
     }
 
     package func clearMapCache(_ node: SimulatedRouter) {
