@@ -48,8 +48,6 @@ package final class HealingCheck: Check {
     /// Beyond the interval: the probe and its three retries.
     package static let probePatience = Duration.seconds(4)
     package static let registrationPatience = Duration.seconds(75)
-    /// The largest share of the rest, in percent.
-    package static let largestRest = 5.0
     /// Longer than an RLOC that is new to a router takes to be found dead.
     private static let firstProbes = Duration.seconds(6)
 
@@ -58,14 +56,18 @@ package final class HealingCheck: Check {
     package var isCalm = false
     private let agreement: AgreementCheck
     private let probeInterval: Duration
+    private let largestRest: Double
     private var deaths: [IPAddress: Instant] = [:]
     private var addresses: [Int: Set<IPAddress>] = [:]
     private var mappings: [Int: [EIDPrefix: DatabaseMapping]] = [:]
 
-    /// - Parameter probeInterval: the longest of all routers.
-    package init(_ agreement: AgreementCheck, probeInterval: Duration) {
+    /// - Parameters:
+    ///   - probeInterval: the longest of all routers.
+    ///   - largestRest: of all entries, in percent.
+    package init(_ agreement: AgreementCheck, probeInterval: Duration, largestRest: Double = 5) {
         self.agreement = agreement
         self.probeInterval = probeInterval
+        self.largestRest = largestRest
     }
 
     // MARK: Changes
@@ -203,9 +205,10 @@ package final class HealingCheck: Check {
                 summary.rest.add(late: agreement.fault(of: entry, network) != nil)
             }
         }
-        if summary.rest.percent > Self.largestRest {
-            let rest = summary.rest
-            network.violate(self, nil, "\(rest.late) of \(rest.all) entries have to wait for their TTL: more than 5 %")
+        let rest = summary.rest
+        if rest.percent > largestRest {
+            let text = "\(rest.late) of \(rest.all) entries have to wait for their TTL: more than \(largestRest) %"
+            network.violate(self, nil, text)
         }
     }
 }

@@ -73,8 +73,9 @@ package final class NewsCheck: Check {
     }
 
     private func compare(_ node: SimulatedRouter, with change: Change, in network: SimulatedNetwork) {
-        // One that had another address when the data passed cannot be reached there.
-        guard node.isUp, let itr = node.router.itr, let since = addresses[node.index]?.since,
+        // One that had another address when the data passed cannot be reached there, nor at one whose interface is down.
+        guard node.isUp, node.deadAddresses.isEmpty, let itr = node.router.itr,
+            let since = addresses[node.index]?.since,
             since < change.at.advanced(by: .zero - .seconds(61))
         else { return }
         comparisons += 1
