@@ -288,7 +288,7 @@ extension Scenario {
                 mapServers: 3,
                 mapResolvers: 3,
                 ttlMinutes: 1...10,
-                flows: FlowShape(concurrent: 0.5, duration: .seconds(600)),
+                flows: FlowShape(concurrent: 0.35, duration: .seconds(600)),
                 startsWithin: .seconds(60)
             ),
             calm: .seconds(720),
