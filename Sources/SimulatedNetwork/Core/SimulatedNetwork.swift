@@ -24,6 +24,8 @@ package final class SimulatedNetwork {
     package var conditions = LinkConditions()
     package internal(set) var checks: [any Check] = []
     package internal(set) var violations: [Violation] = []
+    /// Its routers are still being added and get their first settings: that is no change that anybody has to hear of.
+    package var isBeingBuilt = false
     /// The first violation ends the run.
     package var stopsAtViolation = true
     /// Routers keep what arrived, what they heard and noted. For tests of few packets.

@@ -89,7 +89,7 @@ final class ConvergenceTimes {
         let new = Dictionary((etr?.mappings ?? []).map { ($0.eid, $0) }, uniquingKeysWith: { _, last in last })
         let old = mappings.updateValue(new, forKey: node.index) ?? [:]
         // A site that starts says what it said before, or nobody has heard of it yet.
-        guard !isStart, etr?.mapServers.isEmpty == false else { return }
+        guard !isStart, !network.isBeingBuilt, etr?.mapServers.isEmpty == false else { return }
         for eid in Set(old.keys).union(new.keys).sorted() where old[eid] != new[eid] {
             mappingChanged(eid, Self.kind(from: old[eid], to: new[eid]), of: node, network)
         }

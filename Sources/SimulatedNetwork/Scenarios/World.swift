@@ -145,6 +145,8 @@ package final class World {
 
     /// Builds everything, one router after another, and lets the hosts send. Whoever watches the network does so before.
     package func build() {
+        network.isBeingBuilt = true
+        defer { network.isBeingBuilt = false }
         buildMappingSystem()
         buildProxies()
         let pause = shape.startsWithin / max(1, plan.count)
