@@ -1,6 +1,6 @@
 """A Map-Server under load, and what loads it: `lispd-bench load`, which has the addresses of all its ETRs and ITRs.
 
-      loader 198.51.100.18 -------- mapserver 198.51.100.17
+      loader 198.51.100.18 -------- loaded 198.51.100.17
       198.18.0.0/15 (ETRs and ITRs: lispd-bench's LoadPopulation)
 """
 
@@ -21,7 +21,7 @@ class LoadedMapServer:
     def __init__(self, run, **changes):
         self.run = run
         self.nonce = 1 << 32
-        self.node = Node(run, "mapserver")
+        self.node = Node(run, "loaded")
         self.loader = Node(run, "loader")
         link(self.node, "core", [f"{MAP_SERVER}/30"], self.loader, "core", [f"{LOADER}/30"])
         self.node.ip(f"route add default via {LOADER} dev core")

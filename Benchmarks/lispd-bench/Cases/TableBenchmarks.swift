@@ -138,7 +138,20 @@ private final class FullITR {
 
     init(_ size: Int) throws {
         self.size = size
-        itr = ITR(settings: ITRSettings(mapResolvers: [Self.resolver], rlocs: [Self.rloc], mapCacheLimit: size))
+        // As many misses as there are operations.
+        let rate = RateLimit(rate: 1_000_000_000, burst: 1_000_000_000)
+        let settings = ITRSettings(
+            mapResolvers: [Self.resolver],
+            rlocs: [Self.rloc],
+            mapCacheLimit: size,
+            mapRequestLimits: MapRequestLimits(
+                total: rate,
+                perSource: rate,
+                negativeTotal: rate,
+                negativePerSource: rate
+            )
+        )
+        itr = ITR(settings: settings)
         for _ in 0..<size { try learnNext() }
         guard itr.cache.count == size else { throw Unexpected("\(itr.cache.count) entries instead of \(size)") }
     }

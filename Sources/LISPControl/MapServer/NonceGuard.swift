@@ -98,6 +98,8 @@ package struct NonceGuard: Sendable {
     private var firstFree = absent
     /// The first entry of each ETR.
     private var heads = HashIndex()
+    /// Every entry, by all that identifies it: one ETR may be at thousands of sites.
+    private var places = HashIndex()
     private var sites: [Site] = []
     private var siteNumbers: [String: Int32] = [:]
     private let limit: Int
@@ -212,12 +214,18 @@ package struct NonceGuard: Sendable {
     }
 
     private func slot(_ site: Int32, _ etr: ETRIdentity, _ keyID: UInt8) -> Int32? {
-        var slot = head(of: etr)
-        while slot != Self.absent {
-            if entries[Int(slot)].site == site, entries[Int(slot)].keyID == keyID { return slot }
-            slot = entries[Int(slot)].next
+        places.slot(hash: Self.hash(site, etr, keyID)) {
+            let entry = entries[Int($0)]
+            return entry.site == site && entry.keyID == keyID && entry.etr == etr
         }
-        return nil
+    }
+
+    private static func hash(_ site: Int32, _ etr: ETRIdentity, _ keyID: UInt8) -> Int {
+        var hasher = Hasher()
+        hasher.combine(site)
+        hasher.combine(etr)
+        hasher.combine(keyID)
+        return hasher.finalize()
     }
 
     /// Adds an entry as the newest of its site.
@@ -226,6 +234,7 @@ package struct NonceGuard: Sendable {
         if sites[site].count >= limit { remove(sites[site].oldest) }
         let head = head(of: entry.etr)
         let slot = place(entry)
+        places.insert(slot, hash: Self.hash(entry.site, entry.etr, entry.keyID))
         if head == Self.absent {
             heads.insert(slot, hash: entry.etr.hashValue)
         } else {
@@ -241,6 +250,7 @@ package struct NonceGuard: Sendable {
         unlink(slot)
         let entry = entries[Int(slot)]
         sites[Int(entry.site)].count -= 1
+        places.remove(slot, hash: Self.hash(entry.site, entry.etr, entry.keyID))
         let hash = entry.etr.hashValue
         let head = head(of: entry.etr)
         if head == slot {
