@@ -11,7 +11,8 @@ import threading
 import time
 
 from lispnet import daemon, tables
-from lispnet.scanning import HostResolver, Program
+from lispnet.answers import HostResolver
+from lispnet.scanning import Program
 from lispnet.sites import SITE_A
 from lispnet.testing import EXCLUSIVE, expect, test
 from lispnet.traffic import ping

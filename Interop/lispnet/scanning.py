@@ -1,4 +1,4 @@
-"""A scan of many addresses, flows that go on meanwhile, and a mapping system that has a mapping for each address.
+"""A scan of many addresses, and flows that go on meanwhile.
 
 As a program it is the host that scans or talks, in a process of its own, so that nothing else holds it up:
 
@@ -114,65 +114,6 @@ class Program:
     def end(self, timeout=10):
         self.process.send(signal.SIGTERM)
         return self.finish(timeout)
-
-
-# The mapping system
-
-
-class HostResolver:
-    """A Map-Resolver at a node's address, from when it is made until `close`, whose answers cover one address each.
-
-    `answer(number)` says what there is for an IPv4 address: (RLOC, priority, weight), NATIVE or None for no answer.
-    Written from RFC 9301 section 5.4, not from the daemon.
-    """
-
-    NATIVE = "natively-forward"
-    TTL_MINUTES = 1440
-
-    def __init__(self, node, address, answer):
-        from .datagrams import udp_socket
-        from .registers import CONTROL_PORT
-
-        self.answer = answer
-        self.asked = 0
-        self.socket = udp_socket(node, socket.AF_INET, (address, CONTROL_PORT))
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
-        self.socket.settimeout(0.2)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def close(self):
-        self._ended.set()
-        self._thread.join(5)
-        self.socket.close()
-
-    def _serve(self):
-        from .answers import inside, read_request
-
-        while not self._ended.is_set():
-            try:
-                message, _ = self.socket.recvfrom(65535)
-                port, request = inside(message)
-                nonce, rlocs, eid = read_request(request)
-            except (socket.timeout, ConnectionRefusedError, ValueError, KeyError, struct.error):
-                continue
-            self.asked += 1
-            reply = map_reply(nonce, int(eid), self.answer(int(eid)), self.TTL_MINUTES)
-            if reply:
-                self.socket.sendto(reply, (str(rlocs[0]), port))
-
-
-def map_reply(nonce, address, answer, ttl_minutes):
-    """A Map-Reply with one record for one IPv4 address."""
-    if answer is None:
-        return None
-    head = struct.pack("!IQ", 2 << 28 | 1, nonce)
-    if answer == HostResolver.NATIVE:
-        return head + struct.pack("!IBBHHHI", ttl_minutes, 0, 32, 1 << 13, 0, 1, address)
-    rloc, priority, weight = answer
-    record = struct.pack("!IBBHHHI", ttl_minutes, 1, 32, 1 << 12, 0, 1, address)  # authoritative
-    return head + record + struct.pack("!BBBBHH", priority, weight, 255, 0, 1, 1) + socket.inet_aton(rloc)  # R
 
 
 if __name__ == "__main__":
