@@ -4,32 +4,6 @@
 import LISPTables
 import LISPWire
 
-/// Up to `burst` events at once, refilled at `rate` a second.
-package struct TokenBucket: Hashable, Sendable {
-    private var tokens: Double
-    private var filled: Instant
-    private let rate: Double
-    private let burst: Double
-
-    package init(rate: Double, burst: Double, now: Instant) {
-        self.tokens = burst
-        self.filled = now
-        self.rate = rate
-        self.burst = burst
-    }
-
-    package mutating func take(now: Instant) -> Bool {
-        let seconds = Double(filled.duration(to: now).nanoseconds) / 1e9
-        if seconds > 0 {
-            tokens = min(burst, tokens + seconds * rate)
-            filled = now
-        }
-        guard tokens >= 1 else { return false }
-        tokens -= 1
-        return true
-    }
-}
-
 /// A budget for each destination RLOC, another for its probe replies, and no answer to the same question twice within a second.
 ///
 /// Remembers a bounded number of RLOCs and questions. An RLOC beyond those shares its budget with another; a question beyond

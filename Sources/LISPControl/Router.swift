@@ -19,7 +19,7 @@ package struct Router: Sendable {
     private let limits: RouterLimits
     private var requestBudget: IncomingRequestBudget
     /// Messages that a limit drops are many: few of them are worth a line.
-    private var limitEvents = TokenBucket(rate: 1, burst: 5, now: .zero)
+    private var limitEvents = Budget(EventRate(perSecond: 1, burst: 5))
     /// Control messages by type, those inside an Encapsulated Control Message included.
     package private(set) var received = Tally<ControlMessageKind>()
     package private(set) var sent = Tally<ControlMessageKind>()

@@ -129,8 +129,8 @@ extension RouterConfiguration {
 
 extension MapRequestLimits {
     fileprivate init(_ configuration: MapRequestsConfiguration) {
-        func limit(_ limit: MapRequestsConfiguration.Limit) -> RateLimit {
-            RateLimit(rate: limit.rate, burst: limit.burst)
+        func limit(_ limit: MapRequestsConfiguration.Limit) -> EventRate {
+            EventRate(perSecond: limit.rate, burst: limit.burst)
         }
         self.init(
             total: limit(configuration.total),

@@ -18,10 +18,10 @@ private func limits(
     negativePerSource: (Int, Int) = (1_000, 1_000)
 ) -> MapRequestLimits {
     MapRequestLimits(
-        total: RateLimit(rate: total.0, burst: total.1),
-        perSource: RateLimit(rate: perSource.0, burst: perSource.1),
-        negativeTotal: RateLimit(rate: negativeTotal.0, burst: negativeTotal.1),
-        negativePerSource: RateLimit(rate: negativePerSource.0, burst: negativePerSource.1)
+        total: EventRate(perSecond: total.0, burst: total.1),
+        perSource: EventRate(perSecond: perSource.0, burst: perSource.1),
+        negativeTotal: EventRate(perSecond: negativeTotal.0, burst: negativeTotal.1),
+        negativePerSource: EventRate(perSecond: negativePerSource.0, burst: negativePerSource.1)
     )
 }
 

@@ -42,10 +42,10 @@ extension SimulatedNetwork {
 extension MapRequestLimits {
     /// For tests of other limits.
     static let unlimited = MapRequestLimits(
-        total: RateLimit(rate: 1_000_000, burst: 1_000_000),
-        perSource: RateLimit(rate: 1_000_000, burst: 1_000_000),
-        negativeTotal: RateLimit(rate: 1_000_000, burst: 1_000_000),
-        negativePerSource: RateLimit(rate: 1_000_000, burst: 1_000_000)
+        total: EventRate(perSecond: 1_000_000, burst: 1_000_000),
+        perSource: EventRate(perSecond: 1_000_000, burst: 1_000_000),
+        negativeTotal: EventRate(perSecond: 1_000_000, burst: 1_000_000),
+        negativePerSource: EventRate(perSecond: 1_000_000, burst: 1_000_000)
     )
 }
 

@@ -139,7 +139,7 @@ private final class FullITR {
     init(_ size: Int) throws {
         self.size = size
         // As many misses as there are operations.
-        let rate = RateLimit(rate: 1_000_000_000, burst: 1_000_000_000)
+        let rate = EventRate(perSecond: 1_000_000_000, burst: 1_000_000_000)
         let settings = ITRSettings(
             mapResolvers: [Self.resolver],
             rlocs: [Self.rloc],

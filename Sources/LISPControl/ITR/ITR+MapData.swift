@@ -17,8 +17,7 @@ extension ITR {
     /// How long what nobody has verified is used.
     static let mapDataLifeMinutes: UInt32 = 15
     /// Map data that is acted on: so many at once, so many a second.
-    static let mapDataBurst = 50.0
-    static let mapDataRate = 10.0
+    static let mapDataRate = EventRate(perSecond: 10, burst: 50)
 
     /// A Map-Request for an EID-prefix of ours carries a record.
     ///

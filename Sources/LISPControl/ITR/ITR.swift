@@ -34,7 +34,7 @@ package struct ITR: Sendable {
     package private(set) var mapResolvers: MapResolvers
     var questions = PrefixTable<Question>()
     var smrResponder = SMRResponder()
-    var mapDataBudget = TokenBucket(rate: Self.mapDataRate, burst: Self.mapDataBurst, now: .zero)
+    var mapDataBudget = Budget(Self.mapDataRate)
     var budget: MapRequestBudget
     private var targets: [Nonce: EIDPrefix] = [:]
     private var askedResolver: [Nonce: IPAddress] = [:]

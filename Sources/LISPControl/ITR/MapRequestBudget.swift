@@ -4,33 +4,22 @@
 import LISPTables
 import LISPWire
 
-/// So many at once, and so many a second.
-package struct RateLimit: Hashable, Sendable {
-    package var rate: Int
-    package var burst: Int
-
-    package init(rate: Int, burst: Int) {
-        self.rate = rate
-        self.burst = burst
-    }
-}
-
 /// Of Map-Requests for packets without a mapping, repeats included. Those that refresh an entry, that an SMR invoked, that verify
 /// map data and RLOC-probes do not count: they have bounds of their own.
 package struct MapRequestLimits: Hashable, Sendable {
     /// Map-Requests that find a mapping with locators.
-    package var total: RateLimit
+    package var total: EventRate
     /// The same for each source.
-    package var perSource: RateLimit
+    package var perSource: EventRate
     /// Map-Requests that are answered without locators, or not at all; and of sources that have found nothing yet.
-    package var negativeTotal: RateLimit
-    package var negativePerSource: RateLimit
+    package var negativeTotal: EventRate
+    package var negativePerSource: EventRate
 
     package init(
-        total: RateLimit = RateLimit(rate: 5_000, burst: 20_000),
-        perSource: RateLimit = RateLimit(rate: 200, burst: 2_000),
-        negativeTotal: RateLimit = RateLimit(rate: 1_000, burst: 5_000),
-        negativePerSource: RateLimit = RateLimit(rate: 50, burst: 500)
+        total: EventRate = EventRate(perSecond: 5_000, burst: 20_000),
+        perSource: EventRate = EventRate(perSecond: 200, burst: 2_000),
+        negativeTotal: EventRate = EventRate(perSecond: 1_000, burst: 5_000),
+        negativePerSource: EventRate = EventRate(perSecond: 50, burst: 500)
     ) {
         self.total = total
         self.perSource = perSource
@@ -103,24 +92,24 @@ struct MapRequestBudget: Sendable {
         var level: Double
         var filled: Instant
 
-        init(_ limit: RateLimit, now: Instant) {
+        init(_ limit: EventRate, now: Instant) {
             level = Double(limit.burst)
             filled = now
         }
 
-        mutating func refill(_ limit: RateLimit, _ now: Instant) {
+        mutating func refill(_ limit: EventRate, _ now: Instant) {
             let seconds = Double(max(0, filled.duration(to: now).nanoseconds)) / 1e9
-            level = min(Double(limit.burst), level + seconds * Double(limit.rate))
+            level = min(Double(limit.burst), level + seconds * Double(limit.perSecond))
             filled = max(filled, now)
         }
 
         /// Whether there is one; after `refill`.
         var hasOne: Bool { level >= 1 }
 
-        func isFull(_ limit: RateLimit) -> Bool { level >= Double(limit.burst) }
+        func isFull(_ limit: EventRate) -> Bool { level >= Double(limit.burst) }
 
         /// Takes one out of `other`'s place: what was paid there is paid here.
-        mutating func takeOver(from other: inout Tokens, _ otherLimit: RateLimit) {
+        mutating func takeOver(from other: inout Tokens, _ otherLimit: EventRate) {
             guard hasOne else { return }
             level -= 1
             other.level = min(Double(otherLimit.burst), other.level + 1)
@@ -131,12 +120,12 @@ struct MapRequestBudget: Sendable {
         var requests: Tokens
         var negatives: Tokens
 
-        init(_ requests: RateLimit, _ negatives: RateLimit, now: Instant) {
+        init(_ requests: EventRate, _ negatives: EventRate, now: Instant) {
             self.requests = Tokens(requests, now: now)
             self.negatives = Tokens(negatives, now: now)
         }
 
-        mutating func refill(_ requests: RateLimit, _ negatives: RateLimit, _ now: Instant) {
+        mutating func refill(_ requests: EventRate, _ negatives: EventRate, _ now: Instant) {
             self.requests.refill(requests, now)
             self.negatives.refill(negatives, now)
         }
@@ -148,7 +137,7 @@ struct MapRequestBudget: Sendable {
             }
         }
 
-        mutating func move(to account: Account, _ requests: RateLimit, _ negatives: RateLimit) {
+        mutating func move(to account: Account, _ requests: EventRate, _ negatives: EventRate) {
             switch account {
             case .requests: self.requests.takeOver(from: &self.negatives, negatives)
             case .negatives: self.negatives.takeOver(from: &self.requests, requests)

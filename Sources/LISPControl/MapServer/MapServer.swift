@@ -50,7 +50,7 @@ package struct MapServer: Sendable {
     private var budget = RegisterBudget(MessageLimits())
     var negativeReplies = Budget(MessageLimits.rate(MessageLimits().negativeMapReplies))
     var forwardedToETR = BudgetTable(MessageLimits.rate(MessageLimits().mapRequestsPerETR))
-    private var refusalEvents = TokenBucket(rate: 1, burst: 20, now: .zero)
+    private var refusalEvents = Budget(EventRate(perSecond: 1, burst: 20))
     var limiter: MapReplyLimiter
     var forwarded = ForwardingMemory()
 

@@ -14,8 +14,7 @@ package struct SMRResponder: Sendable {
     /// Between SMR-invoked Map-Requests for one EID-prefix.
     package static let interval = Duration.seconds(3)
     /// SMR-invoked Map-Requests for all EID-prefixes: so many at once, so many a second.
-    static let burst = 250.0
-    static let rate = 50.0
+    static let rate = EventRate(perSecond: 50, burst: 250)
 
     package enum Verdict: Equatable {
         /// Send an SMR-invoked Map-Request.
@@ -34,7 +33,7 @@ package struct SMRResponder: Sendable {
     /// The EID-prefixes that may not be asked for now. Bounded by the budget: `burst` and what `rate` adds in one interval.
     private var items: [EIDPrefix: Item] = [:]
     private var timers = DeadlineQueue<EIDPrefix>()
-    private var budget = TokenBucket(rate: Self.rate, burst: Self.burst, now: .zero)
+    private var budget = Budget(Self.rate)
 
     package init() {}
 

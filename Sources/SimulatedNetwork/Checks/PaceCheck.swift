@@ -133,7 +133,7 @@ package final class PaceCheck: Check {
         guard request.sourceEID != .none, !request.isSMRInvoked, let limits = node.settings.itr?.mapRequestLimits else {
             return nil
         }
-        let rate = Double(limits.total.rate + limits.negativeTotal.rate)
+        let rate = Double(limits.total.perSecond + limits.negativeTotal.perSecond)
         let burst = Double(limits.total.burst + limits.negativeTotal.burst)
         let seconds = Double(own.counted.duration(to: now).nanoseconds) / 1e9
         own.excess = max(0, own.excess - seconds * rate) + 1

@@ -92,10 +92,10 @@ package struct WorldShape: Sendable {
     )
     static let smallMapCache = 8
     static let smallMapRequestLimits = MapRequestLimits(
-        total: RateLimit(rate: 4, burst: 12),
-        perSource: RateLimit(rate: 3, burst: 8),
-        negativeTotal: RateLimit(rate: 3, burst: 8),
-        negativePerSource: RateLimit(rate: 2, burst: 5)
+        total: EventRate(perSecond: 4, burst: 12),
+        perSource: EventRate(perSecond: 3, burst: 8),
+        negativeTotal: EventRate(perSecond: 3, burst: 8),
+        negativePerSource: EventRate(perSecond: 2, burst: 5)
     )
 }
 
