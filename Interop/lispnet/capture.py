@@ -1,12 +1,17 @@
 """tcpdump in the core, and tshark as a foreign reader of what the daemons sent.
 
 A frame is refused if tshark calls it malformed or has an expert warning or error for it, unless Interop/tshark-exceptions
-lists that message for that kind of frame.
+lists that message for that kind of frame. tshark reads no other protocols than those named here: of some source ports it
+would take a traceroute's or a ping's octets for something else, and complain about that.
 """
 
+import atexit
+import functools
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 from collections import Counter
 
 from .daemon import program
@@ -20,6 +25,8 @@ TYPES = {1: "Map-Request", 2: "Map-Reply", 3: "Map-Register", 4: "Map-Notify", 5
 FIELDS = ("frame.number", "_ws.expert.severity", "_ws.expert.message",
           "lisp.type", "lisp-data.iid")
 LISP = "udp port 4341 or udp port 4342"
+PROTOCOLS = {"frame", "eth", "ethertype", "sll", "arp", "ip", "ipv6", "ipv6.fraghdr", "icmp", "icmpv6", "udp", "tcp", "lisp",
+             "lisp-data", "lisp-tcp", "data"}
 
 
 class Capture:
@@ -39,14 +46,35 @@ class Capture:
         return self.path
 
 
+def tshark(path, options):
+    """tshark over a capture, its fields separated by tabs."""
+    return subprocess.run(
+        ["tshark", "-n", "-r", path, "-T", "fields", "-E", "separator=/t", *options], capture_output=True, text=True,
+        errors="replace", timeout=120, check=False, env={**os.environ, "WIRESHARK_CONFIG_DIR": tshark_settings()})
+
+
+@functools.cache
+def tshark_settings():
+    """A directory of settings in which every protocol but PROTOCOLS is off, until this process ends."""
+    listed = subprocess.run(["tshark", "-G", "protocols"], capture_output=True, text=True, errors="replace", timeout=60, check=True)
+    names = {line.split("\t")[2] for line in listed.stdout.splitlines()}
+    if missing := PROTOCOLS - names:
+        raise RuntimeError(f"tshark does not know {', '.join(sorted(missing))}")
+    directory = tempfile.mkdtemp(prefix="lispd-tshark-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    with open(os.path.join(directory, "disabled_protos"), "w", encoding="utf-8") as file:
+        file.writelines(f"{name}\n" for name in sorted(names - PROTOCOLS))
+    return directory
+
+
 def read_fields(path, display_filter=None):
     """One dict for each frame, from field name to the list of its values."""
-    command = ["tshark", "-n", "-r", path, "-T", "fields", "-E", "separator=/t", "-E", "aggregator=|"]
+    options = ["-E", "aggregator=|"]
     for field in FIELDS:
-        command += ["-e", field]
+        options += ["-e", field]
     if display_filter:
-        command += ["-Y", display_filter]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=120, check=False)
+        options += ["-Y", display_filter]
+    done = tshark(path, options)
     if done.returncode != 0:
         raise RuntimeError(f"tshark: {done.stderr.strip()}")
     frames = []
@@ -58,10 +86,10 @@ def read_fields(path, display_filter=None):
 
 def frames(path, fields, display_filter):
     """The first value of each of these fields, "" where there is none, of every frame that the filter lets pass."""
-    command = ["tshark", "-n", "-r", path, "-T", "fields", "-E", "separator=/t", "-E", "occurrence=f", "-Y", display_filter]
+    options = ["-E", "occurrence=f", "-Y", display_filter]
     for field in fields:
-        command += ["-e", field]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=120, check=False)
+        options += ["-e", field]
+    done = tshark(path, options)
     # A file that is still written to may end within a packet.
     if done.returncode != 0 and not done.stdout:
         raise RuntimeError(f"tshark: {done.stderr.strip()}")
