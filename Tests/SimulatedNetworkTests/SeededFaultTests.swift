@@ -10,12 +10,9 @@ import Testing
     func `is found out`(fault: SeededFault) throws {
         var scenario = Scenario.attacked.brief()
         switch fault {
-        case .heldPacketsUnlimited, .questionsUnlimited, .mapCacheUnlimited, .registrationsUnlimited:
+        case .heldPacketsUnlimited, .questionsUnlimited, .mapCacheUnlimited, .mapRequestsUnlimited,
+            .registrationsUnlimited:
             scenario = Scenario.limits.brief()
-        case .mapRequestsUnlimited:
-            // So many packets that other limits leave more questions than the budget does.
-            scenario = Scenario.limits.brief()
-            scenario.shape.packetInterval = .milliseconds(10)
         case .smrNotSent, .smrNotPaced, .smrNotHeard:
             scenario = Scenario.moving.brief()
         default: break

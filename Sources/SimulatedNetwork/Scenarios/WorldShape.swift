@@ -92,10 +92,10 @@ package struct WorldShape: Sendable {
     )
     static let smallMapCache = 8
     static let smallMapRequestLimits = MapRequestLimits(
-        total: EventRate(perSecond: 4, burst: 12),
-        perSource: EventRate(perSecond: 3, burst: 8),
-        negativeTotal: EventRate(perSecond: 3, burst: 8),
-        negativePerSource: EventRate(perSecond: 2, burst: 5)
+        total: EventRate(perSecond: 1, burst: 5),
+        perSource: EventRate(perSecond: 1, burst: 4),
+        negativeTotal: EventRate(perSecond: 1, burst: 4),
+        negativePerSource: EventRate(perSecond: 1, burst: 3)
     )
 }
 
