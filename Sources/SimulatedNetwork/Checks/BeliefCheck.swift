@@ -102,13 +102,21 @@ package final class BeliefCheck: Check {
     private func negativeFault(_ entry: MapCacheEntry, _ network: SimulatedNetwork) -> String? {
         let life = entry.refreshed.duration(to: entry.expires)
         guard life <= .seconds(15 * 60) else { return "a negative answer is believed for \(life)" }
-        guard let answerer = network.router(at: entry.source) else { return "a negative answer from \(entry.source)" }
         let since = entry.refreshed.advanced(by: .zero - age(network))
-        guard let server = answerer.router.mapServer else {
-            // A Map-Resolver's: no Map-Server knows of anything there.
-            let prefixes = network.claims.currentPrefixes(within: entry.eid)
-            return prefixes.first.map { "a Map-Resolver denies \($0)" }
+        guard let answerer = network.router(at: entry.source) else {
+            // Whoever replays a genuine answer, while its question is open, need not do it from where it came: no Map-Server may have
+            // what it denies.
+            let servers = network.routers.lazy.compactMap(\.router.mapServer)
+            return servers.compactMap { Self.denied(entry, since: since, by: $0) }.first
         }
+        if let server = answerer.router.mapServer { return Self.denied(entry, since: since, by: server) }
+        // A Map-Resolver's: no Map-Server knows of anything there.
+        let prefixes = network.claims.currentPrefixes(within: entry.eid)
+        return prefixes.first.map { "a Map-Resolver denies \($0)" }
+    }
+
+    /// What a negative entry denies although it was registered at `server`.
+    private static func denied(_ entry: MapCacheEntry, since: Instant, by server: MapServer) -> String? {
         let registered = server.registry.registered
         if let found = registered.longestMatch(entry.eid), found.value.firstRegistered < since {
             return "a negative answer, while \(found.key) is registered"
