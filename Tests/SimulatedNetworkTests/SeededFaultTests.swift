@@ -15,6 +15,8 @@ import Testing
             scenario = Scenario.limits.brief()
         case .smrNotSent, .smrNotPaced, .smrNotHeard:
             scenario = Scenario.moving.brief()
+        case .probesOff:
+            scenario = Scenario.internet.brief(minutes: 2)
         default: break
         }
         scenario.shape.fault = fault

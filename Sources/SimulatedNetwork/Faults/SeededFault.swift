@@ -56,6 +56,8 @@ package enum SeededFault: String, CaseIterable, Sendable {
     case smrNotPaced
     /// An ITR does not act on SMRs.
     case smrNotHeard
+    /// An ITR probes no RLOC, whatever its operator wants.
+    case probesOff
 
     /// The checks of which one has to find it.
     package var foundBy: Set<String> {
@@ -75,6 +77,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
         case .databaseStale: ["belief", "agreement"]
         case .smrNotSent, .smrNotHeard: ["news"]
         case .smrNotPaced: ["pace"]
+        case .probesOff: ["healing"]
         }
     }
 
@@ -159,6 +162,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
                 return [action, action]
             }
         case .smrNotHeard: SMRDeafness()
+        case .probesOff: SettingsRewriting { $0.itr?.rlocProbing.isEnabled = false }
         }
     }
 
@@ -194,8 +198,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
         switch self {
         case .ttlIgnored, .replyNonceUnchecked, .prioritiesMixedUp, .negativeTooWide, .heldPacketsUnlimited,
             .questionsUnlimited, .mapCacheUnlimited, .mapRequestsUnlimited, .asksTwice, .updatesReversed,
-            .deletionsForgotten, .releasedTwice,
-            .smrNotHeard:
+            .deletionsForgotten, .releasedTwice, .smrNotHeard, .probesOff:
             roles.contains(.itr)
         case .expiryOff:
             // Time stands still for the whole router.
