@@ -199,9 +199,10 @@ package final class DataPlane {
         for offset in workers.indices {
             let worker = workers[(firstDrained + offset) % workers.count]
             while left > 0 {
-                let found = worker.misses.pop { packet, _, word in
-                    guard let miss = Self.miss(packet, InstanceID(uncheckedRawValue: UInt32(word)), worker.index)
+                let found = worker.misses.pop { packet, tag, word in
+                    guard var miss = Self.miss(packet, InstanceID(uncheckedRawValue: UInt32(word)), worker.index)
                     else { return }
+                    miss.isStranded = tag == MissTag.stranded
                     body(miss)
                 }
                 guard found else { break }

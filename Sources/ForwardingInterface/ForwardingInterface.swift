@@ -93,7 +93,7 @@ package enum ForwardingUpdate: Hashable, Sendable {
     case putStatusBits(EIDPrefix, UInt32?)
 }
 
-/// A packet that no entry covers (or whose entry asks for a Map-Request), handed to the control plane.
+/// A packet that no entry covers, or whose entry asks for a Map-Request or has no RLOC to send to, handed to the control plane.
 package struct ForwardingMiss: Hashable, Sendable {
     package var source: EID
     package var destination: EID
@@ -101,12 +101,16 @@ package struct ForwardingMiss: Hashable, Sendable {
     package var packet: [UInt8]
     /// The data plane's own mark of where the packet came from; given back with it, so that a flow stays in order.
     package var queue: UInt16
+    /// Its entry had no RLOC to send to, so it was dropped and its sender told: the control plane is to see whether the mapping
+    /// is still true.
+    package var isStranded: Bool
 
-    package init(source: EID, destination: EID, packet: [UInt8], queue: UInt16 = 0) {
+    package init(source: EID, destination: EID, packet: [UInt8], queue: UInt16 = 0, isStranded: Bool = false) {
         self.source = source
         self.destination = destination
         self.packet = packet
         self.queue = queue
+        self.isStranded = isStranded
     }
 }
 

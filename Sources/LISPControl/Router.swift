@@ -42,7 +42,9 @@ package struct Router: Sendable {
         self.limits = limits
         itr = settings.itr.map { ITR(settings: $0, holdLimits: limits.held, questionLimit: limits.questions) }
         etr = settings.etr.map { ETR(settings: $0, nextNonce: nextNonce, now: now) }
-        mapServer = settings.mapServer.map { MapServer(settings: $0, limits: limits.registry, nonces: nonces) }
+        mapServer = settings.mapServer.map {
+            MapServer(settings: $0, limits: limits.registry, nonces: nonces, now: now)
+        }
         mapResolver = settings.mapResolver.map { MapResolver(settings: $0) }
         locatorStatus = settings.locatorStatus
         requestBudget = IncomingRequestBudget(settings.limits)
@@ -120,16 +122,16 @@ package struct Router: Sendable {
         case .mapRequest(let request):
             actions = receivedMapRequest(request, message, now: now, using: &random)
         case .mapReply(let reply):
-            guard itr != nil else { return refuse(.notOurRole, message) }
-            actions = Self.carry(
-                itr?.receivedMapReply(
-                    reply,
-                    from: message.source,
-                    at: message.destination,
-                    now: now,
-                    packetsSent: packetsSent
-                )
+            let learnt = itr?.receivedMapReply(
+                reply,
+                from: message.source,
+                at: message.destination,
+                now: now,
+                packetsSent: packetsSent
             )
+            guard let learnt else { return refuse(.notOurRole, message) }
+            tellETR(of: learnt, now: now)
+            actions = Self.carry(learnt)
         case .mapRegister(let register):
             guard mapServer != nil else { return refuse(.notOurRole, message) }
             actions = Self.carry(
@@ -408,6 +410,7 @@ package struct Router: Sendable {
     /// none.
     package mutating func pathsChanged(to destinations: [IPPrefix], now: Instant) {
         itr?.pathsChanged(to: destinations, now: now)
+        etr?.pathsRestored(now: now)
     }
 
     /// When `timeout` has work to do.
@@ -495,7 +498,9 @@ package struct Router: Sendable {
             smrSender.removeAll()
         }
         if let new = settings.mapServer {
-            if mapServer == nil { mapServer = MapServer(settings: new, limits: limits.registry, nonces: nonces()) }
+            if mapServer == nil {
+                mapServer = MapServer(settings: new, limits: limits.registry, nonces: nonces(), now: now)
+            }
             actions += Self.carry(mapServer?.reconfigure(new, now: now, using: &random))
         } else {
             mapServer = nil
@@ -513,8 +518,19 @@ package struct Router: Sendable {
 
     // MARK: Actions
 
+    /// What the ITR finds out of the ways to others concerns the ETR, too.
+    private mutating func tellETR(of actions: [ITRAction], now: Instant) {
+        let isRestored = actions.contains { action in
+            switch action {
+            case .locatorTurned(_, isUp: true), .mapResolverCameBack: true
+            default: false
+            }
+        }
+        if isRestored { etr?.pathsRestored(now: now) }
+    }
+
     private static func carry(_ actions: [ITRAction]?) -> [RouterAction] {
-        (actions ?? []).map { action in
+        (actions ?? []).compactMap { action -> RouterAction? in
             switch action {
             case .send(let datagram): .send(datagram)
             case .forwarding(let updates): .forwarding(updates)
@@ -528,6 +544,7 @@ package struct Router: Sendable {
             case .mapRequestsRefused(let refusal): .note(.mapRequestsRefused(refusal))
             case .smrReceived(let rloc, let eid): .note(.smrReceived(from: rloc, eid: eid))
             case .pathMTUChanged(let rloc, let mtu): .note(.pathMTU(rloc, mtu))
+            case .mapResolverCameBack: nil
             }
         }
     }

@@ -53,6 +53,22 @@ import Testing
         #expect(misses(plane).count == 1)
     }
 
+    @Test func `a packet without a locator is dropped, and the control loop told as often as of a miss`() throws {
+        let plane = try plane()
+        plane.apply([entry("10.2.0.0/16", set: 77)])
+        var worker = plane.memoryWorker()
+        worker.device.tunnelInput[0] = (0..<10).map { _ in packet("10.1.0.1", "10.2.0.1") }
+        _ = worker.stepTunnel(0)
+        let stranded = ForwardingMiss(
+            source: EID(address("10.1.0.1")),
+            destination: EID(address("10.2.0.1")),
+            packet: packet("10.1.0.1", "10.2.0.1"),
+            isStranded: true
+        )
+        #expect(misses(plane) == Array(repeating: stranded, count: 4))
+        #expect(plane.drops == [.noUsableLocator: 10])
+    }
+
     @Test func `one EID gets four packets through, then one in 10 ms`() throws {
         let plane = try plane()
         var worker = plane.memoryWorker()

@@ -144,6 +144,39 @@ private func replies(_ actions: [ETRAction]) throws -> [(reply: MapReply, to: En
         #expect(nonces == nonces.sorted() && Set(nonces).count == nonces.count && nonces[0] == 1000)
     }
 
+    @Test func `soon where the way may be free again, if nobody has acknowledged the last`() throws {
+        let bench = Bench()
+        var sent = try bench.wait(.seconds(65))
+        #expect(sent.map(\.at) == [0, 1, 3, 7, 15, 31, 63].map { .zero + .seconds($0) })
+        bench.etr.pathsRestored(now: bench.now)
+        sent = try bench.wait(.seconds(10))
+        #expect(sent.map(\.at) == [.zero + .seconds(68)])
+        // Acknowledged ones keep their time.
+        bench.acknowledge(try #require(sent.last).register)
+        bench.etr.pathsRestored(now: bench.now)
+        #expect(try bench.wait(.seconds(9)).isEmpty)
+    }
+
+    @Test func `and tells who exchanges data with it once a Map-Server may have forgotten it meanwhile`() throws {
+        let bench = Bench()
+        func acknowledged(after silence: Duration) throws -> [[EIDPrefix]] {
+            let last = try #require(try bench.wait(silence).last).register
+            var notify = MapNotify(
+                isAcknowledgement: false,
+                nonce: last.nonce,
+                authentication: Authentication(placeholderFor: key),
+                records: last.records,
+                xtrID: last.xtrID,
+                siteID: last.siteID
+            ).encoded()
+            key.sign(&notify)
+            return bench.receive(notify).compactMap { if case .mappingsChanged(let eids) = $0 { eids } else { nil } }
+        }
+        #expect(try acknowledged(after: .seconds(1)).isEmpty)
+        #expect(try acknowledged(after: .seconds(170)).isEmpty)
+        #expect(try acknowledged(after: .seconds(300)) == [[EIDPrefix(IPPrefix("10.1.0.0/16")!)]])
+    }
+
     @Test func `every 20 s for five minutes, then every 60 s, once acknowledged`() throws {
         let bench = Bench()
         var times: [Int64] = []

@@ -163,6 +163,23 @@ import Testing
         #expect(bench.server.statistics[.negativeRepliesSent] == 3)
     }
 
+    @Test func `configured and registered before a restart: silence until its ETRs had the time to come back`() throws {
+        let before = MapServerBench()
+        try before.register([record("10.1.0.0/16")])
+        let bench = MapServerBench(nonces: before.server.nonces)
+        #expect(bench.ask(["10.1.2.3"]).actions.isEmpty)
+        #expect(bench.server.statistics[.mapRequestsTooEarly] == 1)
+        // Of what is of no site, or of one that was not there, it knows enough.
+        #expect(bench.ask(["172.16.0.1"]).actions.datagrams.count == 1)
+        #expect(bench.ask(["10.2.0.1"]).actions.datagrams.count == 1)
+        try bench.register([record("10.1.0.0/16")])
+        #expect(bench.ask(["10.1.2.3"]).actions.datagrams.count == 1)
+        bench.now = .zero + .seconds(75)
+        let late = MapServerBench(nonces: before.server.nonces)
+        late.now = bench.now
+        #expect(late.ask(["10.1.2.3"]).actions.datagrams.count == 1)
+    }
+
     @Test func `configured but not registered: one minute, by the site's action`() throws {
         let bench = MapServerBench()
         #expect(text(try bench.answer("10.1.2.3")) == ["10.1.0.0/16 1min nativelyForward"])

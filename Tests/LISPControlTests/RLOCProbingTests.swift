@@ -49,6 +49,19 @@ private final class ProbingITR {
         }
     }
 
+    /// Answers what is being asked for the EID-prefix of an entry.
+    func relearn(_ prefix: String, _ rloc: IPAddress) {
+        let eid = eidPrefix(prefix)
+        guard let question = itr.questions[eid], let nonce = question.nonces.last?.nonce else {
+            Issue.record("nothing is asked")
+            return
+        }
+        let locator = LocatorRecord(priority: 1, weight: 100, isReachable: true, address: .ip(rloc))
+        let record = EIDRecord(eidPrefix: eid, ttlMinutes: 1440, locators: [locator])
+        let reply = MapReply(nonce: nonce, records: [record])
+        _ = itr.receivedMapReply(reply, from: .control(rloc), at: Self.local, now: now)
+    }
+
     /// Lets time pass; returns what the ITR did.
     func run(_ duration: Duration) -> [ITRAction] {
         let end = now + duration
@@ -108,7 +121,49 @@ private final class ProbingITR {
     }
 }
 
+/// The EID-prefixes that Map-Requests among the actions ask the mapping system for.
+private func asked(_ actions: [ITRAction]) -> [EIDPrefix] {
+    actions.compactMap { action in
+        guard case .send(let datagram) = action,
+            case .encapsulated(let ecm)? = try? ControlMessage(decoding: datagram.payload),
+            case .mapRequest(let request)? = try? ControlMessage(decoding: ecm.payload)
+        else { return nil }
+        return request.records.first?.eidPrefix
+    }
+}
+
 struct RLOCProbingTests {
+    @Test func `an entry without an RLOC that is up is asked for again, every 15 s while packets want it`() {
+        let bench = ProbingITR()
+        func strand(_ destination: String) -> [EIDPrefix] {
+            let miss = ForwardingMiss(
+                source: EID(IPAddress("10.9.0.1")!),
+                destination: EID(IPAddress(destination)!),
+                packet: [],
+                isStranded: true
+            )
+            return asked(bench.itr.missed(miss, now: bench.now, using: &bench.random))
+        }
+        _ = bench.run(.seconds(8))
+        #expect(!bench.itr.isUp(ProbingITR.first))
+        // What has just been learnt is not doubted.
+        #expect(strand("10.1.0.1").isEmpty)
+        _ = bench.run(.seconds(8))
+        #expect(strand("10.1.0.1") == [eidPrefix("10.1.0.0/16")])
+        #expect(strand("10.1.0.2").isEmpty)
+        #expect(strand("10.2.0.1") == [eidPrefix("10.2.0.0/16")])
+        #expect(bench.itr.statistics[.strandedRequests] == 2)
+        // The mapping system says the same once more: then it rests.
+        bench.relearn("10.1.0.0/16", ProbingITR.first)
+        #expect(strand("10.1.0.1").isEmpty)
+        _ = bench.run(.seconds(15))
+        #expect(strand("10.1.0.1") == [eidPrefix("10.1.0.0/16")])
+        // The site has moved.
+        bench.relearn("10.1.0.0/16", IPAddress("192.0.2.9")!)
+        _ = bench.run(.milliseconds(100))
+        #expect(strand("10.1.0.1").isEmpty)
+    }
+
     @Test func `a probe goes straight to the RLOC and names an EID-prefix that is reached there`() {
         let bench = ProbingITR()
         let probe = bench.probe(to: ProbingITR.first)

@@ -100,7 +100,7 @@ extension Worker where Device: ~Copyable {
     ) {
         guard let set, let setBody = UnsafeMutableRawPointer(bitPattern: set.pointee.body.load(ordering: .acquiring))
         else {
-            return dropForWantOfLocator(index, inner, instance)
+            return strand(index, inner, instance)
         }
         let hash = FlowHash.hash(
             seed: hashSeed,
@@ -116,12 +116,12 @@ extension Worker where Device: ~Copyable {
                 hash: UInt32(truncatingIfNeeded: hash >> 32)
             ),
             let locator = UnsafeMutablePointer<LocatorBody>(bitPattern: cell.pointee.body.load(ordering: .acquiring))
-        else { return dropForWantOfLocator(index, inner, instance) }
+        else { return strand(index, inner, instance) }
         let family = locator.pointee.family
         let mtu = Int(cell.pointee.mtu.load(ordering: .relaxed))
         let overhead = family.isIPv4 ? DataPlaneConstants.overheadIPv4 : DataPlaneConstants.overheadIPv6
         let portCount = family.isIPv4 ? portCountIPv4 : portCountIPv6
-        guard portCount > 0 else { return dropForWantOfLocator(index, inner, instance) }
+        guard portCount > 0 else { return strand(index, inner, instance) }
 
         let isOversize = mtu != 0 && inner.length &+ overhead > mtu
         // Before the hints: a nonce counts as asked for once it is in a header, so the packet has to leave then.
@@ -245,9 +245,24 @@ extension Worker where Device: ~Copyable {
             return drop(.missSourceLimited)
         }
         let packet = UnsafeRawBufferPointer(start: batch.packet(index), count: inner.length)
-        guard shared.misses.push(packet, tag: 0, word: UInt64(id)) else { return drop(.missQueueFull) }
+        guard shared.misses.push(packet, tag: MissTag.unmapped, word: UInt64(id)) else { return drop(.missQueueFull) }
         hasNews = true
         count(.missesReported)
+    }
+
+    /// Drops a packet whose mapping has no locator to send it to, tells its sender, and lets the control loop see whether the mapping is
+    /// still true.
+    @inline(never)
+    private mutating func strand(_ index: Int, _ inner: InnerPacket, _ instance: InstanceReader) {
+        dropForWantOfLocator(index, inner, instance)
+        let id = instance.object.pointee.id
+        let now = device.now()
+        let packet = UnsafeRawBufferPointer(start: batch.packet(index), count: inner.length)
+        guard filter.passes(instance: id, destination: inner.destination, now: now),
+            sourceFilter.passes(instance: id, source: inner.source, octets: inner.length, now: now),
+            shared.misses.push(packet, tag: MissTag.stranded, word: UInt64(id))
+        else { return }
+        hasNews = true
     }
 
     /// Writes a packet back to the TUN it came from, whose policy rule forwards it natively. The kernel lowers the TTL a

@@ -118,6 +118,12 @@ final class WorkerShared: @unchecked Sendable {
     }
 }
 
+/// Why a packet is handed to the control loop.
+enum MissTag {
+    static let unmapped: UInt32 = 0
+    static let stranded: UInt32 = 1
+}
+
 /// How a released packet is to be treated.
 enum HeldTag {
     static let forward: UInt32 = 0

@@ -292,6 +292,8 @@ package struct ETR: Sendable {
             noteMerged(notify, by: registrars[server].peer, isSolicited: true, now: now)
             let after = registrars[server].registrations[timer.registration]
             timers.set(timer, at: after.due)
+            // Meanwhile ITRs were told that nobody has registered it.
+            if before.hasLapsed(now: now) { changedMappings.changed(after.mappings, now: now) }
             return changes(from: before, to: after, server: registrars[server].peer.address) + tellWhatIsAcknowledged()
         }
         guard let server = registrars.firstIndex(where: { $0.peer.address == source.address }) else {
@@ -317,6 +319,17 @@ package struct ETR: Sendable {
         key.sign(&payload)
         noteMerged(notify, by: registrars[server].peer, isSolicited: false, now: now)
         return [.send(ControlDatagram(payload: payload, destination: source, source: local))] + tellWhatIsAcknowledged()
+    }
+
+    /// Packets may get through again that did not before: Map-Registers that nobody has acknowledged go out soon.
+    package mutating func pathsRestored(now: Instant) {
+        for server in registrars.indices {
+            for index in registrars[server].registrations.indices
+            where registrars[server].registrations[index].hurry(now: now) {
+                let timer = Timer(registrar: server, registration: index)
+                timers.set(timer, at: registrars[server].registrations[index].due)
+            }
+        }
     }
 
     /// An ICMP error says that a control message to `address` did not arrive: a hint, since anybody can send one.

@@ -7,10 +7,12 @@ import LISPWire
 ///
 /// The first goes out at once; without an answer again after 1 s, doubling up to 60 s. Once acknowledged it is repeated
 /// every 20 s until five minutes after the start or a change, then every 60 s. Where no Map-Notify is wanted, nothing is
-/// waited for.
+/// waited for. What is not acknowledged goes out at once where something says that the way there is free again.
 package struct Registration: Sendable {
     static let firstRetransmission = Duration.seconds(1)
     static let longestRetransmission = Duration.seconds(60)
+    /// Between two Map-Registers, the second of which is sent since the way may be free again.
+    static let hurriedInterval = Duration.seconds(5)
     static let earlyInterval = Duration.seconds(20)
     static let interval = Duration.seconds(60)
     static let earlyPhase = Duration.seconds(300)
@@ -56,6 +58,21 @@ package struct Registration: Sendable {
         unacknowledged += 1
         due = now + retransmission
         retransmission = min(retransmission * 2, Self.longestRetransmission)
+    }
+
+    /// The way to the Map-Server may be free again: what it has not acknowledged does not wait for its backoff. Returns whether that
+    /// changes anything.
+    package mutating func hurry(now: Instant) -> Bool {
+        guard unacknowledged > 0, let lastSent else { return false }
+        let sooner = max(now, lastSent + Self.hurriedInterval)
+        guard sooner < due else { return false }
+        due = sooner
+        return true
+    }
+
+    /// Since when the Map-Server may have forgotten it, for want of a Map-Register that it answered.
+    package func hasLapsed(now: Instant) -> Bool {
+        lastAcknowledged.map { $0 + MapServer.registrationLife <= now } ?? false
     }
 
     /// An authenticated Map-Notify with an outstanding nonce arrived.

@@ -19,6 +19,9 @@ package struct ITR: Sendable {
     /// so that the owner can see to other things in between.
     static let sliceLimit = 500
 
+    /// An entry without an RLOC that is up is asked for again so often at most, while packets want it.
+    static let strandedInterval = Duration.seconds(15)
+
     package private(set) var settings: ITRSettings
     package internal(set) var cache: MapCache
     package internal(set) var locators = LocatorRegistry()
@@ -85,6 +88,7 @@ package struct ITR: Sendable {
         now: Instant,
         using random: inout some RandomNumberGenerator
     ) -> [ITRAction] {
+        guard !miss.isStranded else { return stranded(miss, now: now, using: &random) }
         if let entry = cache.longestMatch(miss.destination), entry.expires > now {
             // The answer overtook the packet on its way here.
             switch forwardingAction(entry) {
@@ -124,6 +128,37 @@ package struct ITR: Sendable {
         var question = Question(target: target, sourceEID: miss.source, now: now)
         question.charge = budget.charge(source, now: now)
         return ask(question, now: now, using: &random)
+    }
+
+    /// A packet was dropped: no RLOC of its mapping is up. The site may have moved, and its SMR got lost on the way that died, so
+    /// the mapping is asked for before its TTL ends.
+    private mutating func stranded(
+        _ miss: ForwardingMiss,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [ITRAction] {
+        guard let entry = cache.longestMatch(miss.destination), !entry.isStatic, !entry.isNegative,
+            now >= entry.refreshed + Self.strandedInterval, !hasLocatorUp(entry)
+        else { return [] }
+        if var question = questions[entry.eid] {
+            question.want()
+            questions[entry.eid] = question
+            return []
+        }
+        guard !mapResolvers.isEmpty, !settings.rlocs.isEmpty else { return [] }
+        let source = missSource(of: miss.source)
+        if let refusal = budget.refusal(of: source, now: now) { return refuse(miss, of: source, refusal, now: now) }
+        guard questions.count < questionLimit || forgetResting() else { return [] }
+        var question = Question(target: entry.eid, sourceEID: nil, now: now)
+        question.charge = budget.charge(source, now: now)
+        statistics.add(.strandedRequests, entry.eid.prefix.family)
+        return ask(question, now: now, using: &random)
+    }
+
+    private func hasLocatorUp(_ entry: MapCacheEntry) -> Bool {
+        zip(entry.content.locators, entry.locatorIDs).contains { record, id in
+            id != nil && record.address.locatorAddress.map(isUp) ?? false
+        }
     }
 
     private mutating func hold(_ miss: ForwardingMiss) {
@@ -250,11 +285,11 @@ package struct ITR: Sendable {
         }
         statistics.add(.mapRepliesAccepted, target.prefix.family)
         settle(target, isFound: records.contains { $0.eid == top && !$0.record.locators.isEmpty }, now: now)
-        noteAnswer(to: question, nonce: reply.nonce, now: now)
+        let isResolverBack = noteAnswer(to: question, nonce: reply.nonce, now: now)
         let isRefresh = cache[target] != nil && question.sourceEID == nil
         if isRefresh { statistics.add(.refreshes, target.prefix.family) }
 
-        var actions: [ITRAction] = []
+        var actions: [ITRAction] = isResolverBack ? [.mapResolverCameBack] : []
         var waiting = close(target)
         for (eid, record) in records {
             guard top.covers(eid) else {
@@ -310,10 +345,11 @@ package struct ITR: Sendable {
         timers.set(question.target, at: question.deadline)
     }
 
-    private mutating func noteAnswer(to question: Question, nonce: Nonce, now: Instant) {
+    /// Returns whether the Map-Resolver was taken for down before.
+    private mutating func noteAnswer(to question: Question, nonce: Nonce, now: Instant) -> Bool {
         guard let address = askedResolver[nonce], let sent = question.nonces.first(where: { $0.nonce == nonce })?.sent
-        else { return }
-        mapResolvers.answered(address, after: sent.duration(to: now), now: now)
+        else { return false }
+        return mapResolvers.answered(address, after: sent.duration(to: now), now: now)
     }
 
     /// What becomes of packets now that the cache has changed.

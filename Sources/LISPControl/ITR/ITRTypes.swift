@@ -68,6 +68,8 @@ package enum ITRAction: Hashable, Sendable {
     case negativePrefixForgotten(EIDPrefix)
     /// An RLOC stopped answering probes, or answers again.
     case locatorTurned(IPAddress, isUp: Bool)
+    /// A Map-Resolver that had left three Map-Requests in a row unanswered answers again.
+    case mapResolverCameBack
     /// An RLOC says that the mapping of `eid`, which the map-cache holds, has changed.
     case smrReceived(from: IPAddress, eid: EIDPrefix)
     /// Somebody's packets to unknown EIDs are dropped, since they have caused too many Map-Requests. Once a minute for each.
@@ -116,6 +118,7 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case questionLimit = "packets dropped: too many EIDs are being asked for"
     case restCutShort = "EIDs whose silence ended early: too many EIDs are being asked for"
     case noMapResolver = "packets dropped: no Map-Resolver can be reached"
+    case strandedRequests = "Map-Requests for entries of which no RLOC is up"
     case entriesCreated = "map-cache entries created"
     case entriesDeleted = "map-cache entries deleted"
     case evictedOnProbation = "map-cache entries evicted at the limit: not used again since they were learnt"

@@ -125,9 +125,11 @@ package struct MapResolvers: Sendable {
 
     // MARK: Outcomes
 
-    /// A Map-Request to `address` was answered.
-    package mutating func answered(_ address: IPAddress, after time: Duration, now: Instant) {
-        guard let index = states.firstIndex(where: { $0.address == address }) else { return }
+    /// A Map-Request to `address` was answered. Returns whether it was taken for down before.
+    @discardableResult
+    package mutating func answered(_ address: IPAddress, after time: Duration, now: Instant) -> Bool {
+        guard let index = states.firstIndex(where: { $0.address == address }) else { return false }
+        let wasUp = states[index].isUp
         // What was lost while it was down says nothing of how it is now that it is back.
         states[index].loss *= states[index].isUp ? 7.0 / 8 : 0
         states[index].answered += 1
@@ -137,6 +139,7 @@ package struct MapResolvers: Sendable {
         let smoothed = states[index].smoothedRoundTrip ?? time
         states[index].smoothedRoundTrip = .nanoseconds((smoothed.nanoseconds * 7 + time.nanoseconds) / 8)
         reconsider()
+        return !wasUp
     }
 
     /// A Map-Request to `address` got no answer in its time.

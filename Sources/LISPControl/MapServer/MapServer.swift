@@ -22,6 +22,8 @@ import LISPWire
 package struct MapServer: Sendable {
     /// How long a registration lasts without a T-bit (RFC 9301 section 8.2).
     static let registrationLife = Duration.seconds(180)
+    /// How long after a start an ETR may take to register again: its interval, and a Map-Register that is lost (section 8.2).
+    static let recoveryTime = Duration.seconds(75)
     /// The most registrations that end, and Map-Notifies that are repeated, in one event. When more are due the next `timeout` is
     /// due at once, so that the owner can see to other things in between.
     static let sliceLimit = 200
@@ -53,17 +55,22 @@ package struct MapServer: Sendable {
     private var refusalEvents = Budget(EventRate(perSecond: 1, burst: 20))
     var limiter: MapReplyLimiter
     var forwarded = ForwardingMemory()
+    /// What is known of registrations from the last run: their sites are there, and when all of them should have registered again.
+    private var recovery: (sites: Set<String>, end: Instant)
 
+    /// - Parameter nonces: what was remembered when the Map-Server last ran.
     package init(
         settings: MapServerSettings,
         limits: SiteRegistry.Limits = .init(),
         limiter: MapReplyLimiter = .init(),
-        nonces: NonceGuard = NonceGuard()
+        nonces: NonceGuard = NonceGuard(),
+        now: Instant = .zero
     ) {
         self.settings = settings
         self.registry = SiteRegistry(limits: limits)
         self.limiter = limiter
         self.nonces = nonces
+        self.recovery = (nonces.knownSites, now + Self.recoveryTime)
         _ = configure(settings)
         forgetNonces(of: settings)
     }
@@ -81,6 +88,12 @@ package struct MapServer: Sendable {
     package var unacknowledgedNotifies: Int { notifier.count }
 
     // MARK: What outlives the process
+
+    /// Whether the ETRs of a site, which had registered when the Map-Server last ran, may not have had the time to do so again:
+    /// that nothing is registered says nothing then (docs/decisions/map-server-restart.md).
+    func isRecovering(_ site: String, now: Instant) -> Bool {
+        now < recovery.end && recovery.sites.contains(site)
+    }
 
     /// From now on what changes of `nonces` is kept for `takeNonceJournal`, as a new part of the journal.
     package mutating func startNonceJournal() { nonces.startJournal() }

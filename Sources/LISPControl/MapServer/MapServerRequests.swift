@@ -8,7 +8,7 @@
 //   answer for themselves, the reply covers only so much of the EID-prefix as overlaps none of them.
 // - Anything else goes to one ETR, unaltered. The same ITR's next request for the same EID-prefix goes to another.
 // - Negative replies: 15 minutes where nothing is configured, one minute where nothing is registered; both cover as
-//   much as they truthfully can.
+//   much as they truthfully can. After a restart there is silence instead where a site's ETRs may still be on their way.
 
 import LISPTables
 import LISPWire
@@ -59,6 +59,8 @@ extension MapServer {
                 } else {
                     forwardTo.append((prefix, entry))
                 }
+            case .unregistered(_, let configured) where isRecovering(configured.site, now: now):
+                statistics.add(.mapRequestsTooEarly, family)
             case .unregistered(let prefix, let configured):
                 let action: MapReplyAction = configured.eid.action == .drop ? .dropPolicyDenied : .nativelyForward
                 answer.append(.negative(prefix, ttlMinutes: Self.unregisteredTTLMinutes, action))

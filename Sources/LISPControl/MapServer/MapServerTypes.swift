@@ -88,6 +88,8 @@ package enum MapServerCount: String, Hashable, Sendable, CaseIterable {
     case mapRequestsLimitedAtETR =
         "Map-Requests dropped: too many for one ETR (limits.map-requests-per-etr)"
     case mapRequestProbes = "Map-Requests dropped: RLOC-probe"
+    case mapRequestsTooEarly =
+        "Map-Requests not answered: nothing is registered, just after a restart, for a site that was there before"
     case mapRequestsUnsupported = "Map-Requests dropped: no EID, or neither IPv4 nor IPv6"
     case mapRequestsNoRLOC = "Map-Requests dropped: no ITR-RLOC of a family we have"
     case mapRequestsBadPort = "Map-Requests dropped: the Map-Reply would go to port 0 or 4341"

@@ -115,6 +115,9 @@ package struct NonceGuard: Sendable {
     /// How many ETRs are remembered, one that registers at two sites or under two keys twice.
     package private(set) var count = 0
 
+    /// The sites that an ETR of is remembered.
+    package var knownSites: Set<String> { Set(sites.lazy.filter { $0.count > 0 }.map(\.name)) }
+
     /// What to do with an authentic message.
     package func verdict(
         on message: Message,

@@ -3,7 +3,8 @@
 // - Map-Requests for one EID-prefix: one a second; after ten without an answer thirty seconds of silence, then one, if packets
 //   wanted it meanwhile, or as before, if none did.
 // - Map-Requests for packets of hosts: as many as the two accounts of the router's budget allow together.
-// - Map-Registers: without an answer after 1 s, doubled up to 60 s; with one after 20 s or more.
+// - Map-Registers: without an answer after 1 s, doubled up to 60 s, or after 5 s if a Map-Reply says that the network is there
+//   again; with an answer after 20 s or more.
 // - Map-Replies to one question: one a second.
 // - An unsolicited Map-Notify: at most seven times, 3 s apart or more.
 // - SMRs to one RLOC: one in 3 s.
@@ -55,6 +56,7 @@ package final class PaceCheck: Check {
         var notifies: [Nonce: Notify] = [:]
         var solicited: [IPAddress: Instant] = [:]
         var notifiesAccepted: UInt64 = 0
+        var lastMapReply = Instant.zero
         /// Map-Requests for packets beyond what the rates of the budget allow, and as of when.
         var excess = 0.0
         var counted = Instant.zero
@@ -157,7 +159,8 @@ package final class PaceCheck: Check {
         }
         let pause = known.last.duration(to: now)
         let unanswered = known.unanswered
-        let least = unanswered == 0 ? Duration.seconds(20) : .seconds(min(60, 1 << min(unanswered - 1, 6)))
+        var least = unanswered == 0 ? Duration.seconds(20) : .seconds(min(60, 1 << min(unanswered - 1, 6)))
+        if unanswered > 0, own.lastMapReply > known.last { least = min(least, .seconds(5)) }
         known.last = now
         known.unanswered += 1
         known.nonces = known.nonces.suffix(7) + [register.nonce]
@@ -206,6 +209,7 @@ package final class PaceCheck: Check {
     package func received(_ message: ReceivedControlMessage, at node: SimulatedRouter, in network: SimulatedNetwork) {
         switch ControlMessageKind(payload: message.payload) {
         case .mapReply:
+            records[node.index, default: Records()].lastMapReply = network.now
             guard case .mapReply(let reply)? = network.causeMessage, !reply.isProbe,
                 var own = records.removeValue(forKey: node.index)
             else { return }

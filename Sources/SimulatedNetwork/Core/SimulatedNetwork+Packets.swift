@@ -54,8 +54,7 @@ extension SimulatedNetwork {
         switch match.entry.action {
         case .encapsulate(let set):
             guard let rloc = node.plane.locator(of: set, flow: packet.flow) else {
-                record(node, .packet(packet, "no usable locator"))
-                ended(packet, .noLocator, count: count)
+                strand(packet, at: node, count: count)
                 return .nowhere
             }
             node.plane.count(match.entry.mapping, count)
@@ -180,8 +179,7 @@ extension SimulatedNetwork {
         switch match.entry.action {
         case .encapsulate(let set):
             guard let rloc = node.plane.locator(of: set, flow: packet.id) else {
-                ended(packet, .noLocator)
-                return record(node, .packet(packet, "no usable locator"))
+                return strand(packet, at: node)
             }
             node.plane.count(match.entry.mapping)
             record(node, .packet(packet, "encapsulated to \(rloc)"))
@@ -196,6 +194,15 @@ extension SimulatedNetwork {
         case .sendMapRequest:
             handOver(packet, at: node, isHeld: isHeld)
         }
+    }
+
+    /// A packet whose mapping has no locator that is up is dropped, and the control plane is told.
+    private func strand(_ packet: SimulatedPacket, at node: SimulatedRouter, count: Int = 1) {
+        record(node, .packet(packet, "no usable locator"))
+        ended(packet, .noLocator, count: count)
+        var miss = packet.miss(size: packetSize)
+        miss.isStranded = true
+        act(node) { router, now, random in router.missed(miss, now: now, using: &random) }
     }
 
     /// A packet that was held and finds no entry again is dropped.
