@@ -42,6 +42,8 @@ package struct ETR: Sendable {
     package private(set) var answers = PrefixTable<UInt64>()
     /// The next nonce of a Map-Register. It only grows, also over restarts: the owner saves it.
     package private(set) var nextNonce: UInt64
+    /// Where they began, and when.
+    private let firstNonce: (value: UInt64, at: Instant)
     private var limiter: MapReplyLimiter
     private var timers = DeadlineQueue<Timer>()
     /// Which registration a Map-Notify with a nonce answers.
@@ -71,6 +73,7 @@ package struct ETR: Sendable {
         self.settings = settings
         self.database = Database(settings.mappings)
         self.nextNonce = nextNonce
+        self.firstNonce = (nextNonce, now)
         self.limiter = limiter
         self.registrars = []
         self.registrars = settings.mapServers.map { registrar($0, now: now) }
@@ -122,6 +125,16 @@ package struct ETR: Sendable {
         )
     }
 
+    /// Nobody answers: it may be that the Map-Server knows of a greater nonce than ours. A clock that was wrong gave it to us, and with
+    /// our state it was lost. From the third try without an answer nonces run ahead of the time since the start, up to an hour
+    /// in the sixth and after, but no further, so that another start finds them in reach.
+    private mutating func raiseNonce(tries: Int, now: Instant) {
+        guard tries >= 3 else { return }
+        let ahead = min(Duration.seconds(60) * (1 << (2 * min(tries - 3, 3))), .seconds(3600))
+        let elapsed = firstNonce.at.duration(to: now) + ahead
+        nextNonce = max(nextNonce, firstNonce.value &+ UInt64(clamping: elapsed.nanoseconds))
+    }
+
     private mutating func send(
         _ records: [EIDRecord],
         to peer: MapServerPeer,
@@ -166,6 +179,7 @@ package struct ETR: Sendable {
             if registration.unacknowledged == 3 {
                 actions.append(.registration(.unanswered(mapServer: peer.address, tries: registration.unacknowledged)))
             }
+            raiseNonce(tries: registration.unacknowledged, now: now)
             let records = registration.mappings.compactMap { database[$0]?.record() }
             let (nonce, datagram) = send(records, to: peer)
             registrars[server].mapRegistersSent += 1
