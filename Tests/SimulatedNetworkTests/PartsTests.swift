@@ -198,3 +198,65 @@ import Testing
         #expect(claims.current(for: EID(IPAddress("10.1.2.1")!)).map(\.router) == [0])
     }
 }
+
+@Suite struct `A router's clock` {
+    @Test func `says when it will show something, to the nanosecond`() {
+        var random = SeededRandom(seed: 1)
+        for _ in 0..<1000 {
+            let clock = SimulatedClock(using: &random)
+            let moment = Instant(nanoseconds: Int64.random(in: 0...100 * 86_400_000_000_000, using: &random))
+            let shown = clock.local(moment)
+            let first = clock.network(shown)
+            #expect(first <= moment && clock.local(first) >= shown)
+            #expect(clock.local(Instant(nanoseconds: first.nanoseconds - 1)) < shown)
+            #expect(clock.network(.never) == .never)
+        }
+    }
+
+    @Test func `drifts by a hundredth at most, and its wall clock alone is ever set`() {
+        var random = SeededRandom(seed: 2)
+        var drifts: [Double] = []
+        for _ in 0..<1000 {
+            var clock = SimulatedClock(using: &random)
+            let shown = clock.local(.zero).duration(to: clock.local(.zero + .seconds(1000)))
+            drifts.append(abs(shown / .seconds(1) - 1000))
+            clock.setWall(using: &random)
+            #expect(clock.local(.zero).duration(to: clock.local(.zero + .seconds(1000))) == shown)
+        }
+        #expect(drifts.allSatisfy { $0 <= 10 })
+        // Of ten machines nine are within 500 parts of a million.
+        #expect((50...150).contains(drifts.count { $0 > 0.5 }))
+    }
+
+    @Test func `decides when it does what is due`() throws {
+        let network = SimulatedNetwork()
+        network.hasOwnClocks = true
+        let peer = MapServerPeer(
+            address: IPAddress("192.0.2.9")!,
+            keys: [AuthenticationKey(id: 0, algorithm: .hmacSHA256_128, secret: [1])]
+        )
+        for number in 0..<50 {
+            let rloc = IPAddress.v4(IPv4Address(0xc612_0001 + UInt32(number)))
+            let locator = DatabaseLocator(address: rloc, priority: 1, weight: 1, isLocal: true)
+            let mapping = DatabaseMapping(
+                eid: EIDPrefix(IPPrefix("10.2.0.0/16")!),
+                ttlMinutes: 1440,
+                locators: [locator]
+            )
+            let etr = ETRSettings(
+                mappings: [mapping],
+                mapServers: [peer],
+                xtrID: XTRID(rawValue: UInt128(number)),
+                siteID: SiteID(rawValue: 1),
+                rlocs: [rloc]
+            )
+            let node = network.add("\(number)", [rloc], RouterSettings(etr: etr))
+            let started = node.clock.local(network.now)
+            // Nobody answers: after 63 s of its own it tries for the seventh time.
+            network.run(network.now.duration(to: node.clock.network(started + .seconds(63))) - .nanoseconds(1))
+            #expect(node.router.etr?.statistics[.mapRegistersSent] == 6)
+            network.run(.nanoseconds(1))
+            #expect(node.router.etr?.statistics[.mapRegistersSent] == 7)
+        }
+    }
+}

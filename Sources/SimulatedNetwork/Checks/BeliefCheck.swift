@@ -23,13 +23,13 @@ package final class BeliefCheck: Check {
 
     /// How old an answer may be.
     private func age(_ network: SimulatedNetwork) -> Duration {
-        network.longestTransit + (isAttacked ? Self.questionLife : .zero)
+        network.longestTransit + (isAttacked ? network.longest(Self.questionLife) : .zero)
     }
 
     package func updated(_ updates: [ForwardingUpdate], at node: SimulatedRouter, in network: SimulatedNetwork) {
         for case .putEntry(let eid, _, _) in updates {
             // What came with a reload has been looked at when it was learnt.
-            guard let entry = node.router.itr?.cache[eid], entry.refreshed == network.now else { continue }
+            guard let entry = node.router.itr?.cache[eid], entry.refreshed == network.time(at: node) else { continue }
             if let fault = entry.isNegative ? negativeFault(entry, network) : positiveFault(entry, network) {
                 network.violate(self, node, "\(eid): \(fault)")
             }
@@ -52,10 +52,10 @@ package final class BeliefCheck: Check {
     private func stood(_ claim: Claim, _ entry: MapCacheEntry, _ network: SimulatedNetwork) -> Bool {
         var age = age(network)
         if !entry.isAuthoritative {
-            guard !isAttacked else { return claim.from <= entry.refreshed }
-            age += Self.registrationLife + network.longestTransit
+            guard !isAttacked else { return claim.from <= network.now }
+            age += network.longest(Self.registrationLife) + network.longestTransit
         }
-        return claim.stood(between: entry.refreshed.advanced(by: .zero - age), and: entry.refreshed)
+        return claim.stood(between: network.now.advanced(by: .zero - age), and: network.now)
     }
 
     /// The claims that an entry is made of: one that says the same, or several whose locators a Map-Server merged.
@@ -102,22 +102,22 @@ package final class BeliefCheck: Check {
     private func negativeFault(_ entry: MapCacheEntry, _ network: SimulatedNetwork) -> String? {
         let life = entry.refreshed.duration(to: entry.expires)
         guard life <= .seconds(15 * 60) else { return "a negative answer is believed for \(life)" }
-        let since = entry.refreshed.advanced(by: .zero - age(network))
+        let since = network.now.advanced(by: .zero - age(network))
         guard let answerer = network.router(at: entry.source) else {
             // Whoever replays a genuine answer, while its question is open, need not do it from where it came: no Map-Server may have
             // what it denies.
-            let servers = network.routers.lazy.compactMap(\.router.mapServer)
-            return servers.compactMap { Self.denied(entry, since: since, by: $0) }.first
+            return network.routers.lazy.compactMap { Self.denied(entry, since: since, by: $0) }.first
         }
-        if let server = answerer.router.mapServer { return Self.denied(entry, since: since, by: server) }
+        if answerer.router.mapServer != nil { return Self.denied(entry, since: since, by: answerer) }
         // A Map-Resolver's: no Map-Server knows of anything there.
         let prefixes = network.claims.currentPrefixes(within: entry.eid)
         return prefixes.first.map { "a Map-Resolver denies \($0)" }
     }
 
-    /// What a negative entry denies although it was registered at `server`.
-    private static func denied(_ entry: MapCacheEntry, since: Instant, by server: MapServer) -> String? {
-        let registered = server.registry.registered
+    /// What a negative entry denies although it was registered at a Map-Server.
+    private static func denied(_ entry: MapCacheEntry, since: Instant, by node: SimulatedRouter) -> String? {
+        guard let registered = node.router.mapServer?.registry.registered else { return nil }
+        let since = node.clock.local(since)
         if let found = registered.longestMatch(entry.eid), found.value.firstRegistered < since {
             return "a negative answer, while \(found.key) is registered"
         }

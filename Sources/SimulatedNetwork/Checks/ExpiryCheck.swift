@@ -1,4 +1,5 @@
-// No mapping is used past its time (RFC 9301 section 5.4).
+// No mapping is used past its time (RFC 9301 section 5.4), by the
+// clock of the router that uses it.
 
 import LISPControl
 import LISPTables
@@ -15,7 +16,7 @@ package final class ExpiryCheck: Check {
         at node: SimulatedRouter,
         in network: SimulatedNetwork
     ) {
-        guard let entry = node.router.itr?.cache[eid], entry.expires < network.now else { return }
+        guard let entry = node.router.itr?.cache[eid], entry.expires < network.time(at: node) else { return }
         network.violate(self, node, "a packet went by \(eid), which was over at \(entry.expires.inSeconds)")
     }
 
@@ -24,7 +25,7 @@ package final class ExpiryCheck: Check {
         var key: EIDPrefix?
         while let entry = itr.cache.first(after: key) {
             key = entry.eid
-            if entry.expires < network.now {
+            if entry.expires < network.time(at: node) {
                 network.violate(self, node, "\(entry.eid) is kept, and was over at \(entry.expires.inSeconds)")
             }
         }

@@ -5,6 +5,8 @@
 // - a Map-Server has the registration within 75 s
 // - the rest learns of it when the TTL ends (`AgreementCheck`): at most 5 % of all entries meanwhile
 //
+// Where routers have clocks of their own each of these is what the slowest of them takes for it.
+//
 // A whole look at all map-caches costs seconds in a large network, so it is taken once after healing. What one change concerns is
 // looked up in each map-cache.
 
@@ -85,7 +87,7 @@ package final class HealingCheck: Check {
         let changed = Set(old.keys).union(new.keys).filter { old[$0] != new[$0] }
         guard isCalm, !changed.isEmpty else { return }
         let configured = node.configured
-        network.after(Self.registrationPatience) { [weak self, unowned network] in
+        network.after(network.longest(Self.registrationPatience)) { [weak self, unowned network] in
             guard let self, isCalm, node.isUp, node.configured == configured else { return }
             compareRegistrations(of: node, network)
             for eid in changed.sorted() { countEntries(of: eid, network) }
@@ -103,7 +105,7 @@ package final class HealingCheck: Check {
         for address in old.subtracting(new).sorted() {
             let at = network.now
             deaths[address] = at
-            network.after(probeInterval + Self.probePatience) { [weak self, unowned network] in
+            network.after(network.longest(probeInterval + Self.probePatience)) { [weak self, unowned network] in
                 guard let self, deaths[address] == at else { return }
                 compare(dead: address, network)
             }
@@ -126,7 +128,7 @@ package final class HealingCheck: Check {
         // What its operator wants counts, not what it does.
         guard let id = node.plane.locatorIDs[address], node.settings.itr?.rlocProbing.isEnabled ?? false,
             let state = node.router.itr?.prober[address],
-            !state.isUp || state.since + Self.firstProbes <= network.now
+            !state.isUp || state.since + Self.firstProbes <= network.time(at: node)
         else { return nil }
         return !node.plane.downLocators.contains(id)
     }
@@ -151,10 +153,10 @@ package final class HealingCheck: Check {
     package func heal(_ network: SimulatedNetwork) {
         let now = network.now
         network.after(Self.peerPatience) { [weak self, unowned network] in self?.comparePeers(since: now, network) }
-        network.after(probeInterval + Self.probePatience) { [weak self, unowned network] in
+        network.after(network.longest(probeInterval + Self.probePatience)) { [weak self, unowned network] in
             self?.compareLocators(since: now, network)
         }
-        network.after(Self.registrationPatience) { [weak self, unowned network] in
+        network.after(network.longest(Self.registrationPatience)) { [weak self, unowned network] in
             guard let self else { return }
             for node in network.routers where node.isUp { compareRegistrations(of: node, network) }
             compareAll(network)

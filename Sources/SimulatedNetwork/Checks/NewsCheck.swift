@@ -64,7 +64,7 @@ package final class NewsCheck: Check {
     }
 
     package func acted(_ node: SimulatedRouter, in network: SimulatedNetwork) {
-        while let change = changes.first, change.at + patience <= network.now {
+        while let change = changes.first, change.at + network.longest(patience) <= network.now {
             changes.removeFirst()
             for peer in change.peers.sorted() {
                 if let node = network.router(at: peer) { compare(node, with: change, in: network) }
@@ -81,7 +81,7 @@ package final class NewsCheck: Check {
         comparisons += 1
         for eid in change.eids.sorted() {
             let first = EID(instanceID: eid.instanceID, eid.prefix.address)
-            guard let entry = itr.cache.longestMatch(first), entry.expires > network.now else { continue }
+            guard let entry = itr.cache.longestMatch(first), entry.expires > network.time(at: node) else { continue }
             let truth = network.claims.current(for: first)
             if let fault = Self.fault(of: entry, truth, network) {
                 let site = network.routers[change.router].name

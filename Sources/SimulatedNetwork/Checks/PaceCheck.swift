@@ -8,6 +8,8 @@
 // - Map-Replies to one question: one a second.
 // - An unsolicited Map-Notify: at most seven times, 3 s apart or more.
 // - SMRs to one RLOC: one in 3 s.
+//
+// By the router's own clock: it cannot know better.
 
 import LISPControl
 import LISPTables
@@ -68,14 +70,15 @@ package final class PaceCheck: Check {
 
     package func sent(_ message: SentMessage, by node: SimulatedRouter, in network: SimulatedNetwork) {
         let fault: String?
+        let now = network.time(at: node)
         switch message.kind {
         case .encapsulated:
             // One that is passed on is not the router's own question.
             guard network.causes == 0, let request = message.encapsulatedRequest else { return }
-            fault = asked(request, node, network.now)
+            fault = asked(request, node, now)
         case .mapRegister:
             guard case .mapRegister(let register)? = message.decoded else { return }
-            fault = registered(register, with: message.destination.address, node, network.now)
+            fault = registered(register, with: message.destination.address, node, now)
         case .mapReply:
             guard case .mapReply(let reply)? = message.decoded else { return }
             fault = answered(reply, node, network)
@@ -84,10 +87,10 @@ package final class PaceCheck: Check {
             guard case .mapNotify(let notify)? = message.decoded,
                 !Self.answers(notify, network.causeMessage)
             else { return }
-            fault = notified(notify, node, network.now)
+            fault = notified(notify, node, now)
         case .mapRequest:
             guard case .mapRequest(let request)? = message.decoded, request.isSMR else { return }
-            fault = solicited(message.destination.address, node, network.now)
+            fault = solicited(message.destination.address, node, now)
         case .mapNotifyAck, .other:
             fault = nil
         }
@@ -175,9 +178,10 @@ package final class PaceCheck: Check {
         let eid = network.causeRequest?.records.first?.eidPrefix
         let answer = Answer(nonce: reply.nonce, eid: eid)
         let before = records[node.index]?.answers[answer]
-        records[node.index, default: Records()].answers[answer] = network.now
-        guard let before, before.duration(to: network.now) < .seconds(1) else { return nil }
-        return "answers \(reply.nonce) again after \(before.duration(to: network.now))"
+        let now = network.time(at: node)
+        records[node.index, default: Records()].answers[answer] = now
+        guard let before, before.duration(to: now) < .seconds(1) else { return nil }
+        return "answers \(reply.nonce) again after \(before.duration(to: now))"
     }
 
     private func notified(_ notify: MapNotify, _ node: SimulatedRouter, _ now: Instant) -> String? {
@@ -202,14 +206,14 @@ package final class PaceCheck: Check {
         let host = EIDPrefix(instanceID: eid.instanceID, IPPrefix(host: eid.address))
         guard let question = records[node.index]?.questions[host] else { return }
         // The tenth Map-Request has its second before the silence begins.
-        let pause = question.last.duration(to: network.now)
+        let pause = question.last.duration(to: network.time(at: node))
         if pause > .seconds(1), pause < .seconds(31) { records[node.index]?.questions[host]?.isWanted = true }
     }
 
     package func received(_ message: ReceivedControlMessage, at node: SimulatedRouter, in network: SimulatedNetwork) {
         switch ControlMessageKind(payload: message.payload) {
         case .mapReply:
-            records[node.index, default: Records()].lastMapReply = network.now
+            records[node.index, default: Records()].lastMapReply = network.time(at: node)
             guard case .mapReply(let reply)? = network.causeMessage, !reply.isProbe,
                 var own = records.removeValue(forKey: node.index)
             else { return }
@@ -260,7 +264,7 @@ package final class PaceCheck: Check {
     /// Forgets what is long past.
     package func audit(_ node: SimulatedRouter, in network: SimulatedNetwork) {
         guard var own = records.removeValue(forKey: node.index) else { return }
-        let now = network.now
+        let now = network.time(at: node)
         own.questions = own.questions.filter { $0.value.last.duration(to: now) < .seconds(120) }
         own.asked = own.asked.filter { own.questions[$0.value] != nil }
         own.answers = own.answers.filter { $0.value.duration(to: now) < .seconds(2) }

@@ -4,6 +4,8 @@
 // What a replay is depends on the site's nonce check. strict: a message whose nonce is not greater than the last one's, unless it
 // is the last one again. auto: the same once five nonces of the ETR have counted upwards; before that a message that was accepted
 // already and is not the last one. A Map-Server that lost its state starts from nothing.
+//
+// The nonces of an ETR grow, also over restarts, unless it lost its state, whatever its wall clock does meanwhile.
 
 import LISPControl
 import LISPTables
@@ -16,6 +18,8 @@ package final class RegistrationCheck: Check {
     private struct Sent {
         static let remembered = 64
         var messages: [(nonce: UInt64, records: [EIDRecord])] = []
+        /// It has lost what it knew of them.
+        var startsAnew = false
     }
 
     private struct Sender: Hashable {
@@ -53,6 +57,10 @@ package final class RegistrationCheck: Check {
             let xtrID = register.xtrID
         else { return }
         var known = sent.removeValue(forKey: xtrID) ?? Sent()
+        if let last = known.messages.last?.nonce, register.nonce.rawValue < last, !known.startsAnew {
+            network.violate(self, node, "registers with \(register.nonce) after \(Nonce(rawValue: last))")
+        }
+        known.startsAnew = false
         known.messages.append((register.nonce.rawValue, register.records))
         if known.messages.count > Sent.remembered { known.messages.removeFirst() }
         sent[xtrID] = known
@@ -99,6 +107,7 @@ package final class RegistrationCheck: Check {
         in network: SimulatedNetwork
     ) {
         nonceChecks[node.index] = nil
+        if restarted, !keepingState, let xtrID = node.settings.etr?.xtrID { sent[xtrID]?.startsAnew = true }
         if restarted, !keepingState { accepted = accepted.filter { $0.key.server != node.index } }
     }
 
@@ -133,7 +142,7 @@ package final class RegistrationCheck: Check {
         _ network: SimulatedNetwork
     ) {
         for registration in entry.registrations {
-            if let fault = fault(of: registration, network.now) {
+            if let fault = fault(of: registration, network.time(at: node)) {
                 network.violate(self, node, "\(prefix) by \(registration.etr): \(fault)")
             }
         }

@@ -36,6 +36,8 @@ package final class SimulatedNetwork {
     package var longestTransit = Duration.seconds(3)
     /// Events that each router remembers for whoever reads why a check failed.
     private let traceLength: Int
+    /// Each router that is added from now on has clocks of its own.
+    package var hasOwnClocks = false
     /// Octets of a host's packet.
     package var packetSize = 100
     package internal(set) var hash = TraceHash()
@@ -64,6 +66,7 @@ package final class SimulatedNetwork {
         package var packets: UInt64 = 0
         package var packetsDelivered: UInt64 = 0
         package var packetsNative: UInt64 = 0
+        package var clocksSet: UInt64 = 0
     }
 
     enum Flight {
@@ -73,7 +76,7 @@ package final class SimulatedNetwork {
         case echo(node: Int, LocatorID, UInt32)
     }
 
-    /// The clock on the wall when a run starts, in nanoseconds: what an ETR's nonces start from.
+    /// The right time when a run starts, in nanoseconds: what an ETR's nonces start from.
     static let wallClock: UInt64 = 1_750_000_000_000_000_000
     /// No honest chain of messages that cause each other is longer: Map-Register, Map-Notify, SMR, SMR-invoked Map-Request,
     /// forwarded twice, Map-Reply.
@@ -82,6 +85,7 @@ package final class SimulatedNetwork {
     var queue = EventQueue()
     var flights = Slab<Flight>()
     var linkRandom: SeededRandom
+    var clockRandom: SeededRandom
     private var byName: [String: Int] = [:]
     private var byAddress: [IPAddress: Int] = [:]
     private var scripts = Slab<() -> Void>()
@@ -101,6 +105,7 @@ package final class SimulatedNetwork {
         self.seed = seed
         self.traceLength = traceLength
         linkRandom = SeededRandom(seed: seed, stream: 1)
+        clockRandom = SeededRandom(seed: seed, stream: 7)
     }
 
     private func decodeCause() {
@@ -147,6 +152,8 @@ package final class SimulatedNetwork {
     ) -> SimulatedRouter {
         precondition(byName[name] == nil, "a name of its own for each router")
         let index = routers.count
+        let clock = hasOwnClocks ? SimulatedClock(using: &clockRandom) : .exact
+        let wall = Self.wallClock &+ UInt64(bitPattern: now.nanoseconds &+ clock.wallError.nanoseconds)
         let node = SimulatedRouter(
             index: index,
             name: name,
@@ -156,9 +163,10 @@ package final class SimulatedNetwork {
             router: Router(
                 fault?.configures(settings) ?? settings,
                 limits: fault?.limits(limits) ?? limits,
-                nextNonce: Self.wallClock &+ UInt64(now.nanoseconds),
-                now: now
+                nextNonce: wall,
+                now: clock.local(now)
             ),
+            clock: clock,
             random: SeededRandom(seed: seed, stream: 1000 + UInt64(index)),
             now: now
         )
@@ -183,6 +191,7 @@ package final class SimulatedNetwork {
         if gracefully { act(node) { router, _, _ in router.deregister() } }
         for check in checks { check.stopping(node, in: self) }
         node.savedNonces = node.router.mapServer?.nonces ?? NonceGuard()
+        node.savedNonce = max(node.savedNonce, node.router.etr?.nextNonce ?? 0)
         node.isUp = false
         node.planned = nil
         record(node, .life(gracefully ? "stopped" : "crashed"))
@@ -190,25 +199,34 @@ package final class SimulatedNetwork {
         for check in checks { check.stopped(node, in: self) }
     }
 
-    /// Starts a router that was stopped. Its clock has gone on; what a Map-Server knew of nonces is there again if kept.
+    /// Starts a router that was stopped. Its clock has gone on; what it had written down of nonces is there again if kept. Of the
+    /// machines with clocks of their own half come up with another time on the wall.
     package func start(_ node: SimulatedRouter, keepingState: Bool = true) {
         guard !node.isUp else { return }
         node.isUp = true
         node.incarnation += 1
         node.configured = now
         node.plane = ReferencePlane()
+        if hasOwnClocks, clockRandom.chance(perMille: 500) { setWallClock(of: node, using: &clockRandom) }
+        if !keepingState { node.savedNonce = 0 }
         node.router = Router(
             node.fault?.configures(node.settings) ?? node.settings,
             limits: node.fault?.limits(node.limits) ?? node.limits,
-            nextNonce: Self.wallClock &+ UInt64(now.nanoseconds),
+            nextNonce: firstNonce(of: node),
             nonces: keepingState ? node.fault?.restores(node.savedNonces) ?? node.savedNonces : NonceGuard(),
-            now: now
+            now: time(at: node)
         )
         record(node, .life(keepingState ? "started again" : "started again, its state lost"))
         claim(node)
         plan(node)
         for check in checks { check.reset(node, restarted: true, keepingState: keepingState, in: self) }
         act(node) { router, now, _ in router.start(now: now) }
+    }
+
+    /// Larger than any nonce used before, as lispd takes it: what was saved, or the wall clock.
+    private func firstNonce(of node: SimulatedRouter) -> UInt64 {
+        let wall = wallClock(of: node)
+        return node.fault?.firstNonce(saved: node.savedNonce, wall: wall) ?? max(node.savedNonce, wall)
     }
 
     /// Gives a router other settings, as a reload does, and perhaps other addresses.
@@ -225,10 +243,8 @@ package final class SimulatedNetwork {
         claim(node)
         for check in checks { check.reset(node, restarted: false, keepingState: true, in: self) }
         let given = node.fault?.configures(settings) ?? settings
-        act(node) { router, now, random in
-            let nonce = Self.wallClock &+ UInt64(now.nanoseconds)
-            return router.reconfigure(given, nextNonce: nonce, now: now, using: &random)
-        }
+        let nonce = firstNonce(of: node)
+        act(node) { router, now, random in router.reconfigure(given, nextNonce: nonce, now: now, using: &random) }
     }
 
     /// An interface of the router goes down or up: nothing comes or goes at its address meanwhile. The router knows, as lispd does
@@ -339,7 +355,7 @@ package final class SimulatedNetwork {
     private func deadline(_ node: SimulatedRouter, at due: Instant) {
         guard node.isUp, node.planned == due else { return }
         node.planned = nil
-        guard let deadline = node.router.deadline(), deadline <= now else { return plan(node) }
+        guard let deadline = node.router.deadline(), deadline <= time(at: node) else { return plan(node) }
         guard node.fault?.hasTime(node) ?? true else {
             // It never hears of this one; what comes later it may.
             node.planned = now + .seconds(1)
@@ -359,7 +375,7 @@ package final class SimulatedNetwork {
     /// Sees to it that the router is called at its deadline. An event planned earlier stays and finds nothing to do.
     private func plan(_ node: SimulatedRouter) {
         guard node.isUp, let deadline = node.router.deadline() else { return }
-        let due = max(deadline, now)
+        let due = max(node.clock.network(deadline), now)
         if let planned = node.planned, planned <= due { return }
         node.planned = due
         queue.plan(.deadline, node.index, at: due)
@@ -376,7 +392,7 @@ package final class SimulatedNetwork {
         _ node: SimulatedRouter,
         _ event: (inout Router, Instant, inout SeededRandom) -> [RouterAction]
     ) {
-        let decided = event(&node.router, now, &node.random)
+        let decided = event(&node.router, time(at: node), &node.random)
         let actions = node.fault?.acts(decided, at: node) ?? decided
         hash.add(UInt64(bitPattern: now.nanoseconds))
         for action in actions {

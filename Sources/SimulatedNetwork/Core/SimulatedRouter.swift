@@ -40,11 +40,15 @@ package final class SimulatedRouter {
     package internal(set) var notes: [RouterNote] = []
     package internal(set) var heard: [[UInt8]] = []
 
+    /// Its own idea of time.
+    package internal(set) var clock: SimulatedClock
     var random: SeededRandom
     /// The moment for which its next deadline is planned.
     var planned: Instant?
     /// What was saved when it went down.
     var savedNonces = NonceGuard()
+    /// Beyond every nonce of a Map-Register that it sent, as it was saved.
+    var savedNonce: UInt64 = 0
 
     init(
         index: Int,
@@ -53,6 +57,7 @@ package final class SimulatedRouter {
         settings: RouterSettings,
         limits: RouterLimits,
         router: Router,
+        clock: SimulatedClock,
         random: SeededRandom,
         now: Instant
     ) {
@@ -62,6 +67,7 @@ package final class SimulatedRouter {
         self.settings = settings
         self.limits = limits
         self.router = router
+        self.clock = clock
         self.random = random
         self.configured = now
     }

@@ -19,6 +19,8 @@ package protocol FaultyBehaviour: AnyObject {
     func limits(_ limits: RouterLimits) -> RouterLimits
     /// What a Map-Server that starts again finds of the nonces that it has saved.
     func restores(_ nonces: NonceGuard) -> NonceGuard
+    /// Where the nonces of the Map-Registers of a router that starts begin.
+    func firstNonce(saved: UInt64, wall: UInt64) -> UInt64
 }
 
 extension FaultyBehaviour {
@@ -31,4 +33,5 @@ extension FaultyBehaviour {
     package func configures(_ settings: RouterSettings) -> RouterSettings { settings }
     package func limits(_ limits: RouterLimits) -> RouterLimits { limits }
     package func restores(_ nonces: NonceGuard) -> NonceGuard { nonces }
+    package func firstNonce(saved: UInt64, wall: UInt64) -> UInt64 { max(saved, wall) }
 }

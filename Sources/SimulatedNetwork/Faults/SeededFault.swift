@@ -56,6 +56,8 @@ package enum SeededFault: String, CaseIterable, Sendable {
     case smrNotPaced
     /// An ITR does not act on SMRs.
     case smrNotHeard
+    /// An ETR begins its nonces with the wall clock, even where that has been set back.
+    case nonceFromWallClock
     /// An ITR probes no RLOC, whatever its operator wants.
     case probesOff
 
@@ -78,6 +80,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
         case .smrNotSent, .smrNotHeard: ["news"]
         case .smrNotPaced: ["pace"]
         case .probesOff: ["healing"]
+        case .nonceFromWallClock: ["registration"]
         }
     }
 
@@ -162,6 +165,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
                 return [action, action]
             }
         case .smrNotHeard: SMRDeafness()
+        case .nonceFromWallClock: NonceFromWallClock()
         case .probesOff: SettingsRewriting { $0.itr?.rlocProbing.isEnabled = false }
         }
     }
@@ -207,7 +211,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
             .notifyToWrongPort:
             roles.contains(.mapServer)
         case .notifyUnverified, .registersTwice, .notifiesAnswered, .databaseStale, .registrationNotRepeated,
-            .clockStands, .smrNotSent, .smrNotPaced:
+            .clockStands, .smrNotSent, .smrNotPaced, .nonceFromWallClock:
             roles.contains(.etr)
         }
     }
@@ -419,6 +423,11 @@ final class NotifiesAnswered: FaultyBehaviour {
 /// Forgets its nonces with each restart.
 final class NoncesNotSaved: FaultyBehaviour {
     func restores(_ nonces: NonceGuard) -> NonceGuard { NonceGuard() }
+}
+
+/// Does not look at what it saved of its own nonces.
+final class NonceFromWallClock: FaultyBehaviour {
+    func firstNonce(saved: UInt64, wall: UInt64) -> UInt64 { wall }
 }
 
 /// Takes over no change of its database.

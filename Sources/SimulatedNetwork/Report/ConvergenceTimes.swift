@@ -116,7 +116,8 @@ final class ConvergenceTimes {
         let peers = Set(node.plane.peers(within: Self.memory, now: network.now).map(\.rloc))
         let first = EID(instanceID: eid.instanceID, eid.prefix.address)
         for other in network.routers where other !== node && other.isUp {
-            guard let entry = other.router.itr?.cache.longestMatch(first), entry.expires > network.now, !entry.isStatic
+            guard let entry = other.router.itr?.cache.longestMatch(first), !entry.isStatic,
+                entry.expires > network.time(at: other)
             else { continue }
             let isPeer = other.addresses.contains { peers.contains($0) }
             wait(other, .mapping(eid), Wait(change: change, isPeer: isPeer), network)
@@ -230,7 +231,7 @@ final class ConvergenceTimes {
         switch goal {
         case .mapping(let eid):
             let first = EID(instanceID: eid.instanceID, eid.prefix.address)
-            guard let entry = node.router.itr?.cache.longestMatch(first), entry.expires > network.now
+            guard let entry = node.router.itr?.cache.longestMatch(first), entry.expires > network.time(at: node)
             else { return true }
             let truth = network.claims.current(for: first)
             if entry.isNegative { return truth.isEmpty }
@@ -243,7 +244,7 @@ final class ConvergenceTimes {
         case .registration(let eid, let index):
             let etr = network.routers[index]
             guard etr.isUp, etr.router.etr?.database[eid] != nil else { return nil }
-            return registered(eid, by: etr, at: node).map { $0 >= wait.change.at } ?? false
+            return registered(eid, by: etr, at: node).map { $0 >= node.clock.local(wait.change.at) } ?? false
         }
     }
 

@@ -44,7 +44,7 @@ final class Disturbances {
     private func anySite() -> Site { world.sites[random.below(world.sites.count)] }
 
     private func disturb() {
-        switch onlyChanges ? 7 + random.below(5) : random.below(13) {
+        switch onlyChanges ? 7 + random.below(5) : random.below(world.shape.hasAllFeatures ? 14 : 13) {
         case 0, 1: weather()
         case 2: flap(anyRouter())
         case 3: separate()
@@ -53,6 +53,7 @@ final class Disturbances {
         case 7, 8: moveLocator()
         case 9, 10: changePrefixes()
         case 11: changePreferences()
+        case 13: setClocks()
         default: network.clearMapCache(anyRouter())
         }
     }
@@ -112,6 +113,13 @@ final class Disturbances {
             site.prefixes.append((eid, world.ttl()))
         }
         world.apply(site)
+    }
+
+    /// A time server comes back, or was wrong: many wall clocks are set.
+    private func setClocks() {
+        for node in network.routers where random.chance(perMille: 300) {
+            network.setWallClock(of: node, using: &random)
+        }
     }
 
     private func changePreferences() {

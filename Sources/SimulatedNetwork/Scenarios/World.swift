@@ -113,6 +113,7 @@ package final class World {
     package init(_ shape: WorldShape, seed: UInt64, traceLength: Int) {
         self.shape = shape
         network = SimulatedNetwork(seed: seed, traceLength: traceLength)
+        network.hasOwnClocks = shape.hasAllFeatures
         var random = SeededRandom(seed: seed, stream: 2)
         hostRandom = SeededRandom(seed: seed, stream: 4)
         isAllInOne =

@@ -11,7 +11,7 @@ package struct WorldShape: Sendable {
     package var sites: Int?
     /// Proxy-ITRs, Proxy-ETRs and routers that are both, with hosts of the world outside.
     package var proxies = 0
-    /// RLOC-probing, echo-nonce, Locator-Status-Bits, map data and Proxy-ETRs, each where a site has it.
+    /// RLOC-probing, echo-nonce, Locator-Status-Bits, map data and Proxy-ETRs, each where a site has it; and clocks that drift.
     package var hasAllFeatures = false
     /// Between two probes of an RLOC, where a router has RLOC-probing.
     package var probeInterval = RLOCProbingSettings().interval
