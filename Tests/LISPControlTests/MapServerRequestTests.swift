@@ -28,6 +28,19 @@ import Testing
         #expect(bench.server.statistics[.mapRequestsForwarded] == 5)
     }
 
+    @Test func `an ETR that could not answer the ITR is asked last`() throws {
+        let bench = MapServerBench()
+        try bench.register([record("10.1.0.0/16", ["198.51.100.1"])], by: Self.one)
+        try bench.register([record("10.1.0.0/16", ["198.51.100.2", "2001:db8::2"])], by: Self.two)
+        var seen: [String] = []
+        for second: Int64 in 0..<3 {
+            bench.now = .zero + .seconds(second)
+            seen += bench.targets("10.1.2.3", from: "2001:db8::9")
+        }
+        #expect(seen == ["198.51.100.2:4342", "[2001:db8::2]:4342", "198.51.100.1:4342"])
+        #expect(bench.targets("10.1.2.3") == ["198.51.100.1:4342"])
+    }
+
     @Test func `an expired ETR is not asked`() throws {
         let bench = MapServerBench()
         try bench.register([record("10.1.0.0/16", ["198.51.100.1"])], by: Self.one)

@@ -96,7 +96,7 @@ extension MapServer {
         }
         var targets: [IPAddress] = []
         for (prefix, entry) in entries {
-            let candidates = candidates(of: entry)
+            let candidates = candidates(of: entry, for: request)
             guard let target = forwarded.next(of: candidates, for: prefix, asked: request, now: now) else {
                 statistics.add(.mapRequestsUnforwardable, prefix.prefix.family)
                 continue
@@ -112,9 +112,23 @@ extension MapServer {
         return targets.map { .send(ControlDatagram(payload: raw, destination: .control($0))) }
     }
 
-    /// RLOCs that a Map-Request may go to: first the best of every ETR, then the second best, and so on.
-    private func candidates(of entry: RegisteredEID) -> [IPAddress] {
+    /// RLOCs that a Map-Request may go to: first the best of every ETR, then the second best, and so on. ETRs that have no RLOC of a
+    /// family that the ITR can be answered in come last: the others answer as well.
+    private func candidates(of entry: RegisteredEID, for request: MapRequest) -> [IPAddress] {
         let lists = entry.registrations.map { controlAddresses(of: $0) }
+        guard lists.count > 1 else { return Self.ranked(lists) }
+        let families = request.itrRLOCs.compactMap { $0.ipAddress?.family }
+        let able = entry.registrations.map { registration in
+            families.contains(registration.source.address.family)
+                || registration.record.locators.contains { locator in
+                    locator.isLocal && families.contains { $0 == locator.address.ipAddress?.family }
+                }
+        }
+        let answering = Self.ranked(zip(lists, able).filter(\.1).map(\.0))
+        return answering + Self.ranked(zip(lists, able).filter { !$0.1 }.map(\.0)).filter { !answering.contains($0) }
+    }
+
+    private static func ranked(_ lists: [[IPAddress]]) -> [IPAddress] {
         var candidates: [IPAddress] = []
         for rank in 0..<(lists.map(\.count).max() ?? 0) {
             for list in lists where rank < list.count && !candidates.contains(list[rank]) {
