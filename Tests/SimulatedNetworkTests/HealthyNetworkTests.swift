@@ -77,9 +77,12 @@ import Testing
             #expect(outcome.counts.packetsNative > 1000)
             let seen = [
                 "RLOC-probe replies accepted", "RLOCs that stopped answering probes", "nonces echoed",
-                "Solicit-Map-Requests sent", "Map-Replies sent for an ETR",
+                "Solicit-Map-Requests sent", "Map-Replies sent for an ETR", "path MTUs of RLOCs lowered",
+                "path MTUs of RLOCs forgotten after ten minutes",
             ]
             for event in seen { #expect(outcome.tallies[event, default: 0] > 0, "\(event)") }
+            #expect(outcome.counts.clocksSet > 0)
+            #expect(outcome.counts.burstsCut > 0)
         }
     }
 }

@@ -77,6 +77,67 @@ private struct Pair {
     }
 }
 
+@Suite struct `A path that carries less` {
+    private static let large = 1464
+
+    private func burst(_ pair: Pair, _ size: inout PacketSize) -> SimulatedNetwork.Fate {
+        let destination = EID(IPAddress("10.2.0.1")!)
+        return pair.network.burst(at: pair.itr, from: Pair.source, to: destination, count: 10, size: &size)
+    }
+
+    @Test func `loses what finds out, and then hosts send what fits`() {
+        let pair = Pair()
+        let check = PathMTUCheck(pause: .seconds(25))
+        pair.network.watch(check)
+        check.setCalm(true, now: pair.network.now)
+        pair.network.setLinkMTU(1400, of: pair.etr)
+        var size = PacketSize(octets: Self.large)
+        #expect(burst(pair, &size) == .nowhere)
+        #expect(size.octets == Self.large)
+        pair.network.run(.seconds(1))
+        #expect(pair.itr.router.itr?.pathMTU[pair.etr.addresses[0]] == 1400)
+        #expect(burst(pair, &size) == .delivered(by: pair.etr.index))
+        #expect(size.octets == 1400 - 36)
+        // IPv4 without DF is cut.
+        var uncut = PacketSize(octets: Self.large, mayBeCut: true)
+        #expect(burst(pair, &uncut) == .delivered(by: pair.etr.index))
+        #expect(uncut.octets == Self.large && pair.network.counts.burstsCut == 1)
+        // After ten minutes larger packets try again.
+        pair.network.setLinkMTU(1500, of: pair.etr)
+        pair.network.run(.seconds(601))
+        var later = PacketSize(octets: Self.large)
+        #expect(burst(pair, &later) == .delivered(by: pair.etr.index))
+        #expect(later.octets == Self.large)
+        pair.network.checkHealed()
+        #expect(pair.network.violations.map(\.summary) == [])
+    }
+
+    @Test func `is found where the ITR does not mind it, and where nobody tells it`() {
+        let pair = Pair(fault: SeededFault.pathMTUIgnored.behaviour())
+        let check = PathMTUCheck(pause: .seconds(25))
+        pair.network.watch(check)
+        pair.network.setLinkMTU(1400, of: pair.etr)
+        var size = PacketSize(octets: Self.large)
+        _ = burst(pair, &size)
+        pair.network.run(.seconds(1))
+        _ = burst(pair, &size)
+        #expect(pair.network.violations.map(\.check) == ["path-mtu"])
+
+        let untold = Pair()
+        let patience = PathMTUCheck(pause: .seconds(25))
+        untold.network.watch(patience)
+        untold.network.sizeErrorLoss = 1000
+        untold.network.setLinkMTU(1400, of: untold.etr)
+        patience.setCalm(true, now: untold.network.now)
+        size = PacketSize(octets: Self.large)
+        for _ in 0..<4 {
+            _ = burst(untold, &size)
+            untold.network.run(.seconds(20))
+        }
+        #expect(untold.network.violations.map(\.check) == ["path-mtu"])
+    }
+}
+
 @Suite struct `An RLOC that died` {
     @Test func `is out of use within the probe interval and 4 s`() {
         let pair = Pair()

@@ -15,7 +15,7 @@ import Testing
             scenario = Scenario.limits.brief()
         case .smrNotSent, .smrNotPaced, .smrNotHeard:
             scenario = Scenario.moving.brief()
-        case .probesOff, .nonceFromWallClock:
+        case .probesOff, .nonceFromWallClock, .pathMTUIgnored:
             scenario = Scenario.internet.brief(minutes: 2)
         default: break
         }

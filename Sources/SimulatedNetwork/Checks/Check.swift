@@ -31,6 +31,18 @@ package protocol Check: AnyObject {
         rloc: IPAddress,
         in network: SimulatedNetwork
     )
+    /// A router sends packets of so many octets, outer headers included, to an RLOC.
+    func tunnelled(_ octets: Int, to rloc: IPAddress, at node: SimulatedRouter, in network: SimulatedNetwork)
+    /// They did not fit the path, as those of their flow have not for a while.
+    func tooLarge(
+        since: Instant,
+        _ packet: SimulatedPacket,
+        to rloc: IPAddress,
+        at node: SimulatedRouter,
+        in network: SimulatedNetwork
+    )
+    /// A router is about to be told that the path to an RLOC carries no more octets.
+    func hearing(_ mtu: UInt16, of rloc: IPAddress, at node: SimulatedRouter, in network: SimulatedNetwork)
     /// The router has dealt with something and its actions are carried out.
     func acted(_ node: SimulatedRouter, in network: SimulatedNetwork)
     /// It is about to end; what it knows is there for the last time.
@@ -74,6 +86,15 @@ extension Check {
         rloc: IPAddress,
         in network: SimulatedNetwork
     ) {}
+    package func tunnelled(_ octets: Int, to rloc: IPAddress, at node: SimulatedRouter, in network: SimulatedNetwork) {}
+    package func tooLarge(
+        since: Instant,
+        _ packet: SimulatedPacket,
+        to rloc: IPAddress,
+        at node: SimulatedRouter,
+        in network: SimulatedNetwork
+    ) {}
+    package func hearing(_ mtu: UInt16, of rloc: IPAddress, at node: SimulatedRouter, in network: SimulatedNetwork) {}
     package func acted(_ node: SimulatedRouter, in network: SimulatedNetwork) {}
     package func reset(
         _ node: SimulatedRouter,

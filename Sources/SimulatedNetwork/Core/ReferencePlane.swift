@@ -14,6 +14,8 @@ package struct ReferencePlane {
     package private(set) var locators: [LocatorID: IPAddress] = [:]
     /// The same by address.
     package private(set) var locatorIDs: [IPAddress: LocatorID] = [:]
+    /// What the paths to them carry, where that is known to be less than the interfaces do.
+    private var mtus: [LocatorID: UInt16] = [:]
     /// Those that packets are not sent to.
     package private(set) var downLocators: Set<LocatorID> = []
     package private(set) var sets: [LocatorSetID: [LocatorSlot]] = [:]
@@ -57,14 +59,16 @@ package struct ReferencePlane {
 
     private mutating func apply(_ update: ForwardingUpdate) {
         switch update {
-        case .putLocator(let id, let address, _, let isUp, _):
+        case .putLocator(let id, let address, _, let isUp, let mtu):
             locators[id] = address
+            mtus[id] = mtu > 0 ? mtu : nil
             locatorIDs[address] = id
             if isUp { downLocators.remove(id) } else { downLocators.insert(id) }
         case .deleteLocator(let id):
             if locatorUsers[id, default: 0] > 0 { note("a set still names the locator", update) }
             if let address = locators.removeValue(forKey: id) { locatorIDs[address] = nil }
             downLocators.remove(id)
+            mtus[id] = nil
             echoes[id] = nil
         case .putLocatorSet(let id, let slots):
             for slot in slots {
@@ -150,6 +154,11 @@ package struct ReferencePlane {
             place -= share
         }
         return nil
+    }
+
+    /// Octets of the largest packet that gets to an RLOC, outer headers included; `nil`: as many as the interfaces take.
+    func mtu(of rloc: IPAddress) -> UInt16? {
+        mtus.isEmpty ? nil : locatorIDs[rloc].flatMap { mtus[$0] }
     }
 
     /// A packet went to `rloc` or came from there.

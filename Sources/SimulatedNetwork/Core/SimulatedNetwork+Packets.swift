@@ -32,17 +32,21 @@ extension SimulatedNetwork {
     /// A host behind `node` sends some packets of one flow at once. Where the forwarding state knows the way they are there at once,
     /// too, all or none, without an event for each; else the first goes the way of `packet`.
     ///
+    /// - Parameter size: of each of them, except for one that takes the long way: that has `packetSize` octets. Their host
+    ///   changes it when it is told to.
     /// - Returns: what becomes of them; `.nowhere` if that takes its time.
     @discardableResult
     package func burst(
         at node: SimulatedRouter,
         from source: EID,
         to destination: EID,
-        count: Int
+        count: Int,
+        size: inout PacketSize
     ) -> Fate {
         guard node.isUp, node.router.itr != nil, !node.serves(destination),
             let match = node.plane.longestMatch(destination), match.entry.action != .sendMapRequest
         else {
+            size.lost = nil
             packet(at: node, from: source, to: destination)
             return node.isUp && node.serves(destination) ? .delivered(by: node.index) : .nowhere
         }
@@ -57,10 +61,11 @@ extension SimulatedNetwork {
                 strand(packet, at: node, count: count)
                 return .nowhere
             }
+            let octets = fit(&size, packet, at: node, to: rloc)
             node.plane.count(match.entry.mapping, count)
             record(node, .packet(packet, "encapsulated to \(rloc)"))
             hash.add(packet.id << 8 | 5)
-            return tunnel(packet, count, from: node, to: rloc)
+            return tunnel(packet, count, of: octets, &size, from: node, to: rloc)
         case .forwardNatively:
             natively(packet, at: node, count: count)
             return .outside(by: node.index)
@@ -70,9 +75,22 @@ extension SimulatedNetwork {
         }
     }
 
+    /// The same with packets that fit everywhere.
+    @discardableResult
+    package func burst(at node: SimulatedRouter, from source: EID, to destination: EID, count: Int) -> Fate {
+        var size = PacketSize(octets: packetSize)
+        return burst(at: node, from: source, to: destination, count: count, size: &size)
+    }
+
     /// Takes encapsulated packets to an RLOC, with the Locator-Status-Bits of their LISP header.
-    private func tunnel(_ packet: SimulatedPacket, _ count: Int, from node: SimulatedRouter, to rloc: IPAddress) -> Fate
-    {
+    private func tunnel(
+        _ packet: SimulatedPacket,
+        _ count: Int,
+        of octets: Int,
+        _ size: inout PacketSize,
+        from node: SimulatedRouter,
+        to rloc: IPAddress
+    ) -> Fate {
         node.plane.exchanged(with: rloc, now: now)
         node.plane.sent(to: rloc, UInt64(count))
         func lost(_ end: PacketEnd) -> Fate {
@@ -86,6 +104,17 @@ extension SimulatedNetwork {
         guard let target = router(at: rloc) else { return lost(.nobody) }
         guard target.isUp else { return lost(.routerDown) }
         guard let path = path(from: node, to: target, rloc) else { return lost(.partition) }
+        for check in checks { check.tunnelled(octets, to: rloc, at: node, in: self) }
+        let carried = pathMTU(node, target, rloc.family)
+        guard octets <= carried else {
+            let goesOn = size.lost.map { $0.to == rloc && $0.last.duration(to: now) <= Self.flowMemory } ?? false
+            let since = goesOn ? size.lost?.since ?? now : now
+            size.lost = (rloc, since, now)
+            refuse(from: node, rloc, mtu: carried, path)
+            for check in checks { check.tooLarge(since: since, packet, to: rloc, at: node, in: self) }
+            return lost(.tooLarge)
+        }
+        size.lost = nil
         guard !linkRandom.chance(perMille: path.loss) else { return lost(.path) }
         target.plane.exchanged(with: source, now: now)
         target.plane.received(from: source, UInt64(count))

@@ -38,6 +38,8 @@ package final class SimulatedNetwork {
     private let traceLength: Int
     /// Each router that is added from now on has clocks of its own.
     package var hasOwnClocks = false
+    /// How often an ICMP error about a packet's size is lost, in thousandths.
+    package var sizeErrorLoss = 0
     /// Octets of a host's packet.
     package var packetSize = 100
     package internal(set) var hash = TraceHash()
@@ -67,6 +69,12 @@ package final class SimulatedNetwork {
         package var packetsDelivered: UInt64 = 0
         package var packetsNative: UInt64 = 0
         package var clocksSet: UInt64 = 0
+        package var linkMTUChanges: UInt64 = 0
+        /// ICMP errors about size that reached an ITR, forged ones included, and genuine ones that did not.
+        package var sizeErrors: UInt64 = 0
+        package var sizeErrorsLost: UInt64 = 0
+        /// Bursts of packets that an ITR had to cut, or let be cut, to get them through.
+        package var burstsCut: UInt64 = 0
     }
 
     enum Flight {
@@ -74,6 +82,8 @@ package final class SimulatedNetwork {
         case packet(SimulatedPacket, source: IPAddress?, rloc: IPAddress)
         /// Packets that asked for a nonce, and what comes back.
         case echo(node: Int, LocatorID, UInt32)
+        /// Word for a router that the path to an RLOC carries no larger packets.
+        case tooBig(node: Int, IPAddress, UInt16)
     }
 
     /// The right time when a run starts, in nanoseconds: what an ETR's nonces start from.
@@ -506,6 +516,8 @@ package final class SimulatedNetwork {
             decapsulate(packet, at: node, rloc: rloc)
         case .echo(let index, let locator, let nonce):
             echo(at: routers[index], locator, nonce)
+        case .tooBig(let index, let rloc, let mtu):
+            hearTooBig(at: routers[index], rloc, mtu: mtu)
         }
     }
 

@@ -24,6 +24,8 @@ package final class SimulatedRouter {
     package internal(set) var acceptedSources = PrefixTable<Bool>()
     /// What its access link adds to every path.
     package var link = LinkConditions(delay: .zero)
+    /// What its access link carries of a packet, outer headers included: no more than its own interfaces do, and they do not know.
+    package internal(set) var linkMTU = SimulatedNetwork.interfaceMTU
     package internal(set) var trace = TraceRing(limit: 0)
     /// How often it was started.
     package internal(set) var incarnation = 1

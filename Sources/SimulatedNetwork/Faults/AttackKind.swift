@@ -12,6 +12,7 @@ package enum AttackKind: String, CaseIterable, Codable, Sendable {
     case forgedProbe = "RLOC-probe that names a spoofed ITR-RLOC"
     case mapRequestFlood = "Map-Requests that name spoofed ITR-RLOCs"
     case scan = "packets to EIDs one after another"
+    case forgedSizeError = "ICMP error that names a small path MTU"
     case damagedMessage = "damaged message"
     case garbage = "garbage"
 }

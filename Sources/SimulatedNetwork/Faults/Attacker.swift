@@ -20,6 +20,8 @@ package final class Attacker {
     var random: SeededRandom
     let accomplices: Accomplices
     private var overheard: [ControlMessageKind: [Overheard]] = [:]
+    /// Whether it forges ICMP errors, too.
+    private let pathsMatter: Bool
     private var isActive = false
     package internal(set) var tried: [AttackKind: UInt64] = [:]
     package var attacks: Int { tried.values.reduce(0) { $0 + Int($1) } }
@@ -27,6 +29,7 @@ package final class Attacker {
     /// - Parameter world: where it has accomplices; without one it does everything from outside.
     package init(_ network: SimulatedNetwork, in world: World? = nil) {
         self.network = network
+        pathsMatter = world?.shape.hasAllFeatures ?? false
         accomplices = world.map { Accomplices(itrs: $0.itrs, sites: $0.sites) } ?? Accomplices()
         random = SeededRandom(seed: network.seed, stream: 3)
         network.tap = { [unowned self] payload, source, destination in
@@ -60,7 +63,7 @@ package final class Attacker {
     }
 
     private func attack() {
-        switch random.below(18) {
+        switch random.below(pathsMatter ? 19 : 18) {
         case 0, 1, 2: forgeMapReply()
         case 3: replay(.mapReply)
         case 4, 5: replay(.mapRegister)
@@ -74,6 +77,7 @@ package final class Attacker {
         case 14: forgeProbe()
         case 15: floodMapRequests()
         case 16: scan()
+        case 18: forgeSizeError()
         default: garbage()
         }
     }
@@ -187,6 +191,16 @@ package final class Attacker {
             payload.removeLast(1 + random.below(payload.count))
         }
         inject(.damagedMessage, payload, from: message.source, to: message.destination)
+    }
+
+    /// "Packets to that RLOC are too big", to a router that sends there.
+    private func forgeSizeError() {
+        let node = network.routers[random.below(network.routers.count)]
+        let rlocs = node.plane.locatorIDs.keys.sorted()
+        guard !rlocs.isEmpty else { return }
+        tried[.forgedSizeError, default: 0] += 1
+        let rloc = rlocs[random.below(rlocs.count)]
+        network.hearTooBig(at: node, rloc, mtu: UInt16(random.below(1600)))
     }
 
     private func garbage() {

@@ -58,6 +58,8 @@ package enum SeededFault: String, CaseIterable, Sendable {
     case smrNotHeard
     /// An ETR begins its nonces with the wall clock, even where that has been set back.
     case nonceFromWallClock
+    /// An ITR hears what a path carries, and sends packets as large as before.
+    case pathMTUIgnored
     /// An ITR probes no RLOC, whatever its operator wants.
     case probesOff
 
@@ -80,6 +82,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
         case .smrNotSent, .smrNotHeard: ["news"]
         case .smrNotPaced: ["pace"]
         case .probesOff: ["healing"]
+        case .pathMTUIgnored: ["path-mtu"]
         case .nonceFromWallClock: ["registration"]
         }
     }
@@ -166,6 +169,20 @@ package enum SeededFault: String, CaseIterable, Sendable {
             }
         case .smrNotHeard: SMRDeafness()
         case .nonceFromWallClock: NonceFromWallClock()
+        case .pathMTUIgnored:
+            ActionRewriting { action, _ in
+                guard case .forwarding(let updates) = action else { return [action] }
+                return [
+                    .forwarding(
+                        updates.map { update in
+                            guard case .putLocator(let id, let rloc, let source, let isUp, _) = update else {
+                                return update
+                            }
+                            return .putLocator(id, address: rloc, source: source, up: isUp, mtu: 0)
+                        }
+                    )
+                ]
+            }
         case .probesOff: SettingsRewriting { $0.itr?.rlocProbing.isEnabled = false }
         }
     }
@@ -202,7 +219,7 @@ package enum SeededFault: String, CaseIterable, Sendable {
         switch self {
         case .ttlIgnored, .replyNonceUnchecked, .prioritiesMixedUp, .negativeTooWide, .heldPacketsUnlimited,
             .questionsUnlimited, .mapCacheUnlimited, .mapRequestsUnlimited, .asksTwice, .updatesReversed,
-            .deletionsForgotten, .releasedTwice, .smrNotHeard, .probesOff:
+            .deletionsForgotten, .releasedTwice, .smrNotHeard, .probesOff, .pathMTUIgnored:
             roles.contains(.itr)
         case .expiryOff:
             // Time stands still for the whole router.

@@ -127,6 +127,14 @@ package final class RunObserver: Check {
             packets[end].map { RunReport.Count(end.rawValue, $0) }
         }
         report.packetsSent = network.counts.packets
+        let counts = network.counts
+        report.surroundings = [
+            RunReport.Count("wall clocks set", counts.clocksSet),
+            RunReport.Count("MTUs of access links changed", counts.linkMTUChanges),
+            RunReport.Count("ICMP errors about size, forged ones included", counts.sizeErrors),
+            RunReport.Count("ICMP errors about size lost", counts.sizeErrorsLost),
+            RunReport.Count("bursts of packets cut to fit a path", counts.burstsCut),
+        ].filter { $0.count > 0 }
         var tallies = past
         for node in network.routers where node.isUp { tallies.merge(node.tallies, uniquingKeysWith: +) }
         report.tallies = tallies.map { RunReport.Count($0.key, $0.value) }.sorted()
@@ -159,6 +167,7 @@ package enum PacketEnd: String, CaseIterable, Sendable {
     case nobody = "lost: nobody has the RLOC any more"
     case routerDown = "lost: the ETR is down"
     case tooLarge = "lost: larger than the path carries"
+    case exceedsPathMTU = "lost: too large for what the ITR knows of the path, as their host is told"
     case notServed = "lost: the ETR does not have the EID any more"
 
     init(_ reason: LossReason) {

@@ -19,6 +19,7 @@ extension RunReport {
                 [Self.times("")] + registeredAgain.map { Self.times("after: \($0.after.rawValue)", $0.times) }
             ),
             ("Packets of hosts", packetRows),
+            ("Clocks and paths", [[]] + surroundings.map(Self.row)),
             ("Attacks", [["", "tried"]] + attacks.map { [$0.kind, "\($0.tried)"] }),
             ("Refused and dropped by the routers", [[]] + refusals.map(Self.row)),
             ("Largest routers, estimated from their tables", memoryRows),

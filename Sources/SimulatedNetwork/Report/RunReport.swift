@@ -126,6 +126,8 @@ package struct RunReport: Codable, Equatable, Sendable {
     package var registeredAgain: [Registrations] = []
     package var packetsSent: UInt64 = 0
     package var packets: [Count] = []
+    /// What happened to clocks and paths, where they are not ideal.
+    package var surroundings: [Count] = []
     package var attacks: [Attack] = []
     /// What the routers counted, all together.
     package var tallies: [Count] = []

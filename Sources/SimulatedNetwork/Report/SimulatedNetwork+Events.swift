@@ -11,7 +11,7 @@ extension SimulatedNetwork {
             for check in checks { check.lost(payload, reason, in: self) }
         case .packet(let packet, _, _):
             ended(packet, PacketEnd(reason))
-        case .echo:
+        case .echo, .tooBig:
             break
         }
     }

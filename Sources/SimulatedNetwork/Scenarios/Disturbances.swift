@@ -22,6 +22,7 @@ final class Disturbances {
 
     /// One every `interval` on average.
     func start(every interval: Duration) {
+        if !onlyChanges { network.sizeErrorLoss = 300 }
         network.after(random.duration(upTo: interval * 2)) { [weak self] in
             guard let self, isActive else { return }
             disturb()
@@ -33,6 +34,8 @@ final class Disturbances {
     func stop() {
         isActive = false
         network.conditions = LinkConditions()
+        network.sizeErrorLoss = 0
+        for (index, mtu) in world.linkMTUs { network.setLinkMTU(mtu, of: network.routers[index]) }
         network.heal()
         for node in network.routers {
             node.link = LinkConditions(delay: node.link.delay)
@@ -44,7 +47,7 @@ final class Disturbances {
     private func anySite() -> Site { world.sites[random.below(world.sites.count)] }
 
     private func disturb() {
-        switch onlyChanges ? 7 + random.below(5) : random.below(world.shape.hasAllFeatures ? 14 : 13) {
+        switch onlyChanges ? 7 + random.below(5) : random.below(world.shape.hasAllFeatures ? 15 : 13) {
         case 0, 1: weather()
         case 2: flap(anyRouter())
         case 3: separate()
@@ -54,6 +57,7 @@ final class Disturbances {
         case 9, 10: changePrefixes()
         case 11: changePreferences()
         case 13: setClocks()
+        case 14: narrow(anyRouter())
         default: network.clearMapCache(anyRouter())
         }
     }
@@ -113,6 +117,13 @@ final class Disturbances {
             site.prefixes.append((eid, world.ttl()))
         }
         world.apply(site)
+    }
+
+    /// The access link of a router carries less, or more, for a while.
+    private func narrow(_ node: SimulatedRouter) {
+        let usual = world.linkMTUs[node.index] ?? SimulatedNetwork.interfaceMTU
+        network.setLinkMTU(World.linkMTU(using: &random), of: node)
+        network.after(random.duration(upTo: .seconds(240))) { [network] in network.setLinkMTU(usual, of: node) }
     }
 
     /// A time server comes back, or was wrong: many wall clocks are set.

@@ -105,10 +105,13 @@ package struct Scenario: Sendable {
             largestRest: largestRest
         )
         if hasDeadlines { network.watch(healingCheck) }
+        let pathMTUs = PathMTUCheck(pause: (shape.flows?.interval ?? .zero) * 5 / 4)
+        if shape.hasAllFeatures { network.watch(pathMTUs) }
         func setCalm(_ isCalm: Bool) {
             guard hasDeadlines else { return }
             news.isCalm = isCalm
             healingCheck.isCalm = isCalm
+            pathMTUs.setCalm(isCalm, now: network.now)
         }
         network.audit(every: auditInterval)
         let attacker = shape.isAttacked ? Attacker(network, in: world) : nil

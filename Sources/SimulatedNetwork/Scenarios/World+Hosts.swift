@@ -74,6 +74,9 @@ extension World {
         /// Through which Proxy-ITR the other side answers, if that is outside of LISP.
         let proxy: SimulatedRouter?
         let end: Instant
+        /// What goes there, and what comes back.
+        var size = PacketSize(octets: 100)
+        var answerSize = PacketSize(octets: 100)
     }
 
     /// Sites that everybody talks to.
@@ -93,10 +96,14 @@ extension World {
             var perMille = Int(births * 1000)
             births = concurrent * (shape.interval / shape.duration)
             while perMille > 0 {
-                if hostRandom.chance(perMille: perMille), let flow = newFlow(at: node, shape) { flows.append(flow) }
+                if hostRandom.chance(perMille: perMille), var flow = newFlow(at: node, shape) {
+                    flow.size = packetSize(flow.destination.address.family, at: node)
+                    flow.answerSize = packetSize(flow.destination.address.family, at: node)
+                    flows.append(flow)
+                }
                 perMille -= 1000
             }
-            for flow in flows { send(flow, at: node) }
+            for index in flows.indices { send(&flows[index], at: node) }
             return shape.interval * 3 / 4 + hostRandom.duration(upTo: shape.interval / 2)
         }
     }
@@ -128,16 +135,30 @@ extension World {
     }
 
     /// A burst there, and one back if that arrives.
-    private func send(_ flow: Flow, at node: SimulatedRouter) {
+    private func send(_ flow: inout Flow, at node: SimulatedRouter) {
         let count = 5 + hostRandom.below(20)
-        switch network.burst(at: node, from: flow.source, to: flow.destination, count: count) {
+        let (source, destination) = (flow.source, flow.destination)
+        switch network.burst(at: node, from: source, to: destination, count: count, size: &flow.size) {
         case .delivered(let index):
             guard index != node.index else { return }
-            network.burst(at: network.routers[index], from: flow.destination, to: flow.source, count: count)
+            answer(&flow, at: network.routers[index], count)
         case .outside:
             guard let proxy = flow.proxy else { return }
-            network.burst(at: proxy, from: flow.destination, to: flow.source, count: count)
+            answer(&flow, at: proxy, count)
         case .nowhere: break
         }
+    }
+
+    private func answer(_ flow: inout Flow, at node: SimulatedRouter, _ count: Int) {
+        let (source, destination) = (flow.source, flow.destination)
+        network.burst(at: node, from: destination, to: source, count: count, size: &flow.answerSize)
+    }
+
+    /// As large as they can be where much is sent, else small; of IPv4 one flow in five without DF.
+    private func packetSize(_ family: AddressFamily, at node: SimulatedRouter) -> PacketSize {
+        let isLarge = hostRandom.chance(perMille: 500)
+        let mayBeCut = family == .ipv4 && hostRandom.chance(perMille: 200)
+        let octets = isLarge ? SimulatedNetwork.tunMTU(of: node) : 40 + hostRandom.below(400)
+        return PacketSize(octets: octets, mayBeCut: mayBeCut)
     }
 }

@@ -98,6 +98,9 @@ package final class World {
     var hostRandom: SeededRandom
     private var siteOf: [Int: Site] = [:]
     private var nextRLOC = 1
+    /// What access links carry when nothing is wrong with them, where that matters.
+    private(set) var linkMTUs: [Int: Int] = [:]
+    private var mtuRandom: SeededRandom
     /// Proxy-ITRs and Proxy-ETRs; a router that is both is in both.
     package internal(set) var proxyITRs: [SimulatedRouter] = []
     package internal(set) var proxyETRs: [SimulatedRouter] = []
@@ -116,6 +119,7 @@ package final class World {
         network.hasOwnClocks = shape.hasAllFeatures
         var random = SeededRandom(seed: seed, stream: 2)
         hostRandom = SeededRandom(seed: seed, stream: 4)
+        mtuRandom = SeededRandom(seed: seed, stream: 8)
         isAllInOne =
             shape.mayBeAllInOne && shape.mapServers == 1 && shape.mapResolvers == 1 && random.chance(perMille: 500)
         var plan: [Int] = []
@@ -284,6 +288,11 @@ package final class World {
             fault: fault
         )
         node.link.delay = random.duration(upTo: .milliseconds(40))
+        if shape.hasAllFeatures {
+            let mtu = Self.linkMTU(using: &mtuRandom)
+            linkMTUs[node.index] = mtu
+            network.setLinkMTU(mtu, of: node)
+        }
         return node
     }
 
@@ -315,6 +324,17 @@ package final class World {
     }
 
     func ttl() -> UInt32 { UInt32.random(in: shape.ttlMinutes, using: &random) }
+
+    /// Of an access link: Ethernet's most of the time, else PPPoE's, a tunnel's, the least for IPv6, less than that.
+    static func linkMTU(using random: inout SeededRandom) -> Int {
+        switch random.below(100) {
+        case 0..<60: SimulatedNetwork.interfaceMTU
+        case 60..<72: 1492
+        case 72..<84: 1400
+        case 84..<94: 1280
+        default: 700 + random.below(500)
+        }
+    }
 
     /// New RLOCs: IPv4, IPv6 or both.
     func newRLOCs() -> [IPAddress] {
