@@ -16,9 +16,9 @@ package final class NewsCheck: Check {
 
     private struct Change {
         let router: Int
-        var eids: Set<EIDPrefix>
-        var at: Instant
-        var peers: Set<IPAddress>
+        let eids: Set<EIDPrefix>
+        let at: Instant
+        let peers: Set<IPAddress>
     }
 
     private var mappings: [Int: [EIDPrefix: DatabaseMapping]] = [:]
@@ -47,20 +47,23 @@ package final class NewsCheck: Check {
         let etr = node.settings.etr
         let new = Dictionary((etr?.mappings ?? []).map { ($0.eid, $0) }, uniquingKeysWith: { _, last in last })
         let old = mappings.updateValue(new, forKey: node.index) ?? [:]
-        var change = Change(router: node.index, eids: [], at: network.now, peers: [])
-        change.eids = Set(old.keys).union(new.keys).filter { old[$0] != new[$0] }
-        if let pending = changes.firstIndex(where: { $0.router == node.index }) {
-            let before = changes.remove(at: pending)
-            guard !restarted else { return }
-            change.eids.formUnion(before.eids)
-            change.peers = before.peers
-        }
-        guard isCalm, !restarted, !change.eids.isEmpty, let servers = etr?.mapServers, !servers.isEmpty else { return }
-        change.peers.formUnion(node.plane.peers(within: Self.memory, now: network.now).map(\.rloc))
+        let changed = Set(old.keys).union(new.keys).filter { old[$0] != new[$0] }
+        let pending = changes.filter { $0.router == node.index }
+        changes.removeAll { $0.router == node.index }
+        guard isCalm, !restarted, let servers = etr?.mapServers, !servers.isEmpty else { return }
         // Whom it has no address for any more it cannot tell.
         let families = Set(node.addresses.map(\.family))
-        change.peers = change.peers.filter { families.contains($0.family) && !node.addresses.contains($0) }
-        changes.append(change)
+        let peers = Set(node.plane.peers(within: Self.memory, now: network.now).map(\.rloc))
+            .filter { families.contains($0.family) && !node.addresses.contains($0) }
+        // Of an earlier change it tells whom it exchanged data with before that one, and again from now on.
+        for before in pending {
+            let rest = before.eids.subtracting(changed)
+            guard !rest.isEmpty else { continue }
+            let same = before.peers.intersection(peers)
+            changes.append(Change(router: node.index, eids: rest, at: network.now, peers: same))
+        }
+        guard !changed.isEmpty else { return }
+        changes.append(Change(router: node.index, eids: changed, at: network.now, peers: peers))
     }
 
     package func acted(_ node: SimulatedRouter, in network: SimulatedNetwork) {
