@@ -28,7 +28,7 @@ import Testing
         #expect(bench.server.statistics[.mapRequestsForwarded] == 5)
     }
 
-    @Test func `an ETR that could not answer the ITR is asked last`() throws {
+    @Test func `an ETR that could not answer the ITR is not asked while another could`() throws {
         let bench = MapServerBench()
         try bench.register([record("10.1.0.0/16", ["198.51.100.1"])], by: Self.one)
         try bench.register([record("10.1.0.0/16", ["198.51.100.2", "2001:db8::2"])], by: Self.two)
@@ -37,7 +37,7 @@ import Testing
             bench.now = .zero + .seconds(second)
             seen += bench.targets("10.1.2.3", from: "2001:db8::9")
         }
-        #expect(seen == ["198.51.100.2:4342", "[2001:db8::2]:4342", "198.51.100.1:4342"])
+        #expect(seen == ["198.51.100.2:4342", "[2001:db8::2]:4342", "198.51.100.2:4342"])
         #expect(bench.targets("10.1.2.3") == ["198.51.100.1:4342"])
     }
 

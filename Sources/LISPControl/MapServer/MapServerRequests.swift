@@ -112,20 +112,16 @@ extension MapServer {
         return targets.map { .send(ControlDatagram(payload: raw, destination: .control($0))) }
     }
 
-    /// RLOCs that a Map-Request may go to: first the best of every ETR, then the second best, and so on. ETRs that have no RLOC of a
-    /// family that the ITR can be answered in come last: the others answer as well.
+    /// RLOCs that a Map-Request may go to: first the best of every ETR, then the second best, and so on. Where an ETR among several has an
+    /// RLOC of a family that the ITR can be answered in, those that have none are not asked: they would not answer.
     private func candidates(of entry: RegisteredEID, for request: MapRequest) -> [IPAddress] {
         let lists = entry.registrations.map { controlAddresses(of: $0) }
         guard lists.count > 1 else { return Self.ranked(lists) }
         let families = request.itrRLOCs.compactMap { $0.ipAddress?.family }
-        let able = entry.registrations.map { registration in
-            families.contains(registration.source.address.family)
-                || registration.record.locators.contains { locator in
-                    locator.isLocal && families.contains { $0 == locator.address.ipAddress?.family }
-                }
-        }
-        let answering = Self.ranked(zip(lists, able).filter(\.1).map(\.0))
-        return answering + Self.ranked(zip(lists, able).filter { !$0.1 }.map(\.0)).filter { !answering.contains($0) }
+        let able = entry.registrations.map { ownAddresses(of: $0) }
+            .filter { $0.contains { families.contains($0.family) } }
+        let candidates = Self.ranked(able).filter { settings.families.contains($0.family) }
+        return candidates.isEmpty ? Self.ranked(lists) : candidates
     }
 
     private static func ranked(_ lists: [[IPAddress]]) -> [IPAddress] {
@@ -145,6 +141,13 @@ extension MapServer {
         let own = locators.filter(\.isLocal).compactMap(\.address.locatorAddress)
         let others = locators.filter { !$0.isLocal }.compactMap(\.address.locatorAddress)
         return (own + [registration.source.address] + others).filter { settings.families.contains($0.family) }
+    }
+
+    /// The same without the other locators, of all families.
+    private func ownAddresses(of registration: ETRRegistration) -> [IPAddress] {
+        let locators = registration.record.locators.filter { $0.isReachable && $0.isLocal }
+        return locators.sorted { $0.priority < $1.priority }.compactMap(\.address.locatorAddress)
+            + [registration.source.address]
     }
 
     // MARK: Answering
