@@ -84,6 +84,8 @@ struct BudgetTable: Sendable {
     mutating func take(_ whom: some Hashable, now: Instant) -> Bool {
         guard let rate else { return true }
         let hash = whom.hashValue
+        // First, or who finds no place even then would have been let through.
+        paid.makeRoom(for: hash, now: now.nanoseconds)
         let before = paid.moment(of: hash, now: now.nanoseconds)
         guard rate.allows(before, now: now.nanoseconds) else { return false }
         paid.set(hash, rate.charged(before, cost: 1, now: now.nanoseconds), now: now.nanoseconds)
@@ -161,20 +163,20 @@ private struct RecentMoments: Sendable {
         return cells[earliest].moment
     }
 
-    mutating func set(_ hash: Int, _ moment: Int64, now: Int64) {
+    /// Grows until the hash has a place, as far as that may be.
+    mutating func makeRoom(for hash: Int, now: Int64) {
         if cells.isEmpty { cells = Self.empty(Self.firstSets * Self.ways) }
-        while true {
-            let (place, earliest) = places(of: hash, now)
-            if let place {
-                cells[place] = Cell(hash: hash, moment: moment)
-                return
-            }
-            if cells.count >= limit {
-                if whenFull == .replace { cells[earliest].hash = hash }
-                cells[earliest].moment = moment
-                return
-            }
-            grow(now)
+        while cells.count < limit, places(of: hash, now).place == nil { grow(now) }
+    }
+
+    mutating func set(_ hash: Int, _ moment: Int64, now: Int64) {
+        makeRoom(for: hash, now: now)
+        let (place, earliest) = places(of: hash, now)
+        if let place {
+            cells[place] = Cell(hash: hash, moment: moment)
+        } else {
+            if whenFull == .replace { cells[earliest].hash = hash }
+            cells[earliest].moment = moment
         }
     }
 
