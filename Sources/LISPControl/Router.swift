@@ -333,8 +333,14 @@ package struct Router: Sendable {
     private func ownETRRequest(_ inner: Result<ControlMessage, WireError>) -> MapRequest? {
         guard let etr, case .success(.mapRequest(let request)) = inner, !request.isProbe else { return nil }
         guard mapServer != nil || mapResolver != nil else { return request }
-        guard let eid = request.records.first?.eidPrefix, let own = etr.database.longestMatch(eid) else { return nil }
-        guard let registered = mapServer?.registry.registered.longestMatch(eid)?.key else { return request }
+        guard let eid = request.records.first?.eidPrefix else { return nil }
+        // An entry that is refreshed may be wider than what there is now: then, as at the Map-Server, its first address decides.
+        let first = EIDPrefix(instanceID: eid.instanceID, IPPrefix(host: eid.prefix.address))
+        let registered = mapServer?.registry.registered
+        guard let own = etr.database.longestMatch(eid) ?? etr.database.longestMatch(first) else { return nil }
+        guard let registered = (registered?.longestMatch(eid) ?? registered?.longestMatch(first))?.key else {
+            return request
+        }
         return registered.prefix.length <= own.eid.prefix.length ? request : nil
     }
 

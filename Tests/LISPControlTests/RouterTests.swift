@@ -43,6 +43,37 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
         #expect(network["two"]?.router.itr?.cache[eidPrefix("10.1.0.0/16")]?.isAuthoritative == true)
     }
 
+    @Test func `all in one: a mapping that is divided is told to whoever refreshes the old one`() throws {
+        let network = SimulatedNetwork.recording()
+        network.add("all", ["192.0.2.53"], Roles.all)
+        network.add("two", ["198.51.100.2"], Roles.xtr("198.51.100.2", ["10.2.0.0/16"], id: 2))
+        network.run(.seconds(1))
+        network.packet(at: "two", from: "10.2.0.1", to: "10.1.0.1")
+        network.run(.seconds(1))
+        var divided = Roles.all
+        divided.etr = Roles.etr("192.0.2.53", ["10.1.0.0/24"], id: 1)
+        network.reconfigure("all", divided)
+        network.run(.seconds(6))
+        let itr = try #require(network["two"]?.router.itr)
+        #expect(itr.cache[eidPrefix("10.1.0.0/16")] == nil)
+        #expect(itr.cache[eidPrefix("10.1.0.0/24")]?.isNegative == false)
+    }
+
+    @Test func `a site that turns to another address of its Map-Server stays registered there`() throws {
+        let network = SimulatedNetwork.recording()
+        network.add("ms", ["192.0.2.53", "192.0.2.54"], Roles.mappingSystem)
+        network.add("one", ["198.51.100.1"], Roles.xtr("198.51.100.1", ["10.1.0.0/16"], id: 1))
+        network.run(.seconds(400))
+        var settings = Roles.xtr("198.51.100.1", ["10.1.0.0/16"], id: 1)
+        settings.etr?.mapServers = [MapServerPeer(address: address("192.0.2.54"), keys: [Roles.key])]
+        network.reconfigure("one", settings)
+        network.run(.seconds(2))
+        #expect(network.isRegistered("10.1.0.0/16", at: "ms"))
+        let registrars = try #require(network["one"]?.router.etr?.registrars)
+        #expect(registrars.map(\.peer.address) == [address("192.0.2.54")])
+        #expect(registrars[0].isUp)
+    }
+
     @Test func `a Map-Server that restarts is registered with again, and still refuses what was replayed`() throws {
         let network = Roles.twoSites()
         network.run(.seconds(400))

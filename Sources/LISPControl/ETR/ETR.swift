@@ -246,7 +246,11 @@ package struct ETR: Sendable {
     }
 
     /// A Map-Notify that answers a withdrawal; `nil` if it answers none.
-    private mutating func acknowledgedWithdrawal(_ notify: MapNotify, _ raw: [UInt8]) -> [ETRAction]? {
+    private mutating func acknowledgedWithdrawal(
+        _ notify: MapNotify,
+        _ raw: [UInt8],
+        now: Instant
+    ) -> [ETRAction]? {
         guard let index = withdrawals.firstIndex(where: { $0.nonces.contains(notify.nonce) }) else { return nil }
         let family = notify.records.first?.eidPrefix?.prefix.family
         guard verify(raw, with: withdrawals[index].peer.keys) != nil else {
@@ -254,8 +258,25 @@ package struct ETR: Sendable {
             return []
         }
         statistics.add(.mapNotifiesAccepted, family)
-        withdrawals.remove(at: index)
+        let withdrawal = withdrawals.remove(at: index)
+        if withdrawal.identity == ETRName(settings) { renew(withdrawal.eids, now: now) }
         return tellWhatIsAcknowledged()
+    }
+
+    /// Registers EID-prefixes anew, at all Map-Servers: one of them may be the one that has just forgotten them, at another of its
+    /// addresses.
+    private mutating func renew(_ eids: [EIDPrefix], now: Instant) {
+        for server in registrars.indices {
+            for index in registrars[server].registrations.indices {
+                let before = registrars[server].registrations[index]
+                guard before.mappings.contains(where: eids.contains) else { continue }
+                let timer = Timer(registrar: server, registration: index)
+                registrars[server].registrations[index] = Registration(mappings: before.mappings, now: now)
+                noteOutstanding(timer, since: before)
+                timers.set(timer, at: now)
+                changedMappings.changed(before.mappings.filter(eids.contains), now: now)
+            }
+        }
     }
 
     /// The nonces that a registration waits for have changed.
@@ -288,7 +309,7 @@ package struct ETR: Sendable {
         now: Instant
     ) -> [ETRAction] {
         let family = notify.records.first?.eidPrefix?.prefix.family
-        if let actions = acknowledgedWithdrawal(notify, raw) { return actions }
+        if let actions = acknowledgedWithdrawal(notify, raw, now: now) { return actions }
         if let timer = outstanding[notify.nonce] {
             let server = timer.registrar
             guard verify(raw, with: registrars[server].peer.keys) != nil else {

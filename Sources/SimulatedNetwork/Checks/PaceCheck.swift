@@ -229,11 +229,22 @@ package final class PaceCheck: Check {
             let accepted = node.router.etr?.statistics[.mapNotifiesAccepted] ?? 0
             guard accepted != records[node.index]?.notifiesAccepted ?? 0 else { return }
             records[node.index, default: Records()].notifiesAccepted = accepted
-            guard case .mapNotify(let notify)? = network.causeMessage,
-                let group = records[node.index]?.registrations.first(where: { $0.value.nonces.contains(notify.nonce) })
-            else { return }
-            records[node.index]?.registrations[group.key]?.unanswered = 0
+            guard case .mapNotify(let notify)? = network.causeMessage else { return }
+            if let group = records[node.index]?.registrations.first(where: { $0.value.nonces.contains(notify.nonce) }) {
+                records[node.index]?.registrations[group.key]?.unanswered = 0
+            } else if notify.records.allSatisfy({ $0.ttlMinutes == 0 }) {
+                // It has forgotten what may have been registered at another of its addresses.
+                forgetRegistrations(of: node)
+            }
         default: break
+        }
+    }
+
+    /// All that the router registers may be registered anew at once; what was sent before may still be answered.
+    private func forgetRegistrations(of node: SimulatedRouter) {
+        for group in records[node.index]?.registrations.keys ?? [:].keys {
+            records[node.index]?.registrations[group]?.last = .zero
+            records[node.index]?.registrations[group]?.unanswered = 0
         }
     }
 
@@ -246,11 +257,7 @@ package final class PaceCheck: Check {
         if restarted {
             records[node.index] = nil
         } else {
-            // Changes are registered at once; what was sent before may still be answered.
-            for group in records[node.index]?.registrations.keys ?? [:].keys {
-                records[node.index]?.registrations[group]?.last = .zero
-                records[node.index]?.registrations[group]?.unanswered = 0
-            }
+            forgetRegistrations(of: node)
         }
     }
 
