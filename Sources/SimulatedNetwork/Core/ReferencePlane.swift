@@ -5,7 +5,7 @@ import LISPTables
 import LISPWire
 
 /// The forwarding state of one router. Every update costs what its own size costs.
-package struct ReferencePlane {
+package final class ReferencePlane {
     package struct Entry: Hashable {
         package let mapping: MappingID
         package let action: ForwardingAction
@@ -53,11 +53,11 @@ package struct ReferencePlane {
 
     package var isEmpty: Bool { locators.isEmpty && sets.isEmpty && entries.isEmpty }
 
-    package mutating func apply(_ updates: [ForwardingUpdate]) {
+    package func apply(_ updates: [ForwardingUpdate]) {
         for update in updates { apply(update) }
     }
 
-    private mutating func apply(_ update: ForwardingUpdate) {
+    private func apply(_ update: ForwardingUpdate) {
         switch update {
         case .putLocator(let id, let address, _, let isUp, let mtu):
             locators[id] = address
@@ -104,25 +104,25 @@ package struct ReferencePlane {
         }
     }
 
-    private mutating func leave(_ slots: [LocatorSlot]?) {
+    private func leave(_ slots: [LocatorSlot]?) {
         for slot in slots ?? [] {
             guard let users = locatorUsers[slot.locator] else { continue }
             locatorUsers[slot.locator] = users > 1 ? users - 1 : nil
         }
     }
 
-    private mutating func leave(_ entry: Entry?) {
+    private func leave(_ entry: Entry?) {
         guard case .encapsulate(let set)? = entry?.action, let users = setUsers[set] else { return }
         setUsers[set] = users > 1 ? users - 1 : nil
     }
 
-    private mutating func note(_ fault: String, _ update: ForwardingUpdate) {
+    private func note(_ fault: String, _ update: ForwardingUpdate) {
         guard faults.count < 16 else { return }
         faults.append("\(fault): \(update)")
     }
 
     /// Takes what was noted.
-    package mutating func takeFaults() -> [String] {
+    package func takeFaults() -> [String] {
         defer { faults = [] }
         return faults
     }
@@ -162,7 +162,7 @@ package struct ReferencePlane {
     }
 
     /// A packet went to `rloc` or came from there.
-    mutating func exchanged(with rloc: IPAddress, now: Instant) {
+    func exchanged(with rloc: IPAddress, now: Instant) {
         if exchanges.count >= exchangeLimit, exchanges[rloc] == nil {
             exchanges = exchanges.filter { $0.value.duration(to: now) <= Self.exchangeMemory }
             exchangeLimit = max(64, 2 * exchanges.count)
@@ -183,19 +183,19 @@ package struct ReferencePlane {
     // MARK: Echo-nonce
 
     /// Packets went to `rloc`.
-    mutating func sent(to rloc: IPAddress, _ packets: UInt64) {
+    func sent(to rloc: IPAddress, _ packets: UInt64) {
         guard echoesNonces, let id = locatorIDs[rloc] else { return }
         echoes[id, default: Echo()].counters.sent += packets
     }
 
     /// Packets came from `rloc`.
-    mutating func received(from rloc: IPAddress, _ packets: UInt64) {
+    func received(from rloc: IPAddress, _ packets: UInt64) {
         guard echoesNonces, let id = locatorIDs[rloc] else { return }
         echoes[id, default: Echo()].counters.received += packets
     }
 
     /// Packets went there and asked for the nonce; some that came back brought it.
-    mutating func asked(_ id: LocatorID, _ packets: UInt64, answers: UInt64, nonce: UInt32, isEchoed: Bool) {
+    func asked(_ id: LocatorID, _ packets: UInt64, answers: UInt64, nonce: UInt32, isEchoed: Bool) {
         guard var echo = echoes[id] else { return }
         echo.counters.sent += packets
         echo.counters.received += answers
@@ -215,7 +215,7 @@ package struct ReferencePlane {
         locators[id] == nil ? nil : echoes[id]?.counters ?? EchoCounters()
     }
 
-    package mutating func count(_ mapping: MappingID, _ packets: Int = 1) {
+    package func count(_ mapping: MappingID, _ packets: Int = 1) {
         packetsSent[mapping, default: 0] += UInt64(packets)
     }
 }

@@ -144,7 +144,8 @@ final class ConvergenceTimes {
     private func turned(_ rloc: IPAddress, isUp: Bool, _ network: SimulatedNetwork) {
         let change = Change(isUp ? .rlocBack : .rlocDead, at: network.now, eid: nil)
         for node in network.routers where node.isUp && !node.addresses.contains(rloc) {
-            guard let itr = node.router.itr, itr.locators[rloc] != nil else { continue }
+            // The forwarding state has the same RLOCs, and is looked at without a copy of the whole ITR.
+            guard node.plane.locatorIDs[rloc] != nil, let itr = node.router.itr else { continue }
             if let known = waits[node.index]?[.locator(rloc)] { overtake(.locator(rloc), known, at: node) }
             guard itr.isUp(rloc) != isUp else { continue }
             let isPeer = isPeer(node, rloc, network)
