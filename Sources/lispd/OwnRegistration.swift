@@ -181,7 +181,7 @@ struct OwnRegistration {
             lines.append("nothing listens on UDP port 4342 there, or a router or firewall on the way refuses it")
         } else {
             lines.append(
-                "a Map-Server says nothing to who is wrong: it may refuse our key (key ID \(peer.keys[0].id), "
+                "a Map-Server that refuses says nothing: it may refuse our key (key ID \(peer.keys[0].id), "
                     + "\(peer.keys[0].algorithm.name)), or all of our EID-prefixes"
             )
             lines.append("or it is down, or UDP port 4342 is blocked one way or the other: try `ping \(peer.address)`")

@@ -42,8 +42,7 @@ struct RefusalFacts {
         case .wrongKey:
             let id = last.map { " of key ID \($0.keyID)" } ?? ""
             return [
-                "the keys differ: compare `key` or `key-file`\(id) at both ends; that the ETR is a stranger is the other "
-                    + "possibility"
+                "the keys differ: compare `key` or `key-file`\(id) at both ends; or somebody who has no key of the site sends this"
             ] + keyFileAdvice(changedKeyFiles)
         case .tooManyKeys:
             return [

@@ -74,7 +74,9 @@ package final class PaceCheck: Check {
         switch message.kind {
         case .encapsulated:
             // One that is passed on is not the router's own question.
-            guard let request = message.encapsulatedRequest, request.nonce != network.causeRequest?.nonce else { return }
+            guard let request = message.encapsulatedRequest, request.nonce != network.causeRequest?.nonce else {
+                return
+            }
             // One that an SMR has caused has a pace of its own; what answers it answers the others.
             guard network.causes == 0 else {
                 if let eid = request.records.first?.eidPrefix {
