@@ -123,7 +123,7 @@ import Testing
     private static let tear: [ForwardingUpdate] = [.deleteEntry(eid), .deleteLocatorSet(set), .deleteLocator(locator)]
 
     @Test func `takes children before parents, and parents away before children`() {
-        var plane = ReferencePlane()
+        let plane = ReferencePlane()
         plane.apply(Self.build)
         let found = plane.longestMatch(EID(IPAddress("10.1.2.3")!))
         #expect(found?.eid == Self.eid)
@@ -135,17 +135,17 @@ import Testing
 
     @Test(arguments: [[1, 0, 2], [0, 2, 1], [2, 1, 0]])
     func `notes any other order`(order: [Int]) {
-        var plane = ReferencePlane()
+        let plane = ReferencePlane()
         plane.apply(order.map { Self.build[$0] })
         #expect(!plane.faults.isEmpty)
-        var another = ReferencePlane()
+        let another = ReferencePlane()
         another.apply(Self.build)
         another.apply(order.map { Self.tear[$0] })
         #expect(!another.faults.isEmpty)
     }
 
     @Test func `shares packets by priority, then weight`() {
-        var plane = ReferencePlane()
+        let plane = ReferencePlane()
         let addresses = (1...3).map { IPAddress("192.0.2.\($0)")! }
         plane.apply(
             addresses.enumerated().map { number, address in
