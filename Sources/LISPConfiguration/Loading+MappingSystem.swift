@@ -217,16 +217,27 @@ extension Loader {
     ) -> [SiteEIDConfiguration] {
         var result: [SiteEIDConfiguration] = []
         for member in site.required("eids")?.list("a list of EID-prefixes") ?? [] {
-            let names = ["prefix", "instance-id", "accept-more-specifics", "proxy-reply", "action"]
+            let names = [
+                "prefix", "instance-id", "accept-more-specifics", "max-registrations", "proxy-reply", "action",
+            ]
             guard let entry = member.mapping(names, "an EID-prefix such as {prefix: 10.1.0.0/16}") else { continue }
             let prefix = entry.required("prefix")?.eidPrefix()
             let instance = entry["instance-id"].map { $0.instanceID() } ?? .default
             let moreSpecifics = entry["accept-more-specifics"].map { $0.bool() } ?? false
+            let limit =
+                entry["max-registrations"].map { $0.integer(1...2_000_000) }
+                ?? SiteEIDConfiguration.defaultMaxRegistrations
             let proxyReply = entry["proxy-reply"].map { $0.bool() } ?? false
             let action =
                 entry["action"].map { $0.choice(SiteEIDConfiguration.UnregisteredAction.self) } ?? .nativelyForward
-            guard let prefix, let instance, let moreSpecifics, let proxyReply, let action else { continue }
+            guard let prefix, let instance, let moreSpecifics, let limit, let proxyReply, let action else { continue }
             let eidPrefix = EIDPrefix(instanceID: instance, prefix)
+            if !moreSpecifics {
+                entry["max-registrations"]?.report(
+                    found: "max-registrations of EID-prefix \(eidPrefix), which is registered as a whole or not at all",
+                    expected: "accept-more-specifics: true beside it"
+                )
+            }
             if let owner = owners.updateValue(name, forKey: eidPrefix) {
                 entry["prefix"]?.report(
                     found: "EID-prefix \(eidPrefix) a second time (first: site \(quoted(owner)))",
@@ -238,6 +249,7 @@ extension Loader {
                 SiteEIDConfiguration(
                     eidPrefix: eidPrefix,
                     acceptMoreSpecifics: moreSpecifics,
+                    maxRegistrations: limit,
                     proxyReply: proxyReply,
                     action: action
                 )

@@ -294,6 +294,7 @@ extension SiteEIDConfiguration {
         result.add("prefix", .text(eidPrefix.prefix.description))
         result.add("instance-id", .number(UInt64(eidPrefix.instanceID.rawValue)))
         result.add("accept-more-specifics", .bool(acceptMoreSpecifics))
+        if acceptMoreSpecifics { result.add("max-registrations", .number(UInt64(maxRegistrations))) }
         result.add("proxy-reply", .bool(proxyReply))
         result.add("action", .text(action.rawValue))
         return .mapping(result.pairs)

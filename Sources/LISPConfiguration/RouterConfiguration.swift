@@ -309,8 +309,12 @@ package struct SiteEIDConfiguration: Hashable, Sendable {
         case drop
     }
 
+    package static let defaultMaxRegistrations = 100_000
+
     package var eidPrefix: EIDPrefix
     package var acceptMoreSpecifics: Bool
+    /// EID-prefixes that may be registered in it at a time, itself included.
+    package var maxRegistrations: Int
     /// The Map-Server answers for this prefix even if the ETR did not ask for it.
     package var proxyReply: Bool
     package var action: UnregisteredAction
@@ -318,11 +322,13 @@ package struct SiteEIDConfiguration: Hashable, Sendable {
     package init(
         eidPrefix: EIDPrefix,
         acceptMoreSpecifics: Bool = false,
+        maxRegistrations: Int = Self.defaultMaxRegistrations,
         proxyReply: Bool = false,
         action: UnregisteredAction = .nativelyForward
     ) {
         self.eidPrefix = eidPrefix
         self.acceptMoreSpecifics = acceptMoreSpecifics
+        self.maxRegistrations = maxRegistrations
         self.proxyReply = proxyReply
         self.action = action
     }

@@ -14,6 +14,8 @@ package struct SiteEID: Hashable, Sendable {
     package var prefix: EIDPrefix
     /// Whether its ETRs may register parts of it.
     package var acceptMoreSpecifics: Bool
+    /// How many EID-prefixes in it may be registered at a time; `nil`: as many as the limits of the registry say.
+    package var maxRegistrations: Int?
     /// The Map-Server answers for the ETRs, whether or not they ask for that.
     package var proxyReply: Bool
     package var action: UnregisteredAction
@@ -21,11 +23,13 @@ package struct SiteEID: Hashable, Sendable {
     package init(
         prefix: EIDPrefix,
         acceptMoreSpecifics: Bool = false,
+        maxRegistrations: Int? = nil,
         proxyReply: Bool = false,
         action: UnregisteredAction = .nativelyForward
     ) {
         self.prefix = prefix
         self.acceptMoreSpecifics = acceptMoreSpecifics
+        self.maxRegistrations = maxRegistrations
         self.proxyReply = proxyReply
         self.action = action
     }

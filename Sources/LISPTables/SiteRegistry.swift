@@ -11,6 +11,7 @@ package struct SiteRegistry: Sendable {
     /// How much may be registered. What is beyond is refused.
     package struct Limits: Hashable, Sendable {
         package var etrsPerPrefix = 64
+        /// Where the configured one says nothing of its own.
         package var prefixesPerConfigured = 100_000
         /// In all.
         package var prefixes = 2_000_000
@@ -196,7 +197,7 @@ package struct SiteRegistry: Sendable {
             outcome = renew(registration, for: prefix, at: slot)
         } else {
             guard registered.count < limits.prefixes, let decisive = configured.slot(of: match.eid.prefix),
-                configured[slot: decisive].registeredCount < limits.prefixesPerConfigured
+                configured[slot: decisive].registeredCount < match.eid.maxRegistrations ?? limits.prefixesPerConfigured
             else { return .full }
             let terms = terms(of: registration, in: match, slot: decisive)
             let entry = RegisteredEID(

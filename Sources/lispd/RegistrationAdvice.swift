@@ -69,7 +69,7 @@ struct RefusalFacts {
         case .limitReached:
             return [
                 "as many ETRs or more-specifics are registered as an EID-prefix may have: see `lispctl show site "
-                    + "\(site.name)`, and let the ETRs register fewer"
+                    + "\(site.name)`, and let the ETRs register fewer, or raise its `max-registrations`"
             ]
         }
     }

@@ -197,6 +197,7 @@ extension MapServerSettings {
                         SiteEID(
                             prefix: eid.eidPrefix,
                             acceptMoreSpecifics: eid.acceptMoreSpecifics,
+                            maxRegistrations: eid.maxRegistrations,
                             proxyReply: eid.proxyReply,
                             action: eid.action == .drop ? .drop : .nativelyForward
                         )

@@ -25,7 +25,7 @@ private let original = """
         - name: site1
           keys: [{id: 0, algorithm: hmac-sha-256-128, key: s}]
           nonce-check: auto
-          eids: [{prefix: 10.1.0.0/16, accept-more-specifics: true, action: drop}]
+          eids: [{prefix: 10.1.0.0/16, accept-more-specifics: true, max-registrations: 7, action: drop}]
           allowed-locators: [192.0.2.1]
     map-resolver: {map-servers: [{address: 192.0.2.54, eids: [10.0.0.0/8, "2001:db8::/32"], instance-id: 101}]}
     map-cache: {limit: 1000, negative-limit: 50}

@@ -459,6 +459,29 @@ private let harmless = [
         )
     }
 
+    @Test func `max-registrations is for what accepts more-specifics`() throws {
+        func refusal(_ eid: String) -> [String] {
+            LISPConfigurationTests.refusal(
+                of: """
+                    roles: [map-server]
+                    map-server: {sites: [{name: a, keys: [{algorithm: hmac-sha-1-96, key: k}], eids: [{\(eid)}]}]}
+                    """
+            )
+        }
+        #expect(refusal("prefix: 10.1.0.0/16, accept-more-specifics: true, max-registrations: 1000000") == [])
+        #expect(
+            refusal("prefix: 10.1.0.0/16, max-registrations: 5") == [
+                "f:2:124: found max-registrations of EID-prefix 10.1.0.0/16, which is registered as a whole or not at all, "
+                    + "expected accept-more-specifics: true beside it"
+            ]
+        )
+        #expect(
+            refusal("prefix: 10.1.0.0/16, accept-more-specifics: true, max-registrations: 0") == [
+                "f:2:153: found `0`, expected a number from 1 to 2000000"
+            ]
+        )
+    }
+
     @Test func `instances share no addresses in one routing table`() {
         let yaml = file(with: "instances: [{id: 0}, {id: 1}]")
             .replacing("{eid: 10.1.0.0/16}]", with: "{eid: 10.1.0.0/16}, {eid: 10.1.1.0/24, instance-id: 1}]")

@@ -179,6 +179,20 @@ import Testing
         #expect(registry.registrations(in: eid).map(\.key) == ["10.1.1.0/24", "10.1.3.0/24"].map(Self.prefix))
     }
 
+    @Test func `an EID-prefix may have a limit of its own, larger or smaller`() {
+        var limits = SiteRegistry.Limits()
+        limits.prefixesPerConfigured = 2
+        func accepted(_ own: Int) -> Int {
+            let eid = SiteEID(prefix: Self.prefix("10.1.0.0/16"), acceptMoreSpecifics: true, maxRegistrations: own)
+            var registry = Self.registry([eid], limits: limits)
+            return (0..<9).count { number in
+                Self.register(Self.registration("10.1.\(number).0/24", etr: 1), in: &registry) == .added
+            }
+        }
+        #expect(accepted(1) == 1)
+        #expect(accepted(5) == 5)
+    }
+
     @Test func `an identity reads back from its text`() {
         for identity in [
             ETRIdentity.named(XTRID(rawValue: .max), SiteID(rawValue: 7)), .source(IPAddress("2001:db8::1")!),
