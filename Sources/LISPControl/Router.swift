@@ -474,6 +474,9 @@ package struct Router: Sendable {
         return mapServer?.takeNonceJournal() ?? []
     }
 
+    /// See `ETR.wallClock`.
+    package mutating func wallClock(reads wall: UInt64, now: Instant) { etr?.wallClock(reads: wall, now: now) }
+
     /// Withdraws all registrations, at exit.
     package mutating func deregister() -> [RouterAction] {
         counted(Self.carry(etr?.deregister()))

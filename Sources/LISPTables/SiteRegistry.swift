@@ -84,7 +84,10 @@ package struct SiteRegistry: Sendable {
             if let old = configured[eid.prefix] {
                 new.registeredCount = old.registeredCount
                 if old.site == site { new.lastRegistration = old.lastRegistration }
-                if old.site != site || old.eid != eid { changed.append(eid.prefix) }
+                var same = old.eid
+                // How many there may be changes nothing for those that are there.
+                same.maxRegistrations = eid.maxRegistrations
+                if old.site != site || same != eid { changed.append(eid.prefix) }
             } else {
                 changed.append(eid.prefix)
             }

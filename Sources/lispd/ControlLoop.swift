@@ -249,11 +249,14 @@ actor ControlLoop {
     private func timeout() {
         guard !isStopped else { return }
         timer = nil
+        router.wallClock(reads: UInt64(max(0, SystemClock.wallClock)), now: SystemClock.now)
         let actions = router.timeout(now: SystemClock.now, using: &random) { [plane] mapping in
             plane?.counters(of: mapping).encapsulated.packets ?? 0
         } echoes: { [plane] locator in
             plane?.echoes(of: locator)
         }
+        // Before anybody sees one: nonces may have gone far ahead.
+        saveNonce()
         carryOut(actions)
         schedule()
     }

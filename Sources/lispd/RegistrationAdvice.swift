@@ -68,8 +68,8 @@ struct RefusalFacts {
             ]
         case .limitReached:
             return [
-                "as many ETRs or more-specifics are registered as an EID-prefix may have: see `lispctl show site "
-                    + "\(site.name)`, and let the ETRs register fewer, or raise its `max-registrations`"
+                "64 ETRs have registered the EID-prefix, or as many more-specifics are registered as `max-registrations` of "
+                    + "the configured one allows: see `lispctl show site \(site.name)`, and let the ETRs register fewer, or raise it"
             ]
         }
     }

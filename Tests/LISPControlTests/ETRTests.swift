@@ -157,6 +157,25 @@ private func replies(_ actions: [ETRAction]) throws -> [(reply: MapReply, to: En
         #expect(try bench.wait(.seconds(9)).isEmpty)
     }
 
+    @Test func `with nonces from the wall clock, also when that is set ahead later, and never back`() throws {
+        let bench = Bench()
+        _ = try bench.wait(.seconds(40))
+        // The clock goes as it went, or is set back.
+        bench.etr.wallClock(reads: 1000 + 40_000_000_000, now: bench.now)
+        bench.etr.wallClock(reads: 5, now: bench.now)
+        let before = bench.etr.nextNonce
+        #expect(try bench.wait(.seconds(20)).isEmpty)
+        // It is set: what nobody answers goes out at once, with nonces of today.
+        let today: UInt64 = 1_800_000_000_000_000_000
+        bench.etr.wallClock(reads: today, now: bench.now)
+        let next = try #require(try bench.wait(.milliseconds(1)).first)
+        // Ahead of today by no more than an hour, as always where nobody answers.
+        let nonce = next.register.nonce.rawValue
+        #expect(before < today && (today...today + 3_600_000_000_000).contains(nonce))
+        bench.etr.wallClock(reads: today - 1_000_000_000_000, now: bench.now)
+        #expect(bench.etr.nextNonce == nonce + 1)
+    }
+
     @Test func `and tells who exchanges data with it once a Map-Server may have forgotten it meanwhile`() throws {
         let bench = Bench()
         func acknowledged(after silence: Duration) throws -> [[EIDPrefix]] {

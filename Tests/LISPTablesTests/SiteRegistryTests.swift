@@ -191,6 +191,16 @@ import Testing
         }
         #expect(accepted(1) == 1)
         #expect(accepted(5) == 5)
+        // Less room later ends nothing, and lets nothing new in.
+        var eid = SiteEID(prefix: Self.prefix("10.1.0.0/16"), acceptMoreSpecifics: true, maxRegistrations: 3)
+        var registry = Self.registry([eid], limits: limits)
+        for number in 0..<3 { _ = Self.register(Self.registration("10.1.\(number).0/24", etr: 1), in: &registry) }
+        eid.maxRegistrations = 2
+        let ended = registry.configure([(site: "site", eid: eid)], changedSites: []) { _, _ in false }
+        #expect(ended.isEmpty)
+        #expect(registry.registrations(in: eid).count == 3)
+        #expect(Self.register(Self.registration("10.1.9.0/24", etr: 1), in: &registry) == .full)
+        #expect(Self.register(Self.registration("10.1.1.0/24", etr: 1), in: &registry) == .refreshed)
     }
 
     @Test func `an identity reads back from its text`() {

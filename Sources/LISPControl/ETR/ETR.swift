@@ -43,7 +43,7 @@ package struct ETR: Sendable {
     /// The next nonce of a Map-Register. It only grows, also over restarts: the owner saves it.
     package private(set) var nextNonce: UInt64
     /// Where they began, and when.
-    private let firstNonce: (value: UInt64, at: Instant)
+    private var firstNonce: (value: UInt64, at: Instant)
     private var limiter: MapReplyLimiter
     private var timers = DeadlineQueue<Timer>()
     /// Which registration a Map-Notify with a nonce answers.
@@ -133,6 +133,16 @@ package struct ETR: Sendable {
         let ahead = min(Duration.seconds(60) * (1 << (2 * min(tries - 3, 3))), .seconds(3600))
         let elapsed = firstNonce.at.duration(to: now) + ahead
         nextNonce = max(nextNonce, firstNonce.value &+ UInt64(clamping: elapsed.nanoseconds))
+    }
+
+    /// The wall clock reads so many nanoseconds. If somebody has set it ahead by more than a minute since nonces began, they go on
+    /// from there: a host without a clock of its own begins in the past, with nonces that the Map-Server refuses until its clock is set.
+    package mutating func wallClock(reads wall: UInt64, now: Instant) {
+        let elapsed = firstNonce.at.duration(to: now) + .seconds(60)
+        guard wall > firstNonce.value &+ UInt64(clamping: elapsed.nanoseconds) else { return }
+        firstNonce = (wall, now)
+        nextNonce = max(nextNonce, wall)
+        pathsRestored(now: now)
     }
 
     private mutating func send(

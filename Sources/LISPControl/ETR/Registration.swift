@@ -70,7 +70,7 @@ package struct Registration: Sendable {
         return true
     }
 
-    /// Since when the Map-Server may have forgotten it, for want of a Map-Register that it answered.
+    /// Whether the Map-Server may have forgotten it, for want of a Map-Register that came there.
     package func hasLapsed(now: Instant) -> Bool {
         lastAcknowledged.map { $0 + MapServer.registrationLife <= now } ?? false
     }

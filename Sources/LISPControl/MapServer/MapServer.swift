@@ -90,7 +90,7 @@ package struct MapServer: Sendable {
     // MARK: What outlives the process
 
     /// Whether the ETRs of a site, which had registered when the Map-Server last ran, may not have had the time to do so again:
-    /// that nothing is registered says nothing then (docs/decisions/map-server-restart.md).
+    /// that nothing is registered says nothing then (docs/decisions/after-a-failure.md).
     func isRecovering(_ site: String, now: Instant) -> Bool {
         now < recovery.end && recovery.sites.contains(site)
     }

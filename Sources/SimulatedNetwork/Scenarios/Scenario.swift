@@ -229,7 +229,7 @@ extension Scenario {
             brief.traceLength = 40
             brief.movedSites = 250
             // One site of so few is asked for by many: two mappings may be a fifth of all entries.
-            brief.largestRest = 30
+            brief.largestRest = 5
             // Few sites, each of which is hit the more often.
             brief.disturbanceInterval = .seconds(15)
             brief.shape.probeInterval = .seconds(60)
