@@ -184,7 +184,7 @@ class FloodGroup(SitesGroup):
         finally:
             self.is_flooding = False
             flood.join()
-        expect(self.sent > 20_000, f"only {self.sent} messages were sent")
+        expect(self.sent > 5_000, f"only {self.sent} messages were sent")
         for site, rloc in ((SITE_A, "198.51.100.2"), (SITE_B, "198.51.100.6")):
             expect(tables.locators_of(self.map_server, site.prefix4) == {rloc}, f"{site.prefix4} has other locators")
         unread = sum(count for reason, count in drops(self.map_server).items() if reason.startswith("Map-Registers dropped unread"))
