@@ -228,8 +228,6 @@ extension Scenario {
             brief.probesPerITR = 2
             brief.traceLength = 40
             brief.movedSites = 250
-            // One site of so few is asked for by many: two mappings may be a fifth of all entries.
-            brief.largestRest = 5
             // Few sites, each of which is hit the more often.
             brief.disturbanceInterval = .seconds(15)
             brief.shape.probeInterval = .seconds(60)
