@@ -7,6 +7,8 @@ import LISPWire
 extension ITR {
     /// How many entries are looked at to find one that a probe can name.
     private static let searchLimit = 10_000
+    /// An entry without an RLOC that is up is asked for again so often at most, while packets want it.
+    private static let strandedInterval = Duration.seconds(15)
 
     /// Sends the probes that are due.
     mutating func probe(now: Instant, using random: inout some RandomNumberGenerator) -> [ITRAction] {
@@ -118,6 +120,42 @@ extension ITR {
     func turned(_ rloc: IPAddress) -> [ITRAction] {
         guard let id = locators[rloc] else { return [] }
         return [.forwarding([.putLocator(id, address: rloc, source: nil, up: isUp(rloc), mtu: pathMTU[rloc] ?? 0)])]
+    }
+
+    // MARK: Entries without an RLOC that is up
+
+    /// A packet was dropped: no RLOC of its mapping is up. The site may have moved, and its SMR got lost on the way that died, so
+    /// the mapping is asked for before its TTL ends.
+    mutating func stranded(
+        _ miss: ForwardingMiss,
+        now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) -> [ITRAction] {
+        guard let entry = cache.longestMatch(miss.destination), !entry.isStatic, !entry.isNegative,
+            now >= entry.refreshed + Self.strandedInterval, !hasLocatorUp(entry)
+        else { return [] }
+        if var question = questions[entry.eid] {
+            question.want()
+            questions[entry.eid] = question
+            return []
+        }
+        guard !mapResolvers.isEmpty, !settings.rlocs.isEmpty else { return [] }
+        let source = missSource(of: miss.source)
+        guard budget.refusal(of: source, now: now) == nil else {
+            statistics.add(.repeatsLimited, entry.eid.prefix.family)
+            return []
+        }
+        guard questions.count < questionLimit || forgetResting() else { return [] }
+        var question = Question(target: entry.eid, sourceEID: nil, now: now)
+        question.charge = budget.charge(source, now: now)
+        statistics.add(.strandedRequests, entry.eid.prefix.family)
+        return ask(question, now: now, using: &random)
+    }
+
+    private func hasLocatorUp(_ entry: MapCacheEntry) -> Bool {
+        zip(entry.content.locators, entry.locatorIDs).contains { record, id in
+            id != nil && record.address.locatorAddress.map(isUp) ?? false
+        }
     }
 
     // MARK: Path MTU

@@ -112,7 +112,7 @@ package enum ITREvent: String, Hashable, Sendable, CaseIterable {
     case negativesOfSourceLimited = "packets dropped: too much that their source asks for has no mapping"
     case requestsLimited = "packets dropped: too many EIDs are asked for, over all sources"
     case negativesLimited = "packets dropped: too much that is asked for has no mapping, over all sources"
-    case repeatsLimited = "Map-Requests not repeated: too many for their source, or over all"
+    case repeatsLimited = "Map-Requests not sent once more: too many for their source, or over all"
     case resting = "packets dropped: the mapping system has not answered for this EID, silence for 30 s"
     case paced = "packets dropped: asked for this EID within the last second"
     case questionLimit = "packets dropped: too many EIDs are being asked for"
