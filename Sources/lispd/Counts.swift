@@ -36,7 +36,7 @@ extension ITREvent: Counted {
             .refreshes, .entriesCreated, .entriesDeleted, .probesSent, .probeRepliesAccepted, .locatorsWentDown,
             .locatorsCameBack, .echoesSeen, .echoesMissed, .locatorsWithoutEchoes, .smrsReceived, .smrInvokedRequests,
             .mapDataIgnored, .mapDataVerified, .mapDataInstalled, .mapDataKnown, .pathMTULowered, .pathMTUForgotten,
-            .statusBitsChanged, .statusBitsAllDown:
+            .statusBitsChanged, .statusBitsAllDown, .strandedRequests:
             false
         default: true
         }
