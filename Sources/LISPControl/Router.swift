@@ -336,12 +336,10 @@ package struct Router: Sendable {
         guard let eid = request.records.first?.eidPrefix else { return nil }
         // An entry that is refreshed may be wider than what there is now: then, as at the Map-Server, its first address decides.
         let first = EIDPrefix(instanceID: eid.instanceID, IPPrefix(host: eid.prefix.address))
-        let registered = mapServer?.registry.registered
         guard let own = etr.database.longestMatch(eid) ?? etr.database.longestMatch(first) else { return nil }
-        guard let registered = (registered?.longestMatch(eid) ?? registered?.longestMatch(first))?.key else {
-            return request
-        }
-        return registered.prefix.length <= own.eid.prefix.length ? request : nil
+        let table = mapServer?.registry.registered
+        guard let registered = table?.longestMatch(eid) ?? table?.longestMatch(first) else { return request }
+        return registered.key.prefix.length <= own.eid.prefix.length ? request : nil
     }
 
     private mutating func refuse(_ reason: RouterRefusal, _ message: ReceivedControlMessage) -> [RouterAction] {

@@ -59,6 +59,42 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
         #expect(itr.cache[eidPrefix("10.1.0.0/24")]?.isNegative == false)
     }
 
+    /// How long a site that was cut off for three minutes takes to be registered again; its backoff is a minute by then.
+    private func returnAfterCut(hint: (SimulatedNetwork) -> Void) throws -> Duration {
+        let network = Roles.twoSites()
+        let one = try #require(network["one"])
+        network.run(.seconds(400))
+        network.separate([one], as: 1)
+        for _ in 0..<4 {
+            network.packet(at: "one", from: "10.1.0.1", to: "10.2.0.1")
+            network.run(.seconds(45))
+        }
+        let healed = network.now
+        network.heal()
+        hint(network)
+        for _ in 0..<70 where one.router.etr?.registrars[0].lastAcknowledged ?? .zero < healed {
+            network.run(.seconds(1))
+        }
+        return healed.duration(to: network.now)
+    }
+
+    @Test func `a site that was cut off registers as soon as a Map-Resolver answers it again`() throws {
+        #expect(try returnAfterCut { _ in } > .seconds(10))
+        let answered = try returnAfterCut { $0.packet(at: "one", from: "10.1.0.1", to: "10.2.0.9") }
+        #expect(answered < .seconds(7))
+    }
+
+    @Test func `what nobody has acknowledged goes out when the paths of this host have changed`() {
+        var router = Router(Roles.xtr("198.51.100.1", ["10.1.0.0/16"], id: 1), nextNonce: 1, now: .zero)
+        var random = SplitMix(seed: 1)
+        while let due = router.deadline(), due <= .zero + .seconds(65) {
+            _ = router.timeout(now: due, using: &random) { _ in 0 }
+        }
+        #expect(router.deadline() == .zero + .seconds(123))
+        router.pathsChanged(to: [IPPrefix("0.0.0.0/0")!], now: .zero + .seconds(70))
+        #expect(router.deadline() == .zero + .seconds(70))
+    }
+
     @Test func `a site that turns to another address of its Map-Server stays registered there`() throws {
         let network = SimulatedNetwork.recording()
         network.add("ms", ["192.0.2.53", "192.0.2.54"], Roles.mappingSystem)
