@@ -1,5 +1,4 @@
-// No mapping is used past its time (RFC 9301 section 5.4), by the
-// clock of the router that uses it.
+// No mapping is used past its time (RFC 9301 section 5.4), by the clock of the router that uses it.
 
 import LISPControl
 import LISPTables

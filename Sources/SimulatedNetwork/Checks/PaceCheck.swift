@@ -77,7 +77,7 @@ package final class PaceCheck: Check {
             guard let request = message.encapsulatedRequest, request.nonce != network.causeRequest?.nonce else {
                 return
             }
-            // One that an SMR has caused has a pace of its own; what answers it answers the others.
+            // One that a message has caused, such as an SMR, is not judged; what answers it answers the others.
             guard network.causes == 0 else {
                 if let eid = request.records.first?.eidPrefix {
                     records[node.index, default: Records()].asked[request.nonce] = eid

@@ -2,7 +2,7 @@
 //
 // The monotonic clock, from which a router gets `now`, has an origin of its own and runs at a rate of its own. Network time is what the event
 // queue counts in; checks that hold a router to its own timers look at its clock, those that compare routers allow for the
-// largest drift (`SimulatedNetwork.longest`). The wall clock is stepped now and then, and counts only where an ETR's nonces begin.
+// largest drift (`SimulatedNetwork.longest`). The wall clock is stepped now and then, and counts only for an ETR's nonces.
 
 import LISPTables
 

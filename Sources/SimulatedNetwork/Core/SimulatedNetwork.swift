@@ -374,7 +374,8 @@ package final class SimulatedNetwork {
         }
         hash.add(UInt64(node.index) << 8 | 1)
         act(node) { router, now, random in
-            router.timeout(now: node.fault?.time(now) ?? now, using: &random) {
+            router.wallClock(reads: wallClock(of: node), now: now)
+            return router.timeout(now: node.fault?.time(now) ?? now, using: &random) {
                 node.plane.packetsSent[$0, default: 0]
             } echoes: {
                 node.plane.echoCounters($0)
