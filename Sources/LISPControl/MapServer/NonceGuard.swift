@@ -218,8 +218,8 @@ package struct NonceGuard: Sendable {
 
     private func slot(_ site: Int32, _ etr: ETRIdentity, _ keyID: UInt8) -> Int32? {
         places.slot(hash: Self.hash(site, etr, keyID)) {
-            let entry = entries[Int($0)]
-            return entry.site == site && entry.keyID == keyID && entry.etr == etr
+            let slot = Int($0)
+            return entries[slot].site == site && entries[slot].keyID == keyID && entries[slot].etr == etr
         }
     }
 
