@@ -76,30 +76,30 @@ struct BudgetTable: Sendable {
 
     mutating func charge(_ whom: some Hashable, _ cost: Int = 1, now: Instant) {
         guard let rate else { return }
-        let hash = whom.hashValue
-        let before = paid.moment(of: hash, now: now.nanoseconds)
-        paid.set(hash, rate.charged(before, cost: cost, now: now.nanoseconds), now: now.nanoseconds)
+        paid.change(of: whom.hashValue, now: now.nanoseconds) {
+            $0 = rate.charged($0, cost: cost, now: now.nanoseconds)
+        }
     }
 
     mutating func take(_ whom: some Hashable, now: Instant) -> Bool {
         guard let rate else { return true }
-        let hash = whom.hashValue
-        // First, or who finds no place even then would have been let through.
-        paid.makeRoom(for: hash, now: now.nanoseconds)
-        let before = paid.moment(of: hash, now: now.nanoseconds)
-        guard rate.allows(before, now: now.nanoseconds) else { return false }
-        paid.set(hash, rate.charged(before, cost: 1, now: now.nanoseconds), now: now.nanoseconds)
-        return true
+        // Who finds no place of its own shares one before it is asked whether it may, or it would be let through.
+        return paid.change(of: whom.hashValue, now: now.nanoseconds) { moment in
+            guard rate.allows(moment, now: now.nanoseconds) else { return false }
+            moment = rate.charged(moment, cost: 1, now: now.nanoseconds)
+            return true
+        }
     }
 }
 
 /// Who was met a short while ago, by hash. Bounded: when there is no room, who was met first is forgotten.
 struct RecentlyMet: Sendable {
-    private let memory: Duration
+    /// In nanoseconds.
+    private let memory: Int64
     private var moments: RecentMoments
 
     init(memory: Duration, limit: Int = 65_536) {
-        self.memory = memory
+        self.memory = memory.nanoseconds
         self.moments = RecentMoments(limit: limit, whenFull: .replace)
     }
 
@@ -108,7 +108,7 @@ struct RecentlyMet: Sendable {
     }
 
     mutating func meet(_ whom: some Hashable, now: Instant) {
-        moments.set(whom.hashValue, (now + memory).nanoseconds, now: now.nanoseconds)
+        moments.change(of: whom.hashValue, now: now.nanoseconds) { $0 = now.nanoseconds + memory }
     }
 }
 
@@ -163,20 +163,24 @@ private struct RecentMoments: Sendable {
         return cells[earliest].moment
     }
 
-    /// Grows until the hash has a place, as far as that may be.
-    mutating func makeRoom(for hash: Int, now: Int64) {
-        if cells.isEmpty { cells = Self.empty(Self.firstSets * Self.ways) }
-        while cells.count < limit, places(of: hash, now).place == nil { grow(now) }
+    /// Lets `body` change the moment of a hash, which is over if there was none.
+    @discardableResult
+    mutating func change<R>(of hash: Int, now: Int64, _ body: (inout Int64) -> R) -> R {
+        let place = place(for: hash, now: now)
+        if cells[place].hash != hash, cells[place].moment <= now || whenFull == .replace {
+            cells[place] = Cell(hash: hash, moment: .min / 2)
+        }
+        return body(&cells[place].moment)
     }
 
-    mutating func set(_ hash: Int, _ moment: Int64, now: Int64) {
-        makeRoom(for: hash, now: now)
-        let (place, earliest) = places(of: hash, now)
-        if let place {
-            cells[place] = Cell(hash: hash, moment: moment)
-        } else {
-            if whenFull == .replace { cells[earliest].hash = hash }
-            cells[earliest].moment = moment
+    /// The place of `hash`, after growing as far as may be; that of the earliest moment where there is no room.
+    private mutating func place(for hash: Int, now: Int64) -> Int {
+        if cells.isEmpty { cells = Self.empty(Self.firstSets * Self.ways) }
+        while true {
+            let (place, earliest) = places(of: hash, now)
+            if let place { return place }
+            guard cells.count < limit else { return earliest }
+            grow(now)
         }
     }
 

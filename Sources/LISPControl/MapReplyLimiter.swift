@@ -49,7 +49,8 @@ package struct MapReplyLimiter: Sendable {
         isProbe: Bool,
         now: Instant
     ) -> Bool {
-        let question = AnsweredQuestion(nonce: nonce, eid: eid)
+        // Its hash stands for it: it is asked about twice.
+        let question = AnsweredQuestion(nonce: nonce, eid: eid).hashValue
         guard !answered.contains(question, now: now) else { return false }
         guard isProbe ? probeReplies.take(rloc, now: now) : replies.take(rloc, now: now) else { return false }
         answered.meet(question, now: now)
