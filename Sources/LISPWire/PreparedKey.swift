@@ -143,12 +143,15 @@ private struct KeyedHash<Hash: HashFunction & Sendable>: Sendable where Hash.Dig
     /// The code of `message` with `length` octets from `offset` on taken for zeros; both lie in the message.
     func code(of message: UnsafeRawBufferPointer, zeroing offset: Int, _ length: Int) -> Hash.Digest {
         var inner = inner
-        inner.update(bufferPointer: UnsafeRawBufferPointer(rebasing: message[..<offset]))
-        // No algorithm makes more than 32 octets.
-        withUnsafeBytes(of: (UInt64(0), UInt64(0), UInt64(0), UInt64(0))) {
-            inner.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[..<length]))
+        // At once: each part takes longer to hand over than to copy.
+        withUnsafeTemporaryAllocation(byteCount: message.count, alignment: 16) { copy in
+            copy.copyMemory(from: message)
+            UnsafeMutableRawBufferPointer(rebasing: copy[offset..<offset + length]).initializeMemory(
+                as: UInt8.self,
+                repeating: 0
+            )
+            inner.update(bufferPointer: UnsafeRawBufferPointer(copy))
         }
-        inner.update(bufferPointer: UnsafeRawBufferPointer(rebasing: message[(offset + length)...]))
         var outer = outer
         inner.finalize().withUnsafeBytes { outer.update(bufferPointer: $0) }
         return outer.finalize()
