@@ -107,16 +107,10 @@ package struct Router: Sendable {
         } catch {
             return refuse(error, message)
         }
-        // What is inside an Encapsulated Control Message is decoded once, however many roles look at it.
-        var inner: Result<ControlMessage, WireError>?
         if case .encapsulated(let ecm) = decoded {
-            inner = Self.payload(of: ecm)
-            if case .success(.mapRequest(let request)) = inner {
-                messages.add(request, .received, isEncapsulated: true)
-            }
-        } else {
-            messages.add(decoded, .received)
+            return receivedEncapsulated(ecm, message, now: now, using: &random)
         }
+        messages.add(decoded, .received)
         let actions: [RouterAction]
         switch decoded {
         case .mapRequest(let request):
@@ -160,27 +154,15 @@ package struct Router: Sendable {
                     now: now
                 )
             )
-        case .encapsulated(let ecm):
-            actions = receivedEncapsulated(
-                ecm,
-                inner ?? Self.payload(of: ecm),
-                message,
-                now: now,
-                using: &random
-            )
-        case .mapReferral, .info, .sharedExtension:
+        case .encapsulated, .mapReferral, .info, .sharedExtension:
             return refuse(.unknownType, message)
         }
-        return counted(actions, passingOn: message.payload, inner)
+        return counted(actions)
     }
 
     /// Takes Encapsulated Control Messages without an inner UDP checksum: docs/decisions/inner-udp-checksum.md.
     private static func decode(_ payload: [UInt8]) throws(WireError) -> ControlMessage {
         try ControlMessage(decoding: payload, zeroInnerChecksum: .accept)
-    }
-
-    private static func payload(of ecm: EncapsulatedControlMessage) -> Result<ControlMessage, WireError> {
-        Result { () throws(WireError) in try ecm.decodePayload() }
     }
 
     /// A Map-Request on its own: an RLOC-probe, an SMR, or one that found its way without the mapping system.
@@ -250,17 +232,28 @@ package struct Router: Sendable {
         )
     }
 
+    // MARK: Encapsulated Control Messages
+
     private mutating func receivedEncapsulated(
         _ ecm: EncapsulatedControlMessage,
-        _ inner: Result<ControlMessage, WireError>,
         _ message: ReceivedControlMessage,
         now: Instant,
         using random: inout some RandomNumberGenerator
     ) -> [RouterAction] {
         received.add(ControlMessageKind(payload: ecm.payload))
-        if let request = ownETRRequest(inner) {
+        // Decoded once, however many roles look at it.
+        let inner: ControlMessage
+        do throws(WireError) {
+            inner = try ecm.decodePayload()
+        } catch {
+            return receivedEncapsulatedOther(ecm, error, message)
+        }
+        guard case .mapRequest(let request) = inner else { return receivedEncapsulatedOther(ecm, nil, message) }
+        messages.add(request, .received, isEncapsulated: true)
+        let actions: [RouterAction]
+        if isForOwnETR(request) {
             guard ecm.sourcePort != 0 else { return refuse(.zeroSourcePort, message) }
-            return askETR(
+            actions = askETR(
                 request,
                 replyPort: ecm.sourcePort,
                 from: message.source.address,
@@ -268,44 +261,52 @@ package struct Router: Sendable {
                 now: now,
                 using: &random
             )
+        } else if mapResolver != nil {
+            actions = askMapResolver(request, ecm, message, now: now, using: &random)
+        } else {
+            guard mapServer != nil || etr != nil else { return refuse(.notOurRole, message) }
+            guard !request.isProbe else { return refuse(.probeToMappingSystem, message) }
+            actions = askMapServer(request, ecm, message, now: now, using: &random)
         }
-        guard mapResolver != nil else { return askMapServer(ecm, inner, message, now: now, using: &random) }
-        var actions: [RouterAction] = []
-        let resolved = mapResolver?.receivedEncapsulated(
-            ecm,
-            decoded: inner,
-            raw: message.payload,
-            at: message.destination,
-            now: now
-        )
-        for action in resolved ?? [] {
-            switch action {
-            case .send(let datagram): actions.append(.send(datagram))
-            case .resolveLocally(let request):
-                actions += askMapServer(request, ecm, message, now: now, using: &random)
-            }
-        }
-        return actions
+        return counted(actions, passingOn: request, in: message.payload)
     }
 
-    /// An Encapsulated Control Message for a Map-Server without a Map-Resolver beside it.
-    private mutating func askMapServer(
+    /// Something else than a Map-Request is inside, or, with a fault, nothing that decodes.
+    private mutating func receivedEncapsulatedOther(
         _ ecm: EncapsulatedControlMessage,
-        _ inner: Result<ControlMessage, WireError>,
+        _ fault: WireError?,
+        _ message: ReceivedControlMessage
+    ) -> [RouterAction] {
+        guard mapResolver == nil else {
+            mapResolver?.receivedEncapsulatedOther(ecm)
+            return []
+        }
+        guard mapServer != nil || etr != nil else { return refuse(.notOurRole, message) }
+        return fault.map { refuse($0, message) } ?? refuse(.encapsulatedOther, message)
+    }
+
+    private mutating func askMapResolver(
+        _ request: MapRequest,
+        _ ecm: EncapsulatedControlMessage,
         _ message: ReceivedControlMessage,
         now: Instant,
         using random: inout some RandomNumberGenerator
     ) -> [RouterAction] {
-        guard mapServer != nil || etr != nil else { return refuse(.notOurRole, message) }
-        do throws(WireError) {
-            guard case .mapRequest(let request) = try inner.get() else {
-                return refuse(.encapsulatedOther, message)
+        let resolved = mapResolver?.receivedMapRequest(
+            request,
+            in: ecm,
+            raw: message.payload,
+            at: message.destination,
+            now: now
+        )
+        var actions: [RouterAction] = []
+        for action in resolved ?? [] {
+            switch action {
+            case .send(let datagram): actions.append(.send(datagram))
+            case .resolveLocally: actions += askMapServer(request, ecm, message, now: now, using: &random)
             }
-            guard !request.isProbe else { return refuse(.probeToMappingSystem, message) }
-            return askMapServer(request, ecm, message, now: now, using: &random)
-        } catch {
-            return refuse(error, message)
         }
+        return actions
     }
 
     private mutating func askMapServer(
@@ -328,18 +329,18 @@ package struct Router: Sendable {
         )
     }
 
-    /// The Map-Request inside, if our own ETR is the one to answer it: the only role here, or the owner of the EID, and no other
-    /// site has registered a more-specific of that with us.
-    private func ownETRRequest(_ inner: Result<ControlMessage, WireError>) -> MapRequest? {
-        guard let etr, case .success(.mapRequest(let request)) = inner, !request.isProbe else { return nil }
-        guard mapServer != nil || mapResolver != nil else { return request }
-        guard let eid = request.records.first?.eidPrefix else { return nil }
+    /// Whether our own ETR is the one to answer a Map-Request that came encapsulated: the only role here, or the owner of the EID,
+    /// and no other site has registered a more-specific of that with us.
+    private func isForOwnETR(_ request: MapRequest) -> Bool {
+        guard etr != nil, !request.isProbe else { return false }
+        guard mapServer != nil || mapResolver != nil else { return true }
+        guard let database = etr?.database, let eid = request.records.first?.eidPrefix else { return false }
         // An entry that is refreshed may be wider than what there is now: then, as at the Map-Server, its first address decides.
         let first = EIDPrefix(instanceID: eid.instanceID, IPPrefix(host: eid.prefix.address))
-        guard let own = etr.database.longestMatch(eid) ?? etr.database.longestMatch(first) else { return nil }
+        guard let own = database.longestMatch(eid) ?? database.longestMatch(first) else { return false }
         let table = mapServer?.registry.registered
-        guard let registered = table?.longestMatch(eid) ?? table?.longestMatch(first) else { return request }
-        return registered.key.prefix.length <= own.eid.prefix.length ? request : nil
+        guard let registered = table?.longestMatch(eid) ?? table?.longestMatch(first) else { return true }
+        return registered.key.prefix.length <= own.eid.prefix.length
     }
 
     private mutating func refuse(_ reason: RouterRefusal, _ message: ReceivedControlMessage) -> [RouterAction] {
@@ -575,25 +576,31 @@ package struct Router: Sendable {
         }
     }
 
-    /// - Parameters:
-    ///   - received: what led to the actions, which may be passed on as it came.
-    ///   - inner: what is inside it, if it is an Encapsulated Control Message.
-    mutating func counted(
+    mutating func counted(_ actions: [RouterAction]) -> [RouterAction] {
+        for case .send(let datagram) in actions { count(datagram.payload) }
+        return actions
+    }
+
+    /// - Parameter payload: what the Map-Request came in, which may be passed on as it came.
+    private mutating func counted(
         _ actions: [RouterAction],
-        passingOn received: [UInt8] = [],
-        _ inner: Result<ControlMessage, WireError>? = nil
+        passingOn request: MapRequest,
+        in payload: [UInt8]
     ) -> [RouterAction] {
         for case .send(let datagram) in actions {
-            let kind = ControlMessageKind(payload: datagram.payload)
-            sent.add(kind)
-            if case .success(.mapRequest(let request)) = inner, datagram.payload == received {
+            if datagram.payload == payload {
+                sent.add(.encapsulated)
                 messages.add(request, .sent, isEncapsulated: true)
-            } else if !messages.addSent(kind, datagram.payload),
-                let message = try? Self.decode(datagram.payload)
-            {
-                messages.add(message, .sent)
+            } else {
+                count(datagram.payload)
             }
         }
         return actions
+    }
+
+    private mutating func count(_ payload: [UInt8]) {
+        let kind = ControlMessageKind(payload: payload)
+        sent.add(kind)
+        if !messages.addSent(kind, payload), let message = try? Self.decode(payload) { messages.add(message, .sent) }
     }
 }

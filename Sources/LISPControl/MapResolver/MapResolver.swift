@@ -67,8 +67,8 @@ package enum MapResolverCount: String, Hashable, Sendable, CaseIterable {
 
 package enum MapResolverAction: Hashable, Sendable {
     case send(ControlDatagram)
-    /// For the Map-Server of this router: `MapServer.receivedMapRequest`.
-    case resolveLocally(MapRequest)
+    /// The Map-Request is for the Map-Server of this router: `MapServer.receivedMapRequest`.
+    case resolveLocally
 }
 
 /// Does no I/O, reads no clock and has no deadlines.
@@ -109,24 +109,40 @@ package struct MapResolver: Sendable {
         negativeReplies.rate = MessageLimits.rate(limits.negativeMapReplies)
     }
 
-    /// An Encapsulated Control Message arrived.
+    /// An Encapsulated Control Message arrived with anything else than a Map-Request inside.
+    package mutating func receivedEncapsulatedOther(_ message: EncapsulatedControlMessage) {
+        statistics.add(.requestsReceived)
+        switch message.payload.first.flatMap({ MessageType(rawValue: $0 >> 4) }) {
+        case .mapRequest:
+            statistics.add(.malformed)
+        case .encapsulatedControlMessage:
+            statistics.add(.nested)
+        case .mapReply, .mapRegister, .mapNotify, .mapNotifyAck, .mapReferral, .info, .sharedExtension, nil:
+            statistics.add(.otherMessages)
+        }
+    }
+
+    /// A Map-Request arrived in an Encapsulated Control Message.
     ///
     /// Several records in one Map-Request: the whole goes once to each Map-Server that knows of one of them. What no
-    /// Map-Server is known for is answered negatively, as largely as the routes allow.
+    /// Map-Server is known for is answered negatively, as largely as the routes allow. An RLOC-probe does not belong there
+    /// (RFC 9301 section 5.8).
     ///
     /// - Parameters:
-    ///   - decoded: what is inside, if the caller knows.
     ///   - raw: the UDP payload that `message` was decoded from; it is what is forwarded.
     ///   - local: the address that was asked.
-    package mutating func receivedEncapsulated(
-        _ message: EncapsulatedControlMessage,
-        decoded: Result<ControlMessage, WireError>? = nil,
+    package mutating func receivedMapRequest(
+        _ request: MapRequest,
+        in message: EncapsulatedControlMessage,
         raw: [UInt8],
         at local: IPAddress,
         now: Instant
     ) -> [MapResolverAction] {
         statistics.add(.requestsReceived)
-        guard let request = mapRequest(in: message, decoded) else { return [] }
+        guard !request.isProbe else {
+            statistics.add(.probes, request.family)
+            return []
+        }
         let questions = request.records.compactMap(\.eidPrefix)
         guard !questions.isEmpty else {
             statistics.add(.noEID)
@@ -161,7 +177,7 @@ package struct MapResolver: Sendable {
         var actions: [MapResolverAction] = []
         if isLocal {
             statistics.add(.passedToLocalMapServer, request.family)
-            actions.append(.resolveLocally(request))
+            actions.append(.resolveLocally)
         }
         if !targets.isEmpty {
             if memory.isRepeated(request, now: now) {
@@ -181,36 +197,9 @@ package struct MapResolver: Sendable {
     }
 
     private func route(for question: EIDPrefix) -> (key: EIDPrefix, value: [IPAddress])? {
-        guard !routes.isEmpty else { return nil }
+        guard !settings.mapServers.isEmpty else { return nil }
         return routes.longestMatch(question)
             ?? routes.longestMatch(EID(instanceID: question.instanceID, question.prefix.address))
-    }
-
-    /// The Map-Request inside. An RLOC-probe does not belong there (RFC 9301 section 5.8), nor does anything else.
-    private mutating func mapRequest(
-        in message: EncapsulatedControlMessage,
-        _ decoded: Result<ControlMessage, WireError>?
-    ) -> MapRequest? {
-        switch message.payload.first.flatMap({ MessageType(rawValue: $0 >> 4) }) {
-        case .mapRequest:
-            break
-        case .encapsulatedControlMessage:
-            statistics.add(.nested)
-            return nil
-        case .mapReply, .mapRegister, .mapNotify, .mapNotifyAck, .mapReferral, .info, .sharedExtension, nil:
-            statistics.add(.otherMessages)
-            return nil
-        }
-        let payload = decoded ?? Result { () throws(WireError) in try message.decodePayload() }
-        guard case .success(.mapRequest(let request)) = payload else {
-            statistics.add(.malformed)
-            return nil
-        }
-        guard !request.isProbe else {
-            statistics.add(.probes, request.family)
-            return nil
-        }
-        return request
     }
 
     private mutating func reply(

@@ -41,20 +41,18 @@ extension MapServer {
             statistics.add(.mapRequestProbes, family)
             return actions
         }
-        let questions = request.records.compactMap(\.eidPrefix)
-        guard !questions.isEmpty else {
-            statistics.add(.mapRequestsUnsupported)
-            return actions
-        }
+        var isUnderstood = false
         var answer: [EIDRecord] = []
         var isNegative = true
         var forwardTo: [(prefix: EIDPrefix, entry: RegisteredEID)] = []
-        for question in questions {
+        for record in request.records {
+            guard let question = record.eidPrefix else { continue }
+            isUnderstood = true
             switch registry.lookup(question, space: space) {
             case .registered(let prefix, let entry, let configured):
                 if isAnsweredHere(entry, configured), !request.isAuthoritative {
                     let eid = EID(instanceID: question.instanceID, question.prefix.address)
-                    answer += proxyRecords(prefix, entry, for: eid)
+                    addProxyRecords(prefix, entry, for: eid, to: &answer)
                     isNegative = false
                 } else {
                     forwardTo.append((prefix, entry))
@@ -67,6 +65,10 @@ extension MapServer {
             case .unconfigured(let prefix):
                 answer.append(.negative(prefix, ttlMinutes: Self.unconfiguredTTLMinutes, .nativelyForward))
             }
+        }
+        guard isUnderstood else {
+            statistics.add(.mapRequestsUnsupported)
+            return actions
         }
         if !forwardTo.isEmpty {
             actions += forward(raw, request, to: forwardTo, now: now)
@@ -156,12 +158,18 @@ extension MapServer {
         configured?.eid.proxyReply ?? false || entry.wantsProxyReply
     }
 
-    /// The mapping of `prefix`, the longest registered one for `eid`, as this Map-Server may tell it.
-    private func proxyRecords(_ prefix: EIDPrefix, _ entry: RegisteredEID, for eid: EID) -> [EIDRecord] {
-        guard var mapping = entry.mapping else { return [] }
+    /// Adds the mapping of `prefix`, the longest registered one for `eid`, as this Map-Server may tell it.
+    private func addProxyRecords(
+        _ prefix: EIDPrefix,
+        _ entry: RegisteredEID,
+        for eid: EID,
+        to answer: inout [EIDRecord]
+    ) {
+        guard var mapping = entry.mapping else { return }
         guard registry.hasRegistration(below: prefix) else {
             mapping.proxy(as: prefix, ttlMinutes: mapping.ttlMinutes)
-            return [mapping]
+            answer.append(mapping)
+            return
         }
         let parts = registry.registered.moreSpecifics(
             of: prefix,
@@ -174,15 +182,18 @@ extension MapServer {
         if areTold {
             let mappings = [mapping] + parts.compactMap(\.value.mapping)
             let ttl = mappings.map(\.ttlMinutes).min() ?? mapping.ttlMinutes
-            return zip([prefix] + parts.map(\.key), mappings).map { $1.proxied(as: $0, ttlMinutes: ttl) }
+            answer += zip([prefix] + parts.map(\.key), mappings).map { $1.proxied(as: $0, ttlMinutes: ttl) }
+            return
         }
         if let longer = registry.registered.longestMatch(eid), longer.key != prefix {
-            return proxyRecords(longer.key, longer.value, for: eid)
+            addProxyRecords(longer.key, longer.value, for: eid, to: &answer)
+            return
         }
         // One bit longer at least, so that the entry itself is left out of the question.
         let bound = IPPrefix(eid.address, length: prefix.prefix.length + 1)
         let rest = registry.registered.gap(around: eid, within: bound) ?? IPPrefix(host: eid.address)
-        return [mapping.proxied(as: EIDPrefix(instanceID: eid.instanceID, rest), ttlMinutes: mapping.ttlMinutes)]
+        let part = EIDPrefix(instanceID: eid.instanceID, rest)
+        answer.append(mapping.proxied(as: part, ttlMinutes: mapping.ttlMinutes))
     }
 
     /// The Map-Reply, to the first ITR-RLOC of the family that was asked, else of another that we have.
