@@ -82,7 +82,8 @@ class BenchJudgementGroup(Group):
             return MapServerResult(eids, report(9), reports, octets)
 
         found = judgement.map_server_rows(
-            [result(1000, [5, 6, 60], 3), result(100_000, [8, 7, 9], 4.6, 390)], {"register": 180_000, "request": 90_000})
+            [result(1000, [5, 6, 60], 3), result(100_000, [8, 7, 9], 4.6, 390)], {"register": 180_000, "request": 90_000},
+            {"register": [report(4)], "request": [report(3)]})
         by_name = {row.name: row for row in found}
         expect(len(by_name) == len(found), "a name stands there twice")
         first, second = by_name["map-server.register.1000"], by_name["map-server.register.100000"]
@@ -99,7 +100,7 @@ class BenchJudgementGroup(Group):
             "map-server.request.100000": "SHORT", "map-server.request.100000.growth": "SHORT",
             "map-server.registration.100000.memory": "PASS"}, verdicts)
         table = judgement.map_server_table(found)
-        expect(len(table) == 5 and table[3].split() == ["register", "100,000", "8.00", "4.00", "1.00", "1.33", "90,000",
+        expect(len(table) == 5 and table[3].split() == ["register", "100,000", "8.00", "4.00", "1.00", "4.00", "1.33", "90,000",
                                                         "180,000", "390"], table)
         expect(judgement.map_server_table([]) == [], "a table of nothing")
 

@@ -9,6 +9,7 @@ import json
 from .daemon import NO_LIMITS, Daemon, program
 from .judgement import MapServerResult
 from .nodes import Node, link
+from .waiting import wait_until
 
 LOADER, MAP_SERVER = "198.51.100.18", "198.51.100.17"
 POPULATION = "198.18.0.0/15"
@@ -62,6 +63,16 @@ class LoadedMapServer:
                           "--first-nonce", self.nonce, *options, timeout=timeout)
         self.nonce += report["sent"]
         return report
+
+    def floor(self, kind, *options):
+        """The same against a process that does nothing but receive and send: what the system calls of a message cost."""
+        words = ["--decapsulate"] if kind == "request" else []
+        process = self.node.start(program("lispd-bench"), "load", "echo", "--at", MAP_SERVER, *words)
+        try:
+            wait_until("the echo listens", lambda: MAP_SERVER in self.node.run("ss", "-Hnul").stdout, 5)
+            return generate(self.loader, kind, "--echoed", "--to", MAP_SERVER, "--pid", process.pid, *options)
+        finally:
+            process.stop()
 
     def ceiling(self, kind, *options, timeout=300):
         """The same against the generator's own thread, which sends everything back."""

@@ -111,10 +111,12 @@ class MapServerResult:
     octets: float | None = None
 
 
-def map_server_rows(results, ceilings):
-    """Rows of [MapServerResult], the fewest EID-prefixes first. `ceilings`: answers a second that the load generator itself
-    can take, by kind of message; the reference of each rate."""
+def map_server_rows(results, ceilings, floors):
+    """Rows of [MapServerResult], the fewest EID-prefixes first. By kind of message, `ceilings`: answers a second that the load
+    generator itself can take, the reference of each rate; `floors`: its reports against a process that sends everything back."""
     rows, fewest = [], {}
+    for kind, reports in floors.items():
+        rows.append(row(f"map-server.{kind}.echo", "us/message", [each["server"]["perMessage"] for each in reports]))
     for result in results:
         first = result.first["server"]
         rows.append(row(f"map-server.first-register.{result.eids}", "us/message", [first["perMessage"]]))
@@ -138,16 +140,16 @@ def map_server_rows(results, ceilings):
 def map_server_table(rows):
     """Lines of a table of the Map-Server's rows: one for each number of EID-prefixes and kind of message."""
     values = {each.name: each for each in rows if each.name.startswith("map-server.")}
-    lines = ["Map-Server      EIDs  us/message    user  system  to fewest   messages/s      ceiling  octets/registration"]
+    lines = ["Map-Server      EIDs  us/message    user  system    echo  to fewest   messages/s      ceiling  octets/registration"]
     for name in values:
         _, kind, eids, *rest = name.split(".")
-        if rest or kind not in MAP_SERVER_GOALS:
+        if rest or kind not in MAP_SERVER_GOALS or not eids.isdigit():
             continue
         rate, growth = values[f"{name}.rate"], values.get(f"{name}.growth")
         memory = values.get(f"map-server.registration.{eids}.memory") if kind == "register" else None
         lines.append(
             f"{kind:<10} {int(eids):>9,} {values[name].value:>11.2f} {values[f'{name}.user'].value:>7.2f} "
-            f"{values[f'{name}.system'].value:>7.2f} {f'{growth.value:.2f}' if growth else '':>10} {rate.value:>12,.0f} "
+            f"{values[f'{name}.system'].value:>7.2f} {values[f'map-server.{kind}.echo'].value:>7.2f} {f'{growth.value:.2f}' if growth else '':>10} {rate.value:>12,.0f} "
             f"{rate.reference:>12,.0f} {f'{memory.value:.0f}' if memory else '':>20}".rstrip())
     return lines if len(lines) > 1 else []
 

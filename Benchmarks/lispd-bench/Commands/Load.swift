@@ -10,7 +10,7 @@ struct Load: ParsableCommand {
             The host must own the addresses of the population: ip route add local 198.18.0.0/15 dev lo. The Map-Server \
             must serve it: see load configuration.
             """,
-        subcommands: [LoadServerConfiguration.self, LoadRegister.self, LoadRequest.self, LoadForge.self]
+        subcommands: [LoadServerConfiguration.self, LoadRegister.self, LoadRequest.self, LoadEcho.self, LoadForge.self]
     )
 
     static func print(_ value: some Encodable) throws {
@@ -56,6 +56,35 @@ struct LoadRequest: ParsableCommand {
 
     func run() throws {
         try options.run { exchange, population in Requesting(population: population, port: exchange.port) }
+    }
+}
+
+struct LoadEcho: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "echo",
+        abstract: "Takes the Map-Server's place and sends everything back, until it is ended.",
+        discussion: """
+            Its processor time, as --echoed --pid of register or request measures it, is what the system calls cost.
+            """
+    )
+
+    @Option(help: "IPv4 address to answer at.")
+    var at: String
+
+    @Option(help: "UDP port.")
+    var port = LISPPort.control
+
+    @Flag(help: "Leaves out what a Map-Request is encapsulated in.")
+    var decapsulate = false
+
+    func validate() throws {
+        guard IPv4Address(at) != nil else { throw ValidationError("--at \(at): expected an IPv4 address") }
+    }
+
+    func run() throws {
+        guard let address = IPv4Address(at) else { return }
+        let skipped = decapsulate ? Requesting.encapsulation : Registering.encapsulation
+        try EchoThread(skipping: skipped, at: address, port: port).answer()
     }
 }
 
@@ -161,6 +190,9 @@ struct LoadOptions: ParsableArguments {
     @Flag(help: "The generator's own ceiling: a thread that sends everything back takes the Map-Server's place.")
     var echo = false
 
+    @Flag(help: "What answers at --to is `load echo`.")
+    var echoed = false
+
     @Option(help: "The Map-Server's port.")
     var port = LISPPort.control
 
@@ -218,6 +250,8 @@ struct LoadOptions: ParsableArguments {
             return try Load.print(try echo.whileRunning { try load.run(echoed, over: exchange) })
         }
         let exchange = try LoadExchange(to: Endpoint(.v4(to), port))
-        try Load.print(try load.run(conversation(exchange, population), over: exchange))
+        let made = conversation(exchange, population)
+        guard echoed else { return try Load.print(try load.run(made, over: exchange)) }
+        try Load.print(try load.run(Echoed(original: made), over: exchange))
     }
 }

@@ -1,23 +1,26 @@
-// The load generator's own ceiling: a thread that sends back what it gets, in the place of a Map-Server.
+// What sends back what it gets in the place of a Map-Server. As a thread of the load generator it shows that one's ceiling; as a process
+// of its own, what the system calls alone cost.
 
 import LISPWire
 import LinuxNetwork
 import Synchronization
 
-/// Answers on a port of 127.0.0.1 until it is stopped.
+/// Answers on a port until it is stopped.
 final class EchoThread: Sendable {
     let endpoint: Endpoint
     private let socket: UDPSocket
     private let skipped: Int
     private let isStopped = Atomic(false)
 
-    /// - Parameter skipped: octets at the start of each message that the answer leaves out: an encapsulation.
-    init(skipping skipped: Int) throws {
-        let loopback = IPAddress.v4(IPv4Address(0x7f00_0001))
+    /// - Parameters:
+    ///   - skipped: octets at the start of each message that the answer leaves out: an encapsulation.
+    ///   - address: the local address.
+    ///   - port: 0 for any.
+    init(skipping skipped: Int, at address: IPv4Address = IPv4Address(0x7f00_0001), port: UInt16 = 0) throws {
         socket = try UDPSocket(family: .ipv4, mark: nil)
         socket.setBuffers(receive: 4 << 20, send: 4 << 20)
-        try socket.bind(to: loopback, port: 0)
-        endpoint = Endpoint(loopback, socket.localPort)
+        try socket.bind(to: .v4(address), port: port)
+        endpoint = Endpoint(.v4(address), socket.localPort)
         self.skipped = skipped
     }
 
@@ -31,7 +34,7 @@ final class EchoThread: Sendable {
         return try body()
     }
 
-    private func answer() {
+    func answer() {
         guard let readiness = try? ReadinessSet(), (try? readiness.add(socket.descriptor, tag: 0)) != nil
         else { return }
         let buffers = DatagramBuffers()
