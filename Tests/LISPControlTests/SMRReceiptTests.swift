@@ -293,6 +293,24 @@ private func requests(_ actions: [RouterAction]) throws -> [MapRequest] {
         #expect(try bench.wait(.milliseconds(1)).map(\.isSMRInvoked) == [true])
     }
 
+    @Test func `that comes right after another answer brought what was asked for waits for a second`() throws {
+        let (bench, _) = try refreshing()
+        // The answer to what somebody else asked for has the entry, too, and it is deleted and put anew.
+        bench.now = bench.now + .milliseconds(300)
+        _ = bench.router.clearMapCache([eidPrefix("10.2.2.0/24")])
+        try bench.learn("10.2.2.7", [Bench.record("10.2.2.0/24")])
+        #expect(try bench.smr(source: "10.2.2.0") == [])
+        #expect(try bench.wait(.milliseconds(1_000)).map(\.isSMRInvoked) == [true])
+    }
+
+    @Test func `about an EID of a negative entry that a packet has just asked for waits for a second`() throws {
+        let bench = Bench()
+        try bench.learn("8.8.7.113", [Bench.negative("8.0.0.0/7")])
+        #expect(try bench.smr(source: "8.8.7.113") == [])
+        #expect(try bench.wait(.milliseconds(999)) == [])
+        #expect(try bench.wait(.milliseconds(1)).map(\.isSMRInvoked) == [true])
+    }
+
     @Test func `leaves alone what the operator has written down`() throws {
         let old = DatabaseLocator(address: IPAddress(Bench.old)!, priority: 1, weight: 100, isLocal: false)
         let bench = Bench(staticMappings: [StaticMapping(eid: eidPrefix("10.2.2.0/24"), locators: [old])])

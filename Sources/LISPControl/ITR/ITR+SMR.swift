@@ -60,11 +60,8 @@ extension ITR {
     }
 
     /// Asks for the mapping of `target` if pace and budget allow.
-    ///
-    /// - Parameter isOwed: it has waited for its turn, a second from the last Map-Request.
     private mutating func invokeMapRequest(
         _ target: EIDPrefix,
-        isOwed: Bool = false,
         now: Instant,
         using random: inout some RandomNumberGenerator
     ) -> [ITRAction] {
@@ -75,7 +72,8 @@ extension ITR {
             statistics.add(.smrsPaced, family)
             return []
         }
-        let isAsking = open?.phase == .asking || (!isOwed && hasAskedLately(target, now: now))
+        // Whoever asks again at once asks twice in a second (RFC 9301 section 5.3).
+        let isAsking = open?.phase == .asking || askedLately.contains(target, now: now)
         switch smrResponder.solicited(target, isAsking: isAsking, now: now) {
         case .ask: break
         case .paced:
@@ -90,14 +88,6 @@ extension ITR {
             return []
         }
         return ask(Question(target: target, sourceEID: nil, isSMRInvoked: true, now: now), now: now, using: &random)
-    }
-
-    /// Whether the entry that has this EID-prefix was asked for by it and answered within the last second: whoever asks again at
-    /// once asks twice in a second (RFC 9301 section 5.3).
-    private func hasAskedLately(_ target: EIDPrefix, now: Instant) -> Bool {
-        guard let entry = cache[target], now < entry.refreshed + Question.interval else { return false }
-        // What a packet asked for by its address has come just now.
-        return entry.refreshed > entry.installed || target.isHost
     }
 
     /// A site says what its mapping is now: negative entries inside of it that are older would hide it.
@@ -131,7 +121,7 @@ extension ITR {
             let eid = EID(instanceID: target.instanceID, target.prefix.address)
             // The map-cache may have changed since, and a refresh may have asked meanwhile.
             guard let target = refreshTarget(of: eid, now: now), questions[target]?.phase != .asking else { continue }
-            actions += invokeMapRequest(target, isOwed: true, now: now, using: &random)
+            actions += invokeMapRequest(target, now: now, using: &random)
         }
         return actions
     }

@@ -34,6 +34,8 @@ package struct ITR: Sendable {
     package private(set) var mapResolvers: MapResolvers
     var questions = PrefixTable<Question>()
     var smrResponder = SMRResponder()
+    /// The EID-prefixes that a Map-Request has left for within the last second, whatever became of the question.
+    private(set) var askedLately = RecentlyMet(memory: Question.interval)
     var mapDataBudget = Budget(Self.mapDataRate)
     var budget: MapRequestBudget
     private var targets: [Nonce: EIDPrefix] = [:]
@@ -157,6 +159,7 @@ package struct ITR: Sendable {
         targets[nonce] = question.target
         askedResolver[nonce] = resolver
         smrResponder.asked(question.target, now: now)
+        askedLately.meet(question.target, now: now)
         statistics.add(.mapRequestsSent, question.target.prefix.family)
         if question.isSMRInvoked { statistics.add(.smrInvokedRequests, question.target.prefix.family) }
         let asker = asker(of: question)

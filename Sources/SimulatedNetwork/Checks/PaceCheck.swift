@@ -77,13 +77,6 @@ package final class PaceCheck: Check {
             guard let request = message.encapsulatedRequest, request.nonce != network.causeRequest?.nonce else {
                 return
             }
-            // One that a message has caused, such as an SMR, is not judged; what answers it answers the others.
-            guard network.causes == 0 else {
-                if let eid = request.records.first?.eidPrefix {
-                    records[node.index, default: Records()].asked[request.nonce] = eid
-                }
-                return
-            }
             fault = asked(request, node, now)
         case .mapRegister:
             guard case .mapRegister(let register)? = message.decoded else { return }
