@@ -67,6 +67,31 @@ class NoncesGroup(SitesGroup):
         expect(tables.locators_of(self.map_server, PART) == {"192.0.2.7"}, "not what the ETR said last")
         expect(self.send(self.register()), "the next message was refused")
 
+    @test("after kill -9 it denies nothing of a site until that has had the time to register again")
+    def silence_after_kill(self):
+        # Its own registrations would answer for the site.
+        self.xtr_b.stop()
+        try:
+            flags = registers.WANT_NOTIFY | registers.PROXY_REPLY
+            expect(self.send(self.register(flags=flags)), "no Map-Notify")
+            expect(self.lig("10.2.9.1")[0] == 0, f"asked before: {self.lig('10.2.9.1')}")
+            self.kill_map_server()
+            status, text = self.lig("10.2.9.1")
+            expect(status == 1 and "Negative" not in text, f"{status}: {text}")
+            told = [count for reason, count in drops(self.map_server).items() if "just after a restart" in reason]
+            expect(sum(told) >= 1, f"`show statistics` does not tell: {drops(self.map_server)}")
+            expect(self.lig("10.200.0.1")[0] == 2, "what is of no site is not denied")
+            expect(self.send(self.register(flags=flags)), "no Map-Notify")
+            expect(self.lig("10.2.9.1")[0] == 0, f"asked afterwards: {self.lig('10.2.9.1')}")
+        finally:
+            self.xtr_b.start()
+
+    def lig(self, eid):
+        """(exit status, text)"""
+        done = self.network.rogue.run(daemon.program("lispctl"), "lig", eid, "--count", "1", "--to",
+                                      self.network.map_server_address, "--socket", "/nonexistent/lispd.sock", check=False)
+        return done.returncode, done.stdout + done.stderr
+
     @test("whatever the moment of the kill: what was acknowledged stays accepted, and what is older refused")
     def kill_at_any_moment(self):
         for _ in range(6):
