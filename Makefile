@@ -2,6 +2,7 @@
 # make build     lispd and lispctl, optimized
 # make test      every test: units, properties, and the daemon between real kernels
 # make suite     of the tests, those between real kernels alone
+# make suite-variants    the same with one worker, with two, and with offload off; stops at the first that fails
 # make bench     what it costs: the parts, and the demo's network beside plain routing and VXLAN; also as bench.json
 # make soak      many routers in one process on a virtual clock, for hours of their time, from many seeds (SEEDS, SEED)
 # make simulate  an internet of ten thousand sites for an hour and one of a thousand for a day, virtual time, each on one core (SEED)
@@ -26,7 +27,7 @@ SWIFT ?= swift
 # The networks need root; the builds do not.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup build build-bench demo test suite soak simulate bench bench-check bench-thresholds lint install clean
+.PHONY: help setup build build-bench demo test suite suite-variants soak simulate bench bench-check bench-thresholds lint install clean
 
 help:
 	@sed -n 's/^# make /  make /p' Makefile
@@ -48,6 +49,12 @@ test: setup
 suite: build build-bench
 	@packaging/pyats
 	@$(AS_ROOT) Interop/suite
+
+suite-variants: build build-bench
+	@packaging/pyats
+	@for settings in '{"workers": 1}' '{"workers": 2}' '{"offload": "off"}'; do \
+	    $(AS_ROOT) Interop/suite --data-plane "$$settings" || exit 1; \
+	done
 
 SEED ?= 1
 SEEDS ?= 5

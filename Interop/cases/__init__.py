@@ -21,6 +21,7 @@ from .multihoming import LatestGroup, MergedGroup
 from .negatives import NegativesGroup
 from .notifications import NotificationsGroup
 from .operator import OperatorGroup
+from .options import DataPlaneOptionGroup
 from .paths import DeadPathGroup, NarrowPathOverIPv4, NarrowPathOverIPv6
 from .proxies import (NativeRoutesGroup, ProxiesOverIPv4, ProxiesOverIPv6, ProxyETRsGroup, ProxyRolesGroup,
                       ProxyTenantGroup, StaticMappingsGroup)
@@ -78,6 +79,7 @@ GROUPS = [
     InstancesGroup,
     PyatsGroup,
     DemoGroup,
+    DataPlaneOptionGroup,
     BenchJudgementGroup,
     BenchGroup,
     RegisterFloodGroup,

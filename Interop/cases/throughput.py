@@ -1,5 +1,6 @@
 """TCP through the tunnel on whatever cores there are, beside the kernel's plain routing in the same network."""
 
+from lispnet import daemon
 from lispnet.sites import SITE_A, SITE_B
 from lispnet.testing import EXCLUSIVE, expect, test
 from lispnet.traffic import throughput, wait_reachable
@@ -23,30 +24,31 @@ class ThroughputGroup(SitesGroup):
         self.plain = throughput(network.host_a, network.host_b, SITE_B.host4, seconds=3)
         network.forget_core_routes(SITE_A, SITE_B)
 
-    def best(self, address):
-        """The best of a few attempts: the machine may be busy with other things."""
+    def expect_rate(self, address):
+        """Of the best of a few attempts: the machine may be busy with other things."""
+        has_trains = all(each.data_plane.get("offload") != "off" for each in (self.xtr_a, self.xtr_b))
+        # Half of what is wanted with trains: one by one, the machine's load shows most.
+        wanted = self.options.min_gbps if has_trains else self.options.min_gbps / 2
         reached = []
         for _ in range(ATTEMPTS):
             reached.append(throughput(self.network.host_a, self.network.host_b, address))
-            if reached[-1] >= self.options.min_gbps:
+            if reached[-1] >= wanted:
                 break
         print(f"       {address}: {', '.join(f'{each:.2f}' for each in reached)} Gb/s through the tunnel, "
               f"{self.plain:.2f} Gb/s by plain routing: {max(reached) / self.plain:.1%}", flush=True)
-        return max(reached)
+        expect(max(reached) >= wanted, f"{max(reached):.2f} Gb/s, wanted {wanted}")
 
     @test("carries TCP at 1 Gb/s or more with IPv4 EIDs")
     def tcp_ipv4(self):
         self.wait_both_families()
         before = self.counters.read()
-        rate = self.best(SITE_B.host4)
+        self.expect_rate(SITE_B.host4)
         crossed = self.counters.since(before)
         expect(crossed["native4"] == 0 and crossed["data"] > 1000, f"not through the tunnel: {crossed}")
-        expect(rate >= self.options.min_gbps, f"{rate:.2f} Gb/s, wanted {self.options.min_gbps}")
 
     @test("carries TCP at 1 Gb/s or more with IPv6 EIDs")
     def tcp_ipv6(self):
-        rate = self.best(SITE_B.host6)
-        expect(rate >= self.options.min_gbps, f"{rate:.2f} Gb/s, wanted {self.options.min_gbps}")
+        self.expect_rate(SITE_B.host6)
         self.expect_running()
 
     @test("carries TCP one datagram a system call, too, with `offload: off`")
@@ -56,7 +58,5 @@ class ThroughputGroup(SitesGroup):
             xtr.stop()
             xtr.start()
         self.wait_both_families()
-        rate = self.best(SITE_B.host4)
-        # Half of what is wanted with trains: here the machine's load shows most.
-        expect(rate >= self.options.min_gbps / 2, f"{rate:.2f} Gb/s, wanted {self.options.min_gbps / 2}")
+        self.expect_rate(SITE_B.host4)
         self.expect_running()

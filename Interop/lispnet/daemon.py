@@ -10,6 +10,10 @@ from .waiting import wait_until
 
 ALGORITHM = "hmac-sha-256-128"
 
+# A mapping in JSON that goes into the `data-plane:` of every tunnel router, also of programs that the suite starts.
+DATA_PLANE = "LISPD_DATA_PLANE"
+TUNNEL_ROUTERS = {"itr", "etr", "proxy-itr", "proxy-etr"}
+
 # For daemons that are to judge whatever reaches them, however much that is. Replies keep their limit.
 NO_LIMITS = {name: "none" for name in (
     "map-requests-per-source", "map-requests", "map-requests-per-etr", "negative-map-replies",
@@ -42,6 +46,11 @@ class Daemon:
         self.configuration = {**configuration,
                               "management": {**configuration.get("management", {}), "socket": self.socket}}
         self.write_text(to_yaml(self.configuration))
+
+    @property
+    def data_plane(self):
+        """The section of the file, settings of the whole suite included."""
+        return with_common_data_plane(self.configuration).get("data-plane", {})
 
     def write_text(self, text):
         with open(self.configuration_path, "w", encoding="utf-8") as file:
@@ -166,10 +175,31 @@ def with_ttl(site, ttl):
     return [{"eid": prefix, "ttl": ttl} for prefix in site.prefixes]
 
 
+def common_data_plane():
+    """The settings of the data plane that every tunnel router gets beside its own."""
+    return parse_data_plane(os.environ.get(DATA_PLANE) or "{}")
+
+
+def parse_data_plane(text):
+    """ValueError if it is no mapping in JSON."""
+    settings = json.loads(text)
+    if not isinstance(settings, dict):
+        raise ValueError(f"found {text}: expected a mapping such as " + '{"workers": 2}')
+    return settings
+
+
+def with_common_data_plane(configuration):
+    """The configuration and, of a tunnel router, what it does not itself say of the data plane."""
+    data_plane = {**common_data_plane(), **configuration.get("data-plane", {})}
+    if not data_plane or TUNNEL_ROUTERS.isdisjoint(configuration["roles"]):
+        return configuration
+    return {**configuration, "data-plane": data_plane}
+
+
 def to_yaml(configuration):
-    """The configuration as YAML: a line for each key, and for each item of a list below it."""
+    """The file that a router gets: a line for each key, and for each item of a list below it."""
     lines = []
-    for name, value in configuration.items():
+    for name, value in with_common_data_plane(configuration).items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
             lines.append(f"{name}:")
             lines += [f"  - {json.dumps(item)}" for item in value]
