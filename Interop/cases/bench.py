@@ -1,5 +1,6 @@
 """The benchmark: what it makes of figures, and that it runs."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -7,8 +8,10 @@ import sys
 
 from lispnet import judgement
 from lispnet.judgement import LISPD, LISPD_ONE_BY_ONE, PLAIN, VXLAN, MapServerResult, Sample
-from lispnet.run import INTEROP, ROOT
+from lispnet.nodes import Node, link
+from lispnet.run import INTEROP, ROOT, CommandFailed
 from lispnet.testing import EXCLUSIVE, Group, expect, test
+from lispnet.traffic import iperf3, segmentation, without_segmentation
 
 sys.path.insert(0, os.path.join(ROOT, "Benchmarks"))
 
@@ -27,7 +30,7 @@ def results(plain, vxlan, lispd, one_by_one):
 
 # One round in which lispd keeps every goal, and none by more than it must but that of the trains.
 KEPT = {
-    "tcp-1": (20, 10, 5.5, 3), "tcp-8": (20, 10, 5.5, 3),
+    "tcp-1": (20, 10, 5.5, 3), "tcp-8": (20, 10, 5.5, 3), "tcp-1-gso-off": (5, 2, 1.4, 1),
     "udp-64": (120, 100, 90, 50), "udp-1400": (120, 100, 90, 50),
     "rtt-median": (50, 60, 110, 120), "rtt-p99": (90, 95, 300, 400),
 }
@@ -89,13 +92,15 @@ class BenchJudgementGroup(Group):
     def network_goals(self):
         kept = verdicts(network())
         expect({name: mark for name, (mark, _) in kept.items()} == {
-            "tcp-1.of-vxlan": "PASS", "tcp-8.of-vxlan": "PASS", "tcp-8.of-tcp-1": "PASS", "udp-64.of-vxlan": "PASS",
-            "udp-1400.of-vxlan": "PASS", "rtt-median.above-plain": "PASS", "rtt-p99.above-plain": "",
+            "tcp-1.of-vxlan": "PASS", "tcp-8.of-vxlan": "PASS", "tcp-8.of-tcp-1": "PASS",
+            "tcp-1-gso-off.of-vxlan": "PASS", "udp-64.of-vxlan": "PASS", "udp-1400.of-vxlan": "PASS",
+            "rtt-median.above-plain": "PASS", "rtt-p99.above-plain": "",
             "tcp-1.offload-gain": "PASS", "tcp-8.offload-gain": "PASS"}, kept)
         for name, changed, value in (
                 ("tcp-1.of-vxlan", {"tcp_1": 5.4}, "0.540 of VXLAN, wanted 0.55, aimed at 0.7"),
                 ("tcp-8.of-vxlan", {"tcp_1": 5.4, "tcp_8": 5.4}, "0.540 of VXLAN, wanted 0.55, aimed at 0.7"),
                 ("tcp-8.of-tcp-1", {"tcp_1": 5.6}, "0.982 of one stream, wanted 1"),
+                ("tcp-1-gso-off.of-vxlan", {"tcp_1_gso_off": 1.38}, "0.690 of VXLAN, wanted 0.7"),
                 ("udp-64.of-vxlan", {"udp_64": 89}, "0.890 of VXLAN, wanted 0.9"),
                 ("udp-1400.of-vxlan", {"udp_1400": 89}, "0.890 of VXLAN, wanted 0.9"),
                 ("rtt-median.above-plain", {"rtt_median": 111}, "61.0 us above plain routing, wanted at most 60, aimed at 40")):
@@ -254,7 +259,7 @@ class BenchGroup(Group):
         expect(all(set(each) == KEYS for each in found), f"other keys than {KEYS}")
         by_name = {each["name"]: each for each in found}
         expect(len(by_name) == len(found), "a name stands there twice")
-        for measure in ("tcp-1", "tcp-8", "udp-64", "udp-1400", "rtt-avg", "rtt-median", "rtt-p99"):
+        for measure in ("tcp-1", "tcp-8", "tcp-1-gso-off", "udp-64", "udp-1400", "rtt-avg", "rtt-median", "rtt-p99"):
             for way in (PLAIN, VXLAN, LISPD, LISPD_ONE_BY_ONE):
                 each = by_name[f"{measure}.{way}"]
                 expect(each["value"] > 0 and each["runs"] == [each["value"]], each)
@@ -269,13 +274,48 @@ class BenchGroup(Group):
                 expect(rate["value"] > 1000 and rate["reference"] > rate["value"], rate)
         expect(by_name["map-server.registration.100000.memory"]["value"] > 50, "a registration without memory")
         expect(by_name["wire.decode.map-reply"]["unit"] == "ns", "the parts are not there")
-        for name in ("tcp-1.of-vxlan", "tcp-8.of-vxlan", "tcp-8.of-tcp-1", "udp-64.of-vxlan", "udp-1400.of-vxlan",
-                     "rtt-median.above-plain", "rtt-p99.above-plain"):
+        for name in ("tcp-1.of-vxlan", "tcp-8.of-vxlan", "tcp-8.of-tcp-1", "tcp-1-gso-off.of-vxlan", "udp-64.of-vxlan",
+                     "udp-1400.of-vxlan", "rtt-median.above-plain", "rtt-p99.above-plain"):
             expect(name in by_name and f" {name}: " in done.stdout, f"nothing is said of {name}: {done.stdout}")
         expect(by_name["udp-64.of-vxlan"]["reference"] == by_name["udp-64.vxlan"]["value"], by_name["udp-64.of-vxlan"])
         expect(by_name["tcp-1.offload-gain"]["value"] == by_name["tcp-1.lispd"]["value"], "another gain")
         listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
         expect("-vxlan" not in listed, listed)
+
+    @test("switches the sender's GSO and TSO off for a while, and leaves the interface as it was, whatever that was")
+    def segmentation(self):
+        left, right = Node(self.run, "left"), Node(self.run, "right")
+        link(left, "eth0", ["192.0.2.1/30"], right, "eth0", ["192.0.2.2/30"])
+
+        def features():
+            return left.run("ethtool", "-k", "eth0").stdout
+
+        for settings, expected in (("tso on gso on", {"tso": True, "gso": True}), ("tso off gso on", {"tso": False, "gso": True}),
+                                   ("tso off gso off", {"tso": False, "gso": False})):
+            left.run("ethtool", "-K", "eth0", *settings.split())
+            before = features()
+            expect(segmentation(left, "eth0") == expected, f"{settings}: {before}")
+            with contextlib.suppress(CommandFailed), without_segmentation(left, "eth0"):
+                inside = segmentation(left, "eth0")
+                left.run("false")
+            expect(inside == {"tso": False, "gso": False}, f"{settings}: inside {inside}")
+            expect(features() == before, f"{settings}: before\n{before}\nand after\n{features()}")
+
+    @test("sends TCP in packets of one segment while GSO is off")
+    def one_segment_each(self):
+        left, right = Node(self.run, "sender"), Node(self.run, "receiver")
+        link(left, "eth0", ["192.0.2.1/30"], right, "eth0", ["192.0.2.2/30"])
+
+        def octets_a_packet():
+            _, before = left.interface_packets("eth0")
+            sent = iperf3(left, right, "192.0.2.2", 1)["end"]["sum_sent"]["bytes"]
+            return sent / (left.interface_packets("eth0")[1] - before)
+
+        left.run("ethtool", "-K", "eth0", "tso", "on", "gso", "on")
+        expect((long := octets_a_packet()) > 3000, f"{long:.0f} octets a packet with GSO")
+        with without_segmentation(left, "eth0"):
+            expect((short := octets_a_packet()) <= 1500, f"{short:.0f} octets a packet without")
+        expect((long := octets_a_packet()) > 3000, f"{long:.0f} octets a packet with GSO again")
 
     @test("refuses a run whose hosts have a MTU that VXLAN cannot carry")
     def wrong_mtu(self):

@@ -57,6 +57,7 @@ GOALS = [
     Goal("tcp-1", OF_VXLAN, wanted=0.55, aim=0.7),
     Goal("tcp-8", OF_VXLAN, wanted=0.55, aim=0.7),
     Goal("tcp-8", OF_ONE_STREAM, wanted=1),
+    Goal("tcp-1-gso-off", OF_VXLAN, wanted=0.7),
     Goal("udp-64", OF_VXLAN, wanted=0.9),
     Goal("udp-1400", OF_VXLAN, wanted=0.9),
     Goal("udp-1380", OF_VXLAN, wanted=0.9),

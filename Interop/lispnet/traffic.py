@@ -1,5 +1,6 @@
 """Traffic between nodes and what it tells: ping, traceroute, iperf3; and counters of what crosses the core."""
 
+import contextlib
 import ipaddress
 import json
 import re
@@ -126,6 +127,30 @@ def throughput(client, server, address, seconds=4, streams=1):
     """TCP between two nodes, in Gb/s as the receiver counts it."""
     report = iperf3(client, server, address, seconds, "-P", str(streams))
     return report["end"]["sum_received"]["bits_per_second"] / 1e9
+
+
+# ethtool's short names, and those it lists them by.
+SEGMENTATION = {"tso": "tcp-segmentation-offload", "gso": "generic-segmentation-offload"}
+
+
+def segmentation(node, interface):
+    """{tso: whether it is on, gso: the same} of an interface."""
+    (features,) = json.loads(node.run("ethtool", "--json", "-k", interface).stdout)
+    return {short: features[name]["active"] for short, name in SEGMENTATION.items()}
+
+
+@contextlib.contextmanager
+def without_segmentation(node, interface):
+    """TCP connections made inside leave in packets of one segment. Afterwards the interface is as before."""
+    def switch(states):
+        node.run("ethtool", "-K", interface, *(word for name, is_on in states.items() for word in (name, "on" if is_on else "off")))
+
+    before = segmentation(node, interface)
+    try:
+        switch({name: False for name in before})
+        yield
+    finally:
+        switch(before)
 
 
 def datagrams(client, server, address, seconds, octets, offered):
