@@ -13,6 +13,10 @@ enum DataPlaneConstants {
     // Ours.
     /// Packets that are handled together.
     static let batchSize = 64
+    /// Octets of inner headers that a train of segments may have, extension headers included.
+    static let largestHeaders = 192
+    /// Octets that are read from a TUN in one turn while packets come as trains.
+    static let tunnelOctetsPerTurn = 256 << 10
     /// Messages that are received together while they are trains of up to 64 datagrams, so that a turn stays short.
     static let trainsPerTurn = 8
     /// Reports of a source port that are read in one turn.

@@ -47,7 +47,7 @@ package enum DataPlaneDropReason: UInt8, CaseIterable, Sendable, Hashable {
     package var text: String {
         switch self {
         case .malformedPacket: "packet from the site is not valid IPv4 or IPv6"
-        case .unfinishedOffload: "packet from the site came as a train of segments although offloads are off"
+        case .unfinishedOffload: "packet from the site came as a train of segments that makes no sense"
         case .invalidSource: "source of a packet from the site is multicast, loopback, link-local or unspecified"
         case .multicastDestination: "destination is multicast"
         case .linkLocalDestination: "destination is link-local"

@@ -94,6 +94,16 @@ package struct TUNDevice: Sendable {
         guard clinux_tun_set_offload(descriptors[0], flags) >= 0 else { throw .last("set the offloads of \(name)") }
     }
 
+    /// Allows as much of that as the kernel knows.
+    ///
+    /// - Returns: what it is.
+    package func allowOffloads() -> Offloads {
+        for offloads in [[.checksum, .tcp, .udp], [.checksum, .tcp]] as [Offloads] where (try? setOffloads(offloads)) != nil {
+            return offloads
+        }
+        return []
+    }
+
     /// Closes every queue; the interface vanishes.
     package func close() {
         for descriptor in descriptors { _ = Glibc.close(descriptor) }

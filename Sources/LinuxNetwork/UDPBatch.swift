@@ -213,8 +213,12 @@ package struct SendBatch: ~Copyable {
     /// Messages added since `clear`.
     package private(set) var count = 0
     private var datagrams = 0
+    /// Pieces of memory that the datagrams lie in: one or two each.
+    private var pieces = 0
+    /// Octets of the last message's first datagram.
+    private var segmentSize = 0
     private let family: AddressFamily
-    // Safe: allocated by `init` with `capacity` elements each, freed by `deinit`, indexed below `capacity` only.
+    // Safe: allocated by `init` with `capacity` elements each, twice as many `vectors`, freed by `deinit`, indexed below that only.
     private let messages: UnsafeMutablePointer<clinux_mmsghdr>
     private let vectors: UnsafeMutablePointer<iovec>
     private let controls: UnsafeMutableRawPointer
@@ -224,9 +228,9 @@ package struct SendBatch: ~Copyable {
         self.family = family
         self.capacity = capacity
         messages = .allocate(capacity: capacity)
-        vectors = .allocate(capacity: capacity)
+        vectors = .allocate(capacity: 2 * capacity)
         controls = .allocate(byteCount: sendControlStride * capacity, alignment: 16)
-        vectors.initialize(repeating: iovec(), count: capacity)
+        vectors.initialize(repeating: iovec(), count: 2 * capacity)
         controls.initializeMemory(as: UInt8.self, repeating: 0, count: sendControlStride * capacity)
         messages.initialize(repeating: clinux_mmsghdr(), count: capacity)
         for index in 0..<capacity {
@@ -253,18 +257,21 @@ package struct SendBatch: ~Copyable {
     package mutating func clear() {
         count = 0
         datagrams = 0
+        pieces = 0
     }
 
     /// Appends a message of one datagram.
     ///
     /// - Parameters:
     ///   - payload: must stay unchanged until `send` has returned.
+    ///   - rest: what follows it in the same datagram, if that lies elsewhere.
     ///   - name: a socket address of this batch's family; must stay until `send` has returned.
     ///   - ttl: 1 to 255; the kernel refuses 0.
     ///   - source: the local address in network order, 4 or 16 octets; `nil` lets the kernel choose.
     /// - Precondition: fewer than `capacity` datagrams were added.
     package mutating func add(
         payload: UnsafeRawBufferPointer,
+        _ rest: UnsafeRawBufferPointer? = nil,
         to name: UnsafeRawBufferPointer,
         tos: UInt8,
         ttl: UInt8,
@@ -272,7 +279,8 @@ package struct SendBatch: ~Copyable {
     ) {
         // There are no more messages than datagrams.
         precondition(datagrams < capacity, "room in the batch")
-        vectors[datagrams] = Self.vector(payload)
+        let first = vectors + pieces
+        segmentSize = payload.count &+ (rest?.count ?? 0)
         let control = controls + (count &* sendControlStride &+ segmentControlLength)
         control.storeBytes(of: Int32(tos), toByteOffset: 16, as: Int32.self)
         control.storeBytes(of: Int32(ttl), toByteOffset: 40, as: Int32.self)
@@ -292,32 +300,46 @@ package struct SendBatch: ~Copyable {
         messages[count].msg_hdr.msg_namelen = socklen_t(truncatingIfNeeded: name.count)
         messages[count].msg_hdr.msg_control = control
         messages[count].msg_hdr.msg_controllen = controlLength
-        messages[count].msg_hdr.msg_iov = vectors + datagrams
-        messages[count].msg_hdr.msg_iovlen = 1
+        messages[count].msg_hdr.msg_iov = first
+        messages[count].msg_hdr.msg_iovlen = 0
         count &+= 1
         datagrams &+= 1
+        put(payload, rest)
     }
 
     /// Makes the last message a train, or longer by one datagram. Nothing is copied.
     ///
-    /// - Parameter payload: as long as the first of the train, unless it is the last, which may be shorter; not empty. Must
-    ///   stay unchanged until `send` has returned. A message carries at most 64 datagrams, and at most 65,507 octets over
-    ///   IPv4, 65,487 over IPv6; the kernel refuses others.
+    /// - Parameters:
+    ///   - payload: with `rest` as long as the first of the train, unless it is the last, which may be shorter; not empty. Must
+    ///     stay unchanged until `send` has returned. A message carries at most 64 datagrams, and at most 65,507 octets over
+    ///     IPv4, 65,487 over IPv6; the kernel refuses others.
+    ///   - rest: what follows it in the same datagram, if that lies elsewhere.
     /// - Precondition: a message was added, and fewer than `capacity` datagrams.
-    package mutating func extendLast(payload: UnsafeRawBufferPointer) {
+    package mutating func extendLast(payload: UnsafeRawBufferPointer, _ rest: UnsafeRawBufferPointer? = nil) {
         precondition(count > 0 && datagrams < capacity, "a message, and room in the batch")
-        vectors[datagrams] = Self.vector(payload)
         datagrams &+= 1
         let message = messages + (count &- 1)
-        if message.pointee.msg_hdr.msg_iovlen == 1 {
-            let control = controls + (count &- 1) &* sendControlStride
-            // Safe: the first datagram's vector is there; a datagram is shorter than 65,536 octets.
-            let size = UInt16(truncatingIfNeeded: message.pointee.msg_hdr.msg_iov.pointee.iov_len)
-            control.storeBytes(of: size, toByteOffset: 16, as: UInt16.self)
+        let control = controls + (count &- 1) &* sendControlStride
+        if message.pointee.msg_hdr.msg_control != control {
+            // Safe: a datagram is shorter than 65,536 octets.
+            control.storeBytes(of: UInt16(truncatingIfNeeded: segmentSize), toByteOffset: 16, as: UInt16.self)
             message.pointee.msg_hdr.msg_control = control
             message.pointee.msg_hdr.msg_controllen &+= segmentControlLength
         }
-        message.pointee.msg_hdr.msg_iovlen &+= 1
+        put(payload, rest)
+    }
+
+    /// Adds a datagram's pieces to the last message.
+    @inline(__always)
+    private mutating func put(_ payload: UnsafeRawBufferPointer, _ rest: UnsafeRawBufferPointer?) {
+        // Safe: no more than two for each datagram, of which there are no more than `capacity`.
+        vectors[pieces] = Self.vector(payload)
+        pieces &+= 1
+        messages[count &- 1].msg_hdr.msg_iovlen &+= 1
+        guard let rest else { return }
+        vectors[pieces] = Self.vector(rest)
+        pieces &+= 1
+        messages[count &- 1].msg_hdr.msg_iovlen &+= 1
     }
 
     @inline(__always)

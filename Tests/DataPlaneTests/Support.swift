@@ -48,7 +48,11 @@ struct ReportedError {
 /// Queues in memory; what a worker does with them can be looked at. Takes and takes apart trains as the kernel does.
 struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
     var tunnelInput: [Int: [[UInt8]]] = [:]
+    /// What the TUN says of the next packets read; of those beyond, that they are no trains.
+    var tunnelSegments: [SegmentTrain] = []
     var tunnelOutput: [(queue: Int, packet: [UInt8])] = []
+    /// The virtio headers of what was written.
+    var tunnelHeaders: [[UInt8]] = []
     /// Whether nothing can be written to a TUN.
     var refusesTunnelOutput = false
     var networkInput: [AddressFamily: [ReceivedPacket]] = [:]
@@ -83,10 +87,11 @@ struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
             packet.withUnsafeBytes { bytes in
                 if let base = bytes.baseAddress { batch.packet(index).copyMemory(from: base, byteCount: bytes.count) }
             }
-            batch.entries[index].length = packet.count
-            batch.entries[index].segmentSize = 0
+            batch.entries[index].isSingle(packet.count)
             batch.entries[index].isIncomplete = false
+            if index < tunnelSegments.count { batch.entries[index].segments = tunnelSegments[index] }
         }
+        tunnelSegments.removeFirst(min(packets.count, tunnelSegments.count))
         tunnelInput[queue]?.removeFirst(packets.count)
         return packets.count
     }
@@ -94,6 +99,7 @@ struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
     mutating func writeTunnel(_ queue: Int, _ frame: UnsafeRawBufferPointer) -> Bool {
         guard !refusesTunnelOutput else { return false }
         tunnelOutput.append((queue, Array(frame.dropFirst(10))))
+        tunnelHeaders.append(Array(frame.prefix(10)))
         return true
     }
 
@@ -139,13 +145,15 @@ struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
 
     private func sent(_ batch: borrowing PacketBatch, _ index: Int) -> SentDatagram {
         let entry = batch.entries[index]
+        let length = entry.rest == nil ? entry.length : entry.slotLength
+        let rest = entry.rest.map { Array(UnsafeRawBufferPointer(start: $0, count: entry.length - length)) }
         return SentDatagram(
             family: family,
             port: port,
             destination: entry.locator?.pointee.address ?? TrieKey(0),
             tos: entry.tos,
             ttl: entry.ttl,
-            payload: Array(UnsafeRawBufferPointer(start: batch.packet(index) - 8, count: entry.length + 8))
+            payload: Array(UnsafeRawBufferPointer(start: batch.packet(index) - 8, count: length + 8)) + (rest ?? [])
         )
     }
 

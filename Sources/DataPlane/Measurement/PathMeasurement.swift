@@ -47,8 +47,7 @@ struct CyclingDevice: PacketDevice, ~Copyable {
             let entry = batch.entries + index
             let length = lengths[position]
             (batch.packet(index) - headroom).copyMemory(from: frames + position &* frameSize, byteCount: length)
-            entry.pointee.length = length &- headroom
-            entry.pointee.segmentSize = 0
+            entry.pointee.isSingle(length &- headroom)
             entry.pointee.isIncomplete = false
             entry.pointee.tos = 0
             entry.pointee.ttl = 64

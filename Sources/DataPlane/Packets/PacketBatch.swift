@@ -15,8 +15,17 @@ struct BatchEntry {
     var length: Int = 0
     /// Octets of each datagram of a received train but the last, LISP header included; 0 for a single packet.
     var segmentSize: Int = 0
-    /// A train although offloads are off, or a datagram that was cut off.
+    /// A train of segments that makes no sense, or a datagram that was cut off.
     var isIncomplete = false
+    /// What the TUN handed over as one: what it is to be cut into.
+    var segments = SegmentTrain.none
+    /// Packets that it is: 1, or the segments of such a train.
+    var packets = 1
+    /// Octets of the largest of these.
+    var largest = 0
+    /// Where octets of the packet lie that do not stand in the slot behind its first `slotLength`; `nil` if all do.
+    var rest: UnsafeRawPointer?
+    var slotLength = 0
     /// The next entry that goes out by the same source port, or -1.
     var next: Int = -1
     /// Of the first entry of a message that is sent: how many entries it consists of.
@@ -37,6 +46,18 @@ struct BatchEntry {
     var sourceFamily: UInt8 = 0
 }
 
+extension BatchEntry {
+    /// A packet of its own, all in its slot.
+    @inline(__always)
+    mutating func isSingle(_ length: Int) {
+        self.length = length
+        segmentSize = 0
+        segments = .none
+        packets = 1
+        rest = nil
+    }
+}
+
 /// The slots and entries of a worker.
 struct PacketBatch: ~Copyable {
     /// Octets in front of an inner packet.
@@ -47,13 +68,16 @@ struct PacketBatch: ~Copyable {
     private static let stride = 66_432
 
     let capacity: Int
+    private let stride: Int
     // Safe: `capacity` slots and entries, freed by `deinit`; all indices are below `capacity`.
     private let slots: UnsafeMutableRawPointer
     let entries: UnsafeMutablePointer<BatchEntry>
 
-    init(capacity: Int) {
+    /// - Parameter headers: octets of headers that a slot has room for, if it is to have no more; then a packet's `rest` is elsewhere.
+    init(capacity: Int, headers: Int? = nil) {
         self.capacity = capacity
-        slots = .allocate(byteCount: capacity * Self.stride, alignment: 64)
+        stride = headers.map { ($0 + Self.headroom + 63) & ~63 } ?? Self.stride
+        slots = .allocate(byteCount: capacity * stride, alignment: 64)
         entries = .allocate(capacity: capacity)
         entries.initialize(repeating: BatchEntry(), count: capacity)
     }
@@ -66,6 +90,6 @@ struct PacketBatch: ~Copyable {
     /// Where the inner packet of entry `index` begins. The headroom is before it.
     @inline(__always)
     func packet(_ index: Int) -> UnsafeMutableRawPointer {
-        slots + (index &* Self.stride &+ Self.headroom)
+        slots + (index &* stride &+ Self.headroom)
     }
 }

@@ -29,6 +29,11 @@ extension Worker where Device: ~Copyable {
                 continue
             }
             entry.pointee.length = inner.length
+            entry.pointee.largest = inner.length
+            if entry.pointee.segments.kind != .none, !isTrain(entry, bytes) {
+                drop(.unfinishedOffload)
+                continue
+            }
             decide(index, inner, instance, isHeld: false, &lookup)
         }
         finishSending()
@@ -62,12 +67,12 @@ extension Worker where Device: ~Copyable {
     ) {
         switch inner.destinationKind {
         case .unicast: break
-        case .multicast: return drop(.multicastDestination)
-        case .linkLocal: return drop(.linkLocalDestination)
-        case .invalid: return drop(.invalidDestination)
+        case .multicast: return drop(.multicastDestination, index)
+        case .linkLocal: return drop(.linkLocalDestination, index)
+        case .invalid: return drop(.invalidDestination, index)
         }
-        guard inner.sourceKind == .unicast else { return drop(.invalidSource) }
-        guard inner.ttl > 0 else { return drop(.timeToLiveExceeded) }
+        guard inner.sourceKind == .unicast else { return drop(.invalidSource, index) }
+        guard inner.ttl > 0 else { return drop(.timeToLiveExceeded, index) }
         if lookup.family != inner.family.number || lookup.key != inner.destination {
             lookup.family = inner.family.number
             lookup.key = inner.destination
@@ -75,7 +80,7 @@ extension Worker where Device: ~Copyable {
             lookup.value =
                 lookup.isOwn ? nil : lookahead.value(index, instance.entries(inner.family), inner.destination)
         }
-        guard !lookup.isOwn else { return drop(.destinationIsOwn) }
+        guard !lookup.isOwn else { return drop(.destinationIsOwn, index) }
         guard let value = lookup.value else { return miss(index, inner, instance, isHeld: isHeld) }
         let words = value.pointee.words
         switch EntryTarget.decode(words.target, instance.base) {
@@ -123,7 +128,7 @@ extension Worker where Device: ~Copyable {
         let portCount = family.isIPv4 ? portCountIPv4 : portCountIPv6
         guard portCount > 0 else { return strand(index, inner, instance) }
 
-        let isOversize = mtu != 0 && inner.length &+ overhead > mtu
+        let isOversize = mtu != 0 && batch.entries[index].largest &+ overhead > mtu
         // Before the hints: a nonce counts as asked for once it is in a header, so the packet has to leave then.
         if isOversize, dropOversize(index, inner, instance, limit: mtu &- overhead) { return }
         var header = LISPHeaderWords.header(instance: instance.object.pointee.id)
@@ -148,6 +153,7 @@ extension Worker where Device: ~Copyable {
             port = placeOversize(index, inner, limit: mtu &- overhead, port)
             guard port >= 0 else { return }
         }
+        if entry.pointee.segments.kind != .none { return sendSegments(of: index, port) }
         let list = ports + port
         if list.pointee.first < 0 {
             list.pointee.first = index
@@ -166,7 +172,7 @@ extension Worker where Device: ~Copyable {
             let port = usedPorts[used]
             let first = ports[port].first
             ports[port] = PortList()
-            send(port, first: first, isFragments: false, &run)
+            send(port, .packets, first: first, &run)
         }
         usedPortCount = 0
         ownStatus.family = nil
@@ -174,21 +180,33 @@ extension Worker where Device: ~Copyable {
         signal()
     }
 
+    /// Where packets are that are sent.
+    enum Outgoing {
+        case packets
+        case fragments
+        case segments
+    }
+
     /// Sends entry `first` and those linked to it by the source port of list `port`.
-    ///
-    /// - Parameter isFragments: they are entries of `fragments`, not of `batch`.
     @inline(__always)
-    mutating func send(_ port: Int, first: Int, isFragments: Bool, _ run: inout Run) {
-        let entries = isFragments ? fragments.entries : batch.entries
+    mutating func send(_ port: Int, _ outgoing: Outgoing, first: Int, _ run: inout Run) {
+        let entries =
+            switch outgoing {
+            case .packets: batch.entries
+            case .fragments: fragments.entries
+            case .segments: segments.entries
+            }
         let isIPv4 = port < Self.maximumPorts || port == Self.fragmentingIPv4
         let number =
             port >= Self.fragmentingIPv4
             ? DataPlaneConstants.fragmentingPort : isIPv4 ? port : port &- Self.maximumPorts
         let family = isIPv4 ? AddressFamily.ipv4 : .ipv6
         let trains =
-            isFragments
-            ? device.send(family, port: number, fragments, first: first)
-            : device.send(family, port: number, batch, first: first)
+            switch outgoing {
+            case .packets: device.send(family, port: number, batch, first: first)
+            case .fragments: device.send(family, port: number, fragments, first: first)
+            case .segments: device.send(family, port: number, segments, first: first)
+            }
         if trains > 0 { shared.add(trains, to: .trainsSent) }
         var index = first
         while index >= 0 {
@@ -235,16 +253,30 @@ extension Worker where Device: ~Copyable {
     /// Hands a packet without a mapping to the control loop, as far as filter and queue allow.
     @inline(never)
     private mutating func miss(_ index: Int, _ inner: InnerPacket, _ instance: InstanceReader, isHeld: Bool) {
-        guard !isHeld else { return drop(.stillNoMapping) }
-        let id = instance.object.pointee.id
+        guard !isHeld else { return drop(.stillNoMapping, index) }
         let now = device.now()
+        if batch.entries[index].segments.kind == .none {
+            let packet = UnsafeRawBufferPointer(start: batch.packet(index), count: inner.length)
+            return miss(packet, inner, instance, now: now)
+        }
+        // The control plane holds packets, not trains.
+        guard var cutter = cutter(of: index) else { return drop(.unfinishedOffload, index) }
+        while let packet = nextWhole(&cutter) { miss(packet, inner, instance, now: now) }
+    }
+
+    private mutating func miss(
+        _ packet: UnsafeRawBufferPointer,
+        _ inner: InnerPacket,
+        _ instance: InstanceReader,
+        now: UInt64
+    ) {
+        let id = instance.object.pointee.id
         guard filter.passes(instance: id, destination: inner.destination, now: now) else {
             return drop(.missRecentlyReported)
         }
-        guard sourceFilter.passes(instance: id, source: inner.source, octets: inner.length, now: now) else {
+        guard sourceFilter.passes(instance: id, source: inner.source, octets: packet.count, now: now) else {
             return drop(.missSourceLimited)
         }
-        let packet = UnsafeRawBufferPointer(start: batch.packet(index), count: inner.length)
         guard shared.misses.push(packet, tag: MissTag.unmapped, word: UInt64(id)) else { return drop(.missQueueFull) }
         hasNews = true
         count(.missesReported)
@@ -257,9 +289,13 @@ extension Worker where Device: ~Copyable {
         dropForWantOfLocator(index, inner, instance)
         let id = instance.object.pointee.id
         let now = device.now()
-        let packet = UnsafeRawBufferPointer(start: batch.packet(index), count: inner.length)
+        var packet = UnsafeRawBufferPointer(start: batch.packet(index), count: inner.length)
+        if batch.entries[index].segments.kind != .none {
+            guard var cutter = cutter(of: index), let first = nextWhole(&cutter) else { return }
+            packet = first
+        }
         guard filter.passes(instance: id, destination: inner.destination, now: now),
-            sourceFilter.passes(instance: id, source: inner.source, octets: inner.length, now: now),
+            sourceFilter.passes(instance: id, source: inner.source, octets: packet.count, now: now),
             shared.misses.push(packet, tag: MissTag.stranded, word: UInt64(id))
         else { return }
         hasNews = true
@@ -276,10 +312,25 @@ extension Worker where Device: ~Copyable {
         } else {
             HeaderEditing.setIPv6(packet, trafficClass: inner.tos, hopLimit: ttl)
         }
-        if writeTunnel(queue, packet, inner.length) {
-            count(.forwardedNatively)
+        let segments = batch.entries[index].segments
+        let isWritten: Bool
+        if segments.kind == .none {
+            isWritten = writeTunnel(queue, packet, inner.length)
+        } else if let cutter = cutter(of: index) {
+            // Safe: the headroom of a slot is larger than the virtio header.
+            let frame = packet - TunnelHeader.size
+            TunnelHeader.write(segments, cutter.layout, to: frame)
+            isWritten = device.writeTunnel(
+                queue,
+                UnsafeRawBufferPointer(start: frame, count: inner.length &+ TunnelHeader.size)
+            )
         } else {
-            drop(.tunnelWriteFailed)
+            isWritten = false
+        }
+        if isWritten {
+            shared.add(batch.entries[index].packets, to: .forwardedNatively)
+        } else {
+            drop(.tunnelWriteFailed, index)
         }
     }
 
@@ -288,8 +339,7 @@ extension Worker where Device: ~Copyable {
     mutating func writeTunnel(_ queue: Int, _ packet: UnsafeMutableRawPointer, _ length: Int) -> Bool {
         // Safe: the headroom of a slot is larger than the virtio header.
         let frame = packet - TunnelHeader.size
-        frame.storeBytes(of: 0, as: UInt64.self)
-        frame.storeBytes(of: 0, toByteOffset: 8, as: UInt16.self)
+        TunnelHeader.writeEmpty(to: frame)
         return device.writeTunnel(queue, UnsafeRawBufferPointer(start: frame, count: length &+ TunnelHeader.size))
     }
 

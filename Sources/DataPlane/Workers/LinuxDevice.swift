@@ -86,16 +86,23 @@ struct LinuxDevice: PacketDevice, ~Copyable {
         let descriptor = shared.tunnels[queue].load(ordering: .relaxed)
         guard descriptor >= 0 else { return 0 }
         var count = 0
-        while count < batch.capacity {
+        var octets = 0
+        while count < batch.capacity, octets < DataPlaneConstants.tunnelOctetsPerTurn {
             let frame = batch.packet(count) - TunnelHeader.size
             // Safe: the slot has room for the largest packet behind its headroom.
             let length = Glibc.read(descriptor, frame, PacketBatch.maximumLength &+ TunnelHeader.size)
             guard length > TunnelHeader.size else { break }
             let entry = batch.entries + count
-            entry.pointee.length = length &- TunnelHeader.size
-            entry.pointee.segmentSize = 0
-            entry.pointee.isIncomplete = !TunnelHeader.complete(frame, length: length &- TunnelHeader.size)
+            entry.pointee.isSingle(length &- TunnelHeader.size)
+            if let segments = TunnelHeader.segments(frame) {
+                entry.pointee.segments = segments
+                entry.pointee.isIncomplete =
+                    segments == .none && !TunnelHeader.complete(frame, length: length &- TunnelHeader.size)
+            } else {
+                entry.pointee.isIncomplete = true
+            }
             count &+= 1
+            octets &+= length
         }
         return count
     }
@@ -198,12 +205,23 @@ private struct SocketSink: MessageSink, ~Copyable {
         messages = SendBatch(family: family, capacity: DataPlaneConstants.batchSize)
     }
 
+    /// The LISP header, and what follows it in the slot.
     @inline(__always)
     private func payload(_ batch: borrowing PacketBatch, _ index: Int) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(
+        let entry = batch.entries + index
+        let length = entry.pointee.rest == nil ? entry.pointee.length : entry.pointee.slotLength
+        return UnsafeRawBufferPointer(
             start: batch.packet(index) - DataPlaneConstants.lispHeaderSize,
-            count: batch.entries[index].length &+ DataPlaneConstants.lispHeaderSize
+            count: length &+ DataPlaneConstants.lispHeaderSize
         )
+    }
+
+    @inline(__always)
+    private func rest(_ batch: borrowing PacketBatch, _ index: Int) -> UnsafeRawBufferPointer? {
+        let entry = batch.entries + index
+        return entry.pointee.rest.map {
+            UnsafeRawBufferPointer(start: $0, count: entry.pointee.length &- entry.pointee.slotLength)
+        }
     }
 
     mutating func clear() { messages.clear() }
@@ -217,6 +235,7 @@ private struct SocketSink: MessageSink, ~Copyable {
         let body = entry.pointee.locator.unsafelyUnwrapped
         messages.add(
             payload: payload(batch, index),
+            rest(batch, index),
             to: UnsafeRawBufferPointer(start: locator, count: body.pointee.nameLength),
             tos: entry.pointee.tos,
             ttl: entry.pointee.ttl,
@@ -226,7 +245,7 @@ private struct SocketSink: MessageSink, ~Copyable {
 
     @inline(__always)
     mutating func extend(_ batch: borrowing PacketBatch, _ index: Int) {
-        messages.extendLast(payload: payload(batch, index))
+        messages.extendLast(payload: payload(batch, index), rest(batch, index))
     }
 
     mutating func transmit(from first: Int) -> Int {

@@ -20,19 +20,19 @@ extension Worker where Device: ~Copyable {
     @inline(never)
     mutating func dropOversize(_ index: Int, _ inner: InnerPacket, _ instance: InstanceReader, limit: Int) -> Bool {
         if inner.family == .ipv6 {
-            guard inner.length > Self.smallestIPv6 else { return false }
-            drop(.exceedsPathMTU)
+            guard batch.entries[index].largest > Self.smallestIPv6 else { return false }
+            drop(.exceedsPathMTU, index)
             answer(.packetTooBig(mtu: max(limit, Self.smallestIPv6)), about: index, inner, instance)
             return true
         }
         let packet = UnsafeRawBufferPointer(start: batch.packet(index), count: inner.length)
         if let view = IPv4View(packet), view.dontFragment {
-            drop(.exceedsPathMTU)
+            drop(.exceedsPathMTU, index)
             answer(.packetTooBig(mtu: limit), about: index, inner, instance)
             return true
         }
         guard IPv4Fragmenter(packet, limit: limit) == nil else { return false }
-        drop(.exceedsPathMTU)
+        drop(.exceedsPathMTU, index)
         return true
     }
 
@@ -45,17 +45,23 @@ extension Worker where Device: ~Copyable {
     @inline(never)
     mutating func placeOversize(_ index: Int, _ inner: InnerPacket, limit: Int, _ list: Int) -> Int {
         if inner.family == .ipv6 {
-            count(.sentFragmentable)
+            shared.add(batch.entries[index].packets, to: .sentFragmentable)
             return list < Self.maximumPorts ? Self.fragmentingIPv4 : Self.fragmentingIPv6
         }
         let packet = UnsafeRawBufferPointer(start: batch.packet(index), count: inner.length)
-        guard let fragments = IPv4Fragmenter(packet, limit: limit) else {
-            drop(.exceedsPathMTU)
-            return -1
+        if batch.entries[index].segments.kind == .none {
+            sendFragments(of: packet, index, limit: limit, list)
+        } else if var cutter = cutter(of: index) {
+            while let segment = nextWhole(&cutter) { sendFragments(of: segment, index, limit: limit, list) }
         }
-        count(.fragmented)
-        sendFragments(fragments, of: index, list)
         return -1
+    }
+
+    private mutating func sendFragments(of packet: UnsafeRawBufferPointer, _ index: Int, limit: Int, _ list: Int) {
+        guard let fragments = IPv4Fragmenter(packet, limit: limit) else { return drop(.exceedsPathMTU) }
+        // The last segment of a train may fit.
+        if packet.count > limit { count(.fragmented) }
+        sendFragments(fragments, of: index, list)
     }
 
     /// Sends the fragments of an entry, each with its LISP header, by the source port of the whole packet.
@@ -79,7 +85,7 @@ extension Worker where Device: ~Copyable {
                 if made > 0 { self.fragments.entries[made &- 1].next = made }
                 made &+= 1
             }
-            if made > 0 { send(list, first: 0, isFragments: true, &run) }
+            if made > 0 { send(list, .fragments, first: 0, &run) }
         } while made == self.fragments.capacity
         flushSent(&run)
     }

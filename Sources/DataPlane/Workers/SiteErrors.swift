@@ -45,16 +45,16 @@ extension Worker where Device: ~Copyable {
     mutating func dropByAction(_ index: Int, _ inner: InnerPacket, _ instance: InstanceReader, _ reason: UInt8) {
         switch reason {
         case ForwardingDropReason.policyDenied.rawValue:
-            drop(.policyDenied)
+            drop(.policyDenied, index)
             answer(.prohibited, about: index, inner, instance)
         case ForwardingDropReason.authenticationFailure.rawValue:
-            drop(.policyAuthenticationFailure)
+            drop(.policyAuthenticationFailure, index)
             answer(.prohibited, about: index, inner, instance)
         case ForwardingDropReason.attracted.rawValue:
-            drop(.attracted)
+            drop(.attracted, index)
             answer(.unreachable, about: index, inner, instance)
         default:
-            drop(.policyNoReason)
+            drop(.policyNoReason, index)
             answer(.unreachable, about: index, inner, instance)
         }
     }
@@ -62,7 +62,7 @@ extension Worker where Device: ~Copyable {
     /// Drops a packet whose mapping has no locator to send it to, and tells its sender.
     @inline(never)
     mutating func dropForWantOfLocator(_ index: Int, _ inner: InnerPacket, _ instance: InstanceReader) {
-        drop(.noUsableLocator)
+        drop(.noUsableLocator, index)
         answer(.unreachable, about: index, inner, instance)
     }
 

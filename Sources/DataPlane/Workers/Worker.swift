@@ -37,6 +37,10 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     let batch: PacketBatch
     /// Where inner fragments are made.
     let fragments: PacketBatch
+    /// Where headers of segments are made.
+    let segments: PacketBatch
+    /// Where a segment is made whole that does not leave with its train.
+    let whole: PacketBatch
     var lookahead: Lookahead
     var filter: MissFilter
     var sourceFilter: MissSourceFilter
@@ -67,6 +71,8 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
         self.device = device
         batch = PacketBatch(capacity: DataPlaneConstants.batchSize)
         fragments = PacketBatch(capacity: DataPlaneConstants.batchSize)
+        segments = PacketBatch(capacity: DataPlaneConstants.batchSize, headers: DataPlaneConstants.largestHeaders)
+        whole = PacketBatch(capacity: 1)
         lookahead = Lookahead(capacity: DataPlaneConstants.batchSize)
         filter = MissFilter(seed: plane.hashSeed)
         sourceFilter = MissSourceFilter(seed: plane.hashSeed)
@@ -95,16 +101,23 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
         count(Int(reason.rawValue))
     }
 
+    /// Drops entry `index` of the batch: all of its segments, if it is a train.
+    @inline(__always)
+    func drop(_ reason: DataPlaneDropReason, _ index: Int) {
+        count(Int(reason.rawValue), batch.entries[index].packets)
+    }
+
     @inline(__always)
     func count(_ counter: WorkerCounter) {
         count(counter.index)
     }
 
     @inline(__always)
-    private func count(_ index: Int) {
+    private func count(_ index: Int, _ number: Int = 1) {
         // Safe: this worker is the only writer, so load and store lose nothing.
         let word = counters + index
-        word.pointee.store(word.pointee.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+        let sum = word.pointee.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: number)
+        word.pointee.store(sum, ordering: .relaxed)
     }
 
     /// Wakes the control loop if there is something for it.
@@ -131,13 +144,12 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
             let entry = batch.entries + index
             let found = shared.held.pop { packet, tag, word in
                 if let base = packet.baseAddress { room.copyMemory(from: base, byteCount: packet.count) }
-                entry.pointee.length = packet.count
+                entry.pointee.isSingle(packet.count)
                 verdict = tag
                 instanceID = UInt32(truncatingIfNeeded: word)
             }
             guard found else { break }
             taken &+= 1
-            entry.pointee.segmentSize = 0
             entry.pointee.isIncomplete = false
             count(.heldReleased)
             guard let instance = plane.instance(id: instanceID) else {
@@ -148,6 +160,7 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
                 drop(.malformedPacket)
                 continue
             }
+            entry.pointee.largest = inner.length
             if verdict == HeldTag.forwardNatively {
                 forwardNatively(index, inner, queue: instance.object.pointee.index)
             } else {

@@ -4,7 +4,7 @@
 //   wanted it meanwhile, or as before, if none did.
 // - Map-Requests for packets of hosts: as many as the two accounts of the router's budget allow together.
 // - Map-Registers: without an answer after 1 s, doubled up to 60 s, or after 5 s if a Map-Reply says that the network is there
-//   again; with an answer after 20 s or more.
+//   again, or if nonces follow a clock that was set ahead; with an answer after 20 s or more.
 // - Map-Replies to one question: one a second.
 // - An unsolicited Map-Notify: at most seven times, 3 s apart or more.
 // - SMRs to one RLOC: one in 3 s.
@@ -65,6 +65,8 @@ package final class PaceCheck: Check {
     }
 
     private var records: [Int: Records] = [:]
+    /// Nonces count up by one, or go to where the clock in nanoseconds is.
+    private static let minute: UInt64 = 60_000_000_000
 
     package init() {}
 
@@ -165,7 +167,8 @@ package final class PaceCheck: Check {
         let pause = known.last.duration(to: now)
         let unanswered = known.unanswered
         var least = unanswered == 0 ? Duration.seconds(20) : .seconds(min(60, 1 << min(unanswered - 1, 6)))
-        if unanswered > 0, own.lastMapReply > known.last { least = min(least, .seconds(5)) }
+        let clockWasSet = known.nonces.last.map { register.nonce.rawValue &- $0.rawValue > Self.minute } ?? false
+        if unanswered > 0, own.lastMapReply > known.last || clockWasSet { least = min(least, .seconds(5)) }
         known.last = now
         known.unanswered += 1
         known.nonces = known.nonces.suffix(7) + [register.nonce]
