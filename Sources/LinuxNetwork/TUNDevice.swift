@@ -98,7 +98,8 @@ package struct TUNDevice: Sendable {
     ///
     /// - Returns: what it is.
     package func allowOffloads() -> Offloads {
-        for offloads in [[.checksum, .tcp, .udp], [.checksum, .tcp]] as [Offloads] where (try? setOffloads(offloads)) != nil {
+        for offloads in [[.checksum, .tcp, .udp], [.checksum, .tcp]] as [Offloads]
+        where (try? setOffloads(offloads)) != nil {
             return offloads
         }
         return []

@@ -36,7 +36,8 @@ struct PlainTransport {
         var transport = Self.octets(UInt16(4000)) + Self.octets(UInt16(5000))
         if isTCP {
             transport += Self.octets(sequence) + Self.octets(UInt32(77))
-            transport += [UInt8(5 + options.count / 4) << 4, flags] + Self.octets(UInt16(501)) + [0, 0, 0, 0] + options
+            transport +=
+                [UInt8(5 + options.count / 4) << 4, flags] + Self.octets(UInt16(501)) + [0, 0, 0, 0] + options
         } else {
             transport += Self.octets(UInt16(8 + payload.count)) + [0, 0]
         }
@@ -52,7 +53,8 @@ struct PlainTransport {
         if isIPv4 {
             let length = 20 + ipOptions.count + transport.count + payload.count
             var header: [UInt8] = [0x45 + UInt8(ipOptions.count / 4), tos] + Self.octets(UInt16(length))
-            header += Self.octets(identification) + [dontFragment ? 0x40 : 0, 0, 63, number, 0, 0] + addresses + ipOptions
+            header +=
+                Self.octets(identification) + [dontFragment ? 0x40 : 0, 0, 63, number, 0, 0] + addresses + ipOptions
             header.replaceSubrange(10..<12, with: Self.octets(plainChecksum(header)))
             return header + transport + payload
         }
@@ -151,7 +153,9 @@ struct PlainTransport {
                     let wanted = trains.filter { $0.transport.source == family && $0.transport.isTCP == isTCP }
                         .flatMap { $0.transport.cut($0.size) }
                     let version: UInt8 = family.contains(":") ? 6 : 4
-                    let found = worker.device.sent.map(\.inner).filter { $0[0] >> 4 == version && Self.isTCP($0) == isTCP }
+                    let found = worker.device.sent.map(\.inner).filter {
+                        $0[0] >> 4 == version && Self.isTCP($0) == isTCP
+                    }
                     #expect(found == wanted)
                 }
             }
@@ -172,7 +176,10 @@ struct PlainTransport {
         let plane = try site()
         var small = PlainTransport(payload: [1])
         small.sequence &-= 1
-        let large = PlainTransport(options: [1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8], payload: [UInt8](repeating: 7, count: 64_000))
+        let large = PlainTransport(
+            options: [1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8],
+            payload: [UInt8](repeating: 7, count: 64_000)
+        )
         var worker = plane.memoryWorker()
         worker.device.tunnelInput[0] = [small.packet(), large.packet(isPartial: true), small.packet()]
         worker.device.tunnelSegments = [.none, SegmentTrain(kind: .tcpIPv4, size: 1_448), .none]

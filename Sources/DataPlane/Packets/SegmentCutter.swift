@@ -32,7 +32,8 @@ struct SegmentCutter {
 
     /// What a virtio header says of the packet.
     var layout: TunnelHeader.Layout {
-        let isECN = isTCP && packet.load(fromByteOffset: transport &+ 13, as: UInt8.self) & TCPView.Flags.cwr.rawValue != 0
+        let isECN =
+            isTCP && packet.load(fromByteOffset: transport &+ 13, as: UInt8.self) & TCPView.Flags.cwr.rawValue != 0
         return TunnelHeader.Layout(headerLength: headerLength, transport: transport, isTCP: isTCP, isECN: isECN)
     }
 

@@ -141,7 +141,9 @@ package struct ETR: Sendable {
         let elapsed = firstNonce.at.duration(to: now) + .seconds(60)
         guard wall > firstNonce.value &+ UInt64(clamping: elapsed.nanoseconds) else { return }
         firstNonce = (wall, now)
-        nextNonce = max(nextNonce, wall)
+        // Nonces that are ahead anyway are not what the Map-Server refuses.
+        guard wall > nextNonce else { return }
+        nextNonce = wall
         pathsRestored(now: now)
     }
 
