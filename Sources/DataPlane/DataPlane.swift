@@ -61,9 +61,16 @@ package final class DataPlane {
     /// Serves an instance, now or, before `start`, from then on. The descriptors stay the caller's to close, after
     /// `removeInstance` or `stop`.
     ///
-    /// - Parameter queues: one non-blocking TUN descriptor for each worker, as `TUNDevice.open` makes them.
+    /// - Parameters:
+    ///   - queues: one non-blocking TUN descriptor for each worker, as `TUNDevice.open` makes them.
+    ///   - takesUDPTrains: whether the TUN's kernel knows trains of UDP. Where one does not, none is given any; to be known before
+    ///     `start`.
     /// - Throws: what epoll answers; `ENOSPC` when there are too many instances.
-    package func addInstance(_ id: InstanceID, queues: [Int32]) throws(LinuxError) {
+    package func addInstance(
+        _ id: InstanceID,
+        queues: [Int32],
+        takesUDPTrains: Bool = true
+    ) throws(LinuxError) {
         precondition(queues.count == workers.count, "one TUN queue for each worker")
         precondition(instanceNumbers[id] == nil, "an instance is added once")
         let taken = Set(instanceNumbers.values)
@@ -76,6 +83,7 @@ package final class DataPlane {
             worker.tunnels[number].store(descriptor, ordering: .releasing)
         }
         shared.instances[number].store(UInt(bitPattern: object), ordering: .releasing)
+        if !takesUDPTrains { shared.refusesUDPTrains.pointee.store(1, ordering: .relaxed) }
         publishInstances()
         for runtime in runtimes { try runtime.watchTunnel(number) }
     }

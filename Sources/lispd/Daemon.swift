@@ -69,9 +69,13 @@ final class Daemon {
                 for instance in configuration.instances {
                     let tunnel = try TUNDevice.open(name: HostIntegration.tun(instance.id), queues: new.workerCount)
                     tunnels.append(tunnel)
-                    if configuration.dataPlane.offload == .auto { _ = tunnel.allowOffloads() }
+                    let offloads = configuration.dataPlane.offload == .auto ? tunnel.allowOffloads() : []
                     if let namespace = instance.namespace { try host.moveTUN(tunnel.name, toNamespace: namespace) }
-                    try new.addInstance(instance.id, queues: tunnel.descriptors)
+                    try new.addInstance(
+                        instance.id,
+                        queues: tunnel.descriptors,
+                        takesUDPTrains: offloads.contains(.udp)
+                    )
                 }
                 try Self.refusing(EX_UNAVAILABLE) { try new.start() }
                 plane = new

@@ -53,6 +53,7 @@ struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
     var tunnelOutput: [(queue: Int, packet: [UInt8])] = []
     /// The virtio headers of what was written.
     var tunnelHeaders: [[UInt8]] = []
+    var tunnelCounts: TunnelCounts?
     /// Whether nothing can be written to a TUN.
     var refusesTunnelOutput = false
     var networkInput: [AddressFamily: [ReceivedPacket]] = [:]
@@ -101,6 +102,13 @@ struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
         tunnelOutput.append((queue, Array(frame.dropFirst(10))))
         tunnelHeaders.append(Array(frame.prefix(10)))
         return true
+    }
+
+    mutating func writeTunnel(_ frame: MergedFrame) -> Bool {
+        let octets = (0..<frame.count).flatMap {
+            Array(UnsafeRawBufferPointer(start: frame.vectors[$0].iov_base, count: frame.vectors[$0].iov_len))
+        }
+        return octets.withUnsafeBytes { writeTunnel(frame.queue, $0) }
     }
 
     mutating func receive(_ family: AddressFamily, into batch: borrowing PacketBatch) -> Int {

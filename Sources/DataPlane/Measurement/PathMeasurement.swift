@@ -13,6 +13,7 @@ struct CyclingDevice: PacketDevice, ~Copyable {
     private let frameSize: Int
     private let count: Int
     private var position = 0
+    var tunnelCounts: TunnelCounts?
     /// How many packets a batch has.
     private let batchSize: Int
     private let headroom: Int
@@ -61,6 +62,7 @@ struct CyclingDevice: PacketDevice, ~Copyable {
 
     mutating func readTunnel(_ queue: Int, into batch: borrowing PacketBatch) -> Int { fill(batch) }
     func writeTunnel(_ queue: Int, _ frame: UnsafeRawBufferPointer) -> Bool { true }
+    func writeTunnel(_ frame: MergedFrame) -> Bool { true }
     mutating func receive(_ family: AddressFamily, into batch: borrowing PacketBatch) -> Int { fill(batch) }
     func sourcePortCount(_ family: AddressFamily) -> Int { 16 }
 

@@ -516,7 +516,8 @@ struct Merger: ~Copyable {
         // Safe: `continues` kept the length below 65,536.
         let length = UInt16(truncatingIfNeeded: flow.pointee.length)
         let rest = length &- UInt16(truncatingIfNeeded: start)
-        var type: UInt8
+        var kind = SegmentTrain.Kind.udp
+        var isECN = false
         if form.isIPv4 {
             store(InternetChecksum.updated(half(packet, 10), from: half(packet, 2), to: length), packet, 10)
             store(length, packet, 2)
@@ -526,34 +527,20 @@ struct Merger: ~Copyable {
         if form.isTCP {
             let flags = flags(packet, form)
             packet.storeBytes(of: flags | flow.pointee.lastFlags, toByteOffset: start &+ 13, as: UInt8.self)
-            type = form.isIPv4 ? VirtioHeader.tcpIPv4 : VirtioHeader.tcpIPv6
-            if flags & TCPFlags.cwr != 0 { type |= VirtioHeader.ecn }
+            kind = form.isIPv4 ? .tcpIPv4 : .tcpIPv6
+            isECN = flags & TCPFlags.cwr != 0
         } else {
             store(rest, packet, start &+ 4)
-            type = VirtioHeader.udp
         }
         let addresses = UnsafeRawBufferPointer(start: packet + form.addresses, count: start &- form.addresses)
         let sum = InternetChecksum.pseudoHeaderSum(addresses, protocol: form.number, length: UInt32(rest))
         store(sum, packet, start &+ form.checksum)
 
-        func put(_ value: Int, _ offset: Int) {
-            header.storeBytes(of: UInt16(truncatingIfNeeded: value), toByteOffset: offset, as: UInt16.self)
-        }
-        header.storeBytes(of: VirtioHeader.needsChecksum, as: UInt8.self)
-        header.storeBytes(of: type, toByteOffset: 1, as: UInt8.self)
-        put(form.headerLength, 2)
-        put(flow.pointee.segment, 4)
-        put(start, 6)
-        put(form.checksum, 8)
-    }
-
-    /// Values of struct virtio_net_hdr, whose picture is in TunnelHeader.swift.
-    private enum VirtioHeader {
-        static let needsChecksum: UInt8 = 1
-        static let tcpIPv4: UInt8 = 1
-        static let tcpIPv6: UInt8 = 4
-        static let udp: UInt8 = 5
-        static let ecn: UInt8 = 0x80
+        TunnelHeader.write(
+            SegmentTrain(kind: kind, size: UInt16(truncatingIfNeeded: flow.pointee.segment)),
+            TunnelHeader.Layout(headerLength: form.headerLength, transport: start, isTCP: form.isTCP, isECN: isECN),
+            to: header
+        )
     }
 
     @inline(never)

@@ -45,8 +45,7 @@ extension Worker where Device: ~Copyable {
             var packet = batch.packet(index)
             if size > 0, left > size {
                 shared.add(1, to: .trainsReceived)
-                // Safe: what is decapsulated ends where the next datagram begins. Its TUN header overwrites the end of the
-                // datagram before it, which has been written to the TUN by then.
+                // Safe: what is decapsulated ends where the next datagram begins, and nothing is written outside of it.
                 while left > size {
                     decapsulate(index, packet, size &- DataPlaneConstants.lispHeaderSize, &last, &run)
                     packet += size
@@ -56,6 +55,8 @@ extension Worker where Device: ~Copyable {
             decapsulate(index, packet, left &- DataPlaneConstants.lispHeaderSize, &last, &run)
             if last.isDelivered { notePeer(entry, &last) }
         }
+        // Before the next messages come where these are.
+        merger.flush(&device)
         flushReceived(&run)
         signal()
         return count
@@ -146,10 +147,9 @@ extension Worker where Device: ~Copyable {
             HeaderEditing.setIPv6(packet, trafficClass: tos, hopLimit: ttl)
         }
         let number = instance.object.pointee.index
-        guard writeTunnel(number, packet, inner.length) else { return drop(.tunnelWriteFailed) }
+        merger.add(packet, length: inner.length, queue: number, tag: 0, &device)
 
         let octets = UInt64(truncatingIfNeeded: inner.length)
-        totals[number].decapsulated.addAlone(packets: 1, octets: octets)
         last.isDelivered = true
         guard let value = last.value else { return heedNothing(header) }
         let words = value.pointee.words

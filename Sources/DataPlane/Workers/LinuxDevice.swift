@@ -36,6 +36,7 @@ struct LinuxDevice: PacketDevice, ~Copyable {
     private let quotes: UnsafeMutableRawPointer
     private var sendIPv4: SocketSink
     private var sendIPv6: SocketSink
+    var tunnelCounts: TunnelCounts?
     private var isReceiveBatchReady = false
     /// How many messages to receive next: fewer while they are trains.
     private var receiveLimit = DataPlaneConstants.batchSize
@@ -110,6 +111,11 @@ struct LinuxDevice: PacketDevice, ~Copyable {
     func writeTunnel(_ queue: Int, _ frame: UnsafeRawBufferPointer) -> Bool {
         let descriptor = shared.tunnels[queue].load(ordering: .relaxed)
         return Glibc.write(descriptor, frame.baseAddress, frame.count) == frame.count
+    }
+
+    func writeTunnel(_ frame: MergedFrame) -> Bool {
+        let descriptor = shared.tunnels[frame.queue].load(ordering: .relaxed)
+        return Glibc.writev(descriptor, frame.vectors, Int32(truncatingIfNeeded: frame.count)) == frame.length
     }
 
     mutating func receive(_ family: AddressFamily, into batch: borrowing PacketBatch) -> Int {

@@ -4,13 +4,19 @@ import LISPWire
 import LinuxNetwork
 
 /// A worker's TUN queues and sockets. Nothing here waits, and nothing throws: what cannot be done is reported per packet.
-protocol PacketDevice: ~Copyable {
+protocol PacketDevice: FrameSink, ~Copyable {
     /// Reads packets from the TUN queue of instance number `queue` until the batch is full or none is left. Puts each at
     /// `batch.packet(_:)` and sets its entry's `length`, `segmentSize` and `isIncomplete`.
     mutating func readTunnel(_ queue: Int, into batch: borrowing PacketBatch) -> Int
 
     /// Writes a packet to the TUN queue of instance number `queue`. Ten octets of virtio header come first.
     mutating func writeTunnel(_ queue: Int, _ frame: UnsafeRawBufferPointer) -> Bool
+
+    /// Writes packets in one, as the merger made them.
+    mutating func writeTunnel(_ frame: MergedFrame) -> Bool
+
+    /// Where `write` counts, set by the worker.
+    var tunnelCounts: TunnelCounts? { get set }
 
     /// Receives datagrams, or trains of them, for port 4341: the (first) LISP header at 8 octets before `batch.packet(_:)`.
     /// Sets `length` (of the inner packet; negative when not even the header is whole), `segmentSize`, `isIncomplete`, `tos`,
@@ -34,4 +40,31 @@ protocol PacketDevice: ~Copyable {
 
     /// Nanoseconds of a monotonic clock.
     func now() -> UInt64
+}
+
+extension PacketDevice where Self: ~Copyable {
+    @inline(__always)
+    mutating func write(_ frame: MergedFrame) {
+        let isWritten = writeTunnel(frame)
+        tunnelCounts?.note(frame, isWritten)
+    }
+}
+
+/// Counts what a worker writes to TUNs.
+struct TunnelCounts {
+    private let shared: WorkerShared
+    // Safe: lives as long as `shared`, one for each instance number.
+    private let totals: UnsafeMutablePointer<InstanceTotals>
+
+    init(_ shared: WorkerShared) {
+        self.shared = shared
+        totals = shared.totals
+    }
+
+    @inline(__always)
+    func note(_ frame: MergedFrame, _ isWritten: Bool) {
+        guard isWritten else { return shared.drop(.tunnelWriteFailed, frame.packets) }
+        let octets = UInt64(truncatingIfNeeded: frame.octets)
+        totals[frame.queue].decapsulated.addAlone(packets: UInt64(truncatingIfNeeded: frame.packets), octets: octets)
+    }
 }

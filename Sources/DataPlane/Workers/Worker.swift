@@ -42,6 +42,7 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     /// Where a segment is made whole that does not leave with its train.
     let whole: PacketBatch
     var lookahead: Lookahead
+    var merger: Merger
     var filter: MissFilter
     var sourceFilter: MissSourceFilter
     // Safe: `listCount` lists and as many places in `usedPorts`, freed by `deinit`. IPv4 first.
@@ -68,7 +69,13 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
         self.shared = shared
         portCountIPv4 = min(device.sourcePortCount(.ipv4), Self.maximumPorts)
         portCountIPv6 = min(device.sourcePortCount(.ipv6), Self.maximumPorts)
+        var device = device
+        device.tunnelCounts = TunnelCounts(shared)
         self.device = device
+        merger = Merger(
+            mergesTCP: shared.merges,
+            mergesUDP: shared.merges && plane.refusesUDPTrains.pointee.load(ordering: .relaxed) == 0
+        )
         batch = PacketBatch(capacity: DataPlaneConstants.batchSize)
         fragments = PacketBatch(capacity: DataPlaneConstants.batchSize)
         segments = PacketBatch(capacity: DataPlaneConstants.batchSize, headers: DataPlaneConstants.largestHeaders)

@@ -70,10 +70,13 @@ final class WorkerShared: @unchecked Sendable {
     let held: PacketRing
     /// Who sent what this worker decapsulated.
     let peers: PeerTable
+    /// Whether neighbours of a flow are written to a TUN as one.
+    let merges: Bool
 
     init(index: Int, reader: EpochReader, options: DataPlaneOptions) {
         self.index = index
         self.reader = reader
+        merges = options.offload == .auto
         counters = .allocate(capacity: WorkerCounter.total)
         for counter in 0..<WorkerCounter.total { (counters + counter).initialize(to: Atomic(0)) }
         totals = .allocate(capacity: DataPlaneConstants.maximumInstances)
@@ -98,6 +101,14 @@ final class WorkerShared: @unchecked Sendable {
         statusReports.deallocate()
         held.deallocate()
         peers.deallocate()
+    }
+
+    /// For the worker's thread alone.
+    func drop(_ reason: DataPlaneDropReason, _ number: Int) {
+        // Safe: there is no other writer, so load and store lose nothing.
+        let word = counters + Int(reason.rawValue)
+        let sum = word.pointee.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: number)
+        word.pointee.store(sum, ordering: .relaxed)
     }
 
     func dropped(_ reason: DataPlaneDropReason) -> UInt64 {
@@ -147,6 +158,8 @@ final class PlaneShared: @unchecked Sendable {
     /// Seconds on the control loop's clock, never 0. The control loop sets it a few times a second, so that workers need not ask
     /// the kernel.
     let second: UnsafeMutablePointer<Atomic<UInt32>>
+    /// 1 if a kernel's TUN takes no trains of UDP.
+    let refusesUDPTrains: UnsafeMutablePointer<Atomic<UInt32>>
     let locators: LocatorIndexReader
     let missEvent: EventDescriptor
 
@@ -169,6 +182,8 @@ final class PlaneShared: @unchecked Sendable {
         stopRequested.initialize(to: Atomic(0))
         second = .allocate(capacity: 1)
         second.initialize(to: Atomic(1))
+        refusesUDPTrains = .allocate(capacity: 1)
+        refusesUDPTrains.initialize(to: Atomic(0))
     }
 
     deinit {
@@ -180,6 +195,7 @@ final class PlaneShared: @unchecked Sendable {
         isMissSignalled.deallocate()
         stopRequested.deallocate()
         second.deallocate()
+        refusesUDPTrains.deallocate()
     }
 
     /// Wakes the control loop, once for however many misses and events.
