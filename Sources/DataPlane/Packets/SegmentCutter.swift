@@ -14,6 +14,10 @@ import PacketView
 
 /// Hands out the headers of the segments of one train, in order.
 struct SegmentCutter {
+    // Not sets of options: their algebra is generic code of another module.
+    private static let finAndPush: UInt8 = 0x09
+    private static let congestionWindowReduced: UInt8 = 0x80
+
     private let packet: UnsafeRawPointer
     private let isIPv4: Bool
     private let isTCP: Bool
@@ -33,7 +37,7 @@ struct SegmentCutter {
     /// What a virtio header says of the packet.
     var layout: TunnelHeader.Layout {
         let isECN =
-            isTCP && packet.load(fromByteOffset: transport &+ 13, as: UInt8.self) & TCPView.Flags.cwr.rawValue != 0
+            isTCP && packet.load(fromByteOffset: transport &+ 13, as: UInt8.self) & Self.congestionWindowReduced != 0
         return TunnelHeader.Layout(headerLength: headerLength, transport: transport, isTCP: isTCP, isECN: isECN)
     }
 
@@ -117,10 +121,10 @@ struct SegmentCutter {
                 toByteOffset: transport &+ 4,
                 as: UInt32.self
             )
-            var flags = TCPView.Flags(rawValue: packet.load(fromByteOffset: transport &+ 13, as: UInt8.self))
-            if !isLast { flags.subtract([.fin, .psh]) }
-            if number > 0 { flags.subtract(.cwr) }
-            room.storeBytes(of: flags.rawValue, toByteOffset: transport &+ 13, as: UInt8.self)
+            var flags = packet.load(fromByteOffset: transport &+ 13, as: UInt8.self)
+            if !isLast { flags &= ~Self.finAndPush }
+            if number > 0 { flags &= ~Self.congestionWindowReduced }
+            room.storeBytes(of: flags, toByteOffset: transport &+ 13, as: UInt8.self)
         } else {
             Self.store(UInt16(truncatingIfNeeded: total &- transport), room, transport &+ 4)
         }
