@@ -34,6 +34,10 @@ package final class DataPlane {
     private var undelivered: UInt64 = 0
     private var firstDrained = 0
     private var receiveBuffer = 0
+    /// What every TUN is allowed.
+    private var tunnelOffloads: TUNDevice.Offloads = [.checksum, .tcp, .udp]
+    /// Whether the sockets of all workers send and receive trains.
+    private var socketTrains = (sent: false, received: false)
 
     /// - Throws: when the system refuses descriptors.
     package init(options: DataPlaneOptions = DataPlaneOptions()) throws(LinuxError) {
@@ -63,13 +67,12 @@ package final class DataPlane {
     ///
     /// - Parameters:
     ///   - queues: one non-blocking TUN descriptor for each worker, as `TUNDevice.open` makes them.
-    ///   - takesUDPTrains: whether the TUN's kernel knows trains of UDP. Where one does not, none is given any; to be known before
-    ///     `start`.
+    ///   - offloads: what the TUN is allowed (`TUNDevice.allowOffloads`); to be known before `start`.
     /// - Throws: what epoll answers; `ENOSPC` when there are too many instances.
     package func addInstance(
         _ id: InstanceID,
         queues: [Int32],
-        takesUDPTrains: Bool = true
+        offloads: TUNDevice.Offloads = [.checksum, .tcp, .udp]
     ) throws(LinuxError) {
         precondition(queues.count == workers.count, "one TUN queue for each worker")
         precondition(instanceNumbers[id] == nil, "an instance is added once")
@@ -83,7 +86,8 @@ package final class DataPlane {
             worker.tunnels[number].store(descriptor, ordering: .releasing)
         }
         shared.instances[number].store(UInt(bitPattern: object), ordering: .releasing)
-        if !takesUDPTrains { shared.refusesUDPTrains.pointee.store(1, ordering: .relaxed) }
+        tunnelOffloads.formIntersection(offloads)
+        if !offloads.contains(.udp) { shared.refusesUDPTrains.pointee.store(1, ordering: .relaxed) }
         publishInstances()
         for runtime in runtimes { try runtime.watchTunnel(number) }
     }
@@ -122,6 +126,7 @@ package final class DataPlane {
         precondition(runtimes.isEmpty, "the data plane is started once")
         let sockets = try WorkerRuntime.openSockets(workers: workers.count, families: families, options)
         receiveBuffer = sockets.first?.receiving.values.first?.receiveBufferSize ?? 0
+        socketTrains = (sockets.allSatisfy(\.sendsTrains), sockets.allSatisfy(\.receivesTrains))
         do throws(LinuxError) {
             for (worker, sockets) in zip(workers, sockets) {
                 let runtime = try WorkerRuntime(plane: shared, worker: worker, sockets: sockets)
@@ -357,6 +362,30 @@ package final class DataPlane {
         return sum
     }
 
+    /// How packets cross the kernel, since `start`.
+    package var offloads: [OffloadState] {
+        guard options.offload == .auto else {
+            return OffloadState.Kind.allCases.map { OffloadState($0, isOn: false, "data-plane.offload is off") }
+        }
+        func state(_ kind: OffloadState.Kind, _ isOn: Bool, _ reason: String) -> OffloadState {
+            OffloadState(kind, isOn: isOn, isOn ? nil : reason)
+        }
+        let refused = workers.reduce(0) { $0 + $1.value(.portsRefusedTrains) }
+        var sent = state(
+            .udpSegment,
+            socketTrains.sent,
+            options.udpChecksum == .zero ? "data-plane.udp-checksum is zero" : "the kernel does not know it"
+        )
+        if sent.isOn, refused > 0 { sent.reason = "refused, and off, at \(refused) source ports" }
+        return [
+            state(.tso, tunnelOffloads.contains(.tcp), "the kernel does not know it"),
+            state(.uso, tunnelOffloads.contains(.udp), "the kernel does not know it (Linux 6.2 and later do)"),
+            OffloadState(.merge, isOn: true, tunnelOffloads.contains(.udp) ? nil : "TCP alone"),
+            sent,
+            state(.udpGRO, socketTrains.received, "the kernel does not know it"),
+        ]
+    }
+
     /// Everything at once, for `show` and for metrics.
     package func statistics() -> DataPlaneStatistics {
         maintain()
@@ -378,6 +407,8 @@ package final class DataPlane {
         statistics.trainsSent = workers.reduce(0) { $0 + $1.value(.trainsSent) }
         statistics.trainsReceived = workers.reduce(0) { $0 + $1.value(.trainsReceived) }
         statistics.portsRefusedTrains = workers.reduce(0) { $0 + $1.value(.portsRefusedTrains) }
+        statistics.siteTrainsTaken = workers.reduce(0) { $0 + $1.value(.siteTrainsTaken) }
+        statistics.siteTrainsGiven = workers.reduce(0) { $0 + $1.value(.siteTrainsGiven) }
         statistics.hints = hintStatistics()
         statistics.pathErrorsBelieved = workers.reduce(0) { $0 + $1.value(.pathErrorsBelieved) }
         statistics.pathErrorsRefused = workers.reduce(0) { $0 + $1.value(.pathErrorsRefused) }

@@ -13,6 +13,8 @@ enum DataPlaneConstants {
     // Ours.
     /// Packets that are handled together.
     static let batchSize = 64
+    /// Segments that leave in one system call.
+    static let segmentsAtOnce = 256
     /// Octets of inner headers that a train of segments may have, extension headers included.
     static let largestHeaders = 192
     /// Octets that are read from a TUN in one turn while packets come as trains.

@@ -23,6 +23,9 @@ package struct DataPlaneStatistics: Sendable, Hashable {
     package var trainsReceived: UInt64 = 0
     /// Source ports that send no trains any more, since the kernel or a device refused them.
     package var portsRefusedTrains: UInt64 = 0
+    /// Packets of one flow that the TUN handed over, or took, as one.
+    package var siteTrainsTaken: UInt64 = 0
+    package var siteTrainsGiven: UInt64 = 0
 
     package var hints = HeaderHintStatistics()
 

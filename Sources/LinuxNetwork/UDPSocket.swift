@@ -72,7 +72,6 @@ package final class UDPSocket: Sendable {
     /// (UDP_GRO, Linux 5.0).
     ///
     /// - Returns: whether the kernel can; if not, datagrams come singly.
-    @discardableResult
     package func receiveTrains() -> Bool { trySet(clinux_sol_udp, clinux_udp_gro, 1) }
 
     /// Sets DF, never fragments, and leaves the path MTU to us.

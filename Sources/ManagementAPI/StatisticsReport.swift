@@ -186,6 +186,9 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
     /// Of more than one datagram, in one system call (UDP_SEGMENT, UDP_GRO).
     package var trainsSent: UInt64
     package var trainsReceived: UInt64
+    /// Packets of one flow that came from the TUN, or went there, as one (TSO, USO).
+    package var siteTrainsTaken: UInt64
+    package var siteTrainsGiven: UInt64
     /// Source ports that send single datagrams since the kernel or a device refused a train.
     package var portsWithoutTrains: UInt64
     /// Absent where none is in use and none ever was.
@@ -208,6 +211,8 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
         nativelyForwarded: UInt64 = 0,
         trainsSent: UInt64 = 0,
         trainsReceived: UInt64 = 0,
+        siteTrainsTaken: UInt64 = 0,
+        siteTrainsGiven: UInt64 = 0,
         portsWithoutTrains: UInt64 = 0,
         headerHints: HeaderHintCounts? = nil,
         paths: PathStatistics = PathStatistics(),
@@ -223,6 +228,8 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
         self.nativelyForwarded = nativelyForwarded
         self.trainsSent = trainsSent
         self.trainsReceived = trainsReceived
+        self.siteTrainsTaken = siteTrainsTaken
+        self.siteTrainsGiven = siteTrainsGiven
         self.portsWithoutTrains = portsWithoutTrains
         self.headerHints = headerHints
         self.paths = paths

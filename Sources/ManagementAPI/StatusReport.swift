@@ -18,6 +18,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var instances: [InstanceStatus]
     package var workers: [WorkerStatus]
     package var sockets: [SocketStatus]
+    /// Of a router that carries packets.
+    package var offloads: [OffloadStatus]
     /// Of an ITR.
     package var mapCacheEntries: Int?
     package var mapCacheLimit: Int?
@@ -41,6 +43,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
         instances: [InstanceStatus] = [],
         workers: [WorkerStatus] = [],
         sockets: [SocketStatus] = [],
+        offloads: [OffloadStatus] = [],
         mapCacheEntries: Int? = nil,
         mapCacheLimit: Int? = nil,
         databaseEntries: Int? = nil,
@@ -59,6 +62,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
         self.instances = instances
         self.workers = workers
         self.sockets = sockets
+        self.offloads = offloads
         self.mapCacheEntries = mapCacheEntries
         self.mapCacheLimit = mapCacheLimit
         self.databaseEntries = databaseEntries
@@ -97,6 +101,21 @@ package struct InstanceStatus: Codable, Sendable, Equatable {
         self.instanceID = instanceID
         self.interface = interface
         self.namespace = namespace
+    }
+}
+
+/// One of the kernel's ways to carry many packets as one.
+package struct OffloadStatus: Codable, Sendable, Equatable {
+    /// `tso`, `uso`, `merge`, `udp-segment`, `udp-gro`
+    package var name: String
+    package var isOn: Bool
+    /// Why it is not, or not everywhere.
+    package var reason: String?
+
+    package init(name: String, isOn: Bool, reason: String? = nil) {
+        self.name = name
+        self.isOn = isOn
+        self.reason = reason
     }
 }
 

@@ -473,10 +473,12 @@ extension ControlLoop {
         var trains = MetricFamily(
             .counter,
             "lispd_trains_total",
-            "System calls that carried more than one datagram (UDP_SEGMENT, UDP_GRO)."
+            "Packets that crossed the kernel together: from and to the network (UDP_SEGMENT, UDP_GRO), from and to the site (TSO, USO)."
         )
         trains.add(statistics.trainsSent, .init("direction", "sent"))
         trains.add(statistics.trainsReceived, .init("direction", "received"))
+        trains.add(statistics.siteTrainsTaken, .init("direction", "from-site"))
+        trains.add(statistics.siteTrainsGiven, .init("direction", "to-site"))
         var single = MetricFamily(
             .gauge,
             "lispd_source_ports_without_trains",

@@ -151,6 +151,8 @@ extension ControlLoop {
             nativelyForwarded: statistics.forwardedNatively,
             trainsSent: statistics.trainsSent,
             trainsReceived: statistics.trainsReceived,
+            siteTrainsTaken: statistics.siteTrainsTaken,
+            siteTrainsGiven: statistics.siteTrainsGiven,
             portsWithoutTrains: statistics.portsRefusedTrains,
             headerHints: headerHintCounts(statistics.hints),
             paths: PathStatistics(

@@ -36,6 +36,8 @@ extension ControlLoop {
                 },
             workers: workerStatus(),
             sockets: socketStatus(statistics),
+            offloads: plane?.offloads.map { OffloadStatus(name: $0.kind.rawValue, isOn: $0.isOn, reason: $0.reason) }
+                ?? [],
             mapCacheEntries: router.itr?.cache.count,
             mapCacheLimit: router.itr?.settings.mapCacheLimit,
             databaseEntries: siteETR?.database.count,

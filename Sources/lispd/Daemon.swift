@@ -74,7 +74,7 @@ final class Daemon {
                     try new.addInstance(
                         instance.id,
                         queues: tunnel.descriptors,
-                        takesUDPTrains: offloads.contains(.udp)
+                        offloads: offloads
                     )
                 }
                 try Self.refusing(EX_UNAVAILABLE) { try new.start() }

@@ -188,11 +188,21 @@ struct PlainTransport {
         #expect(worker.device.sent.map(\.inner) == [small.packet()] + large.cut(1_448) + [small.packet()])
     }
 
-    @Test func `more than 64 segments leave in several rounds`() throws {
+    @Test func `trains of one flow leave together, in as few messages as can be`() throws {
         let plane = try site()
-        let train = PlainTransport(payload: [UInt8](repeating: 3, count: 2_000))
+        let first = PlainTransport(payload: [UInt8](repeating: 7, count: 46 * 1_388))
+        var second = first
+        second.sequence &+= 46 * 1_388
+        let worker = run([(first, 1_388), (second, 1_388)], plane)
+        #expect(worker.device.messageLengths == [45, 45, 2])
+        #expect(worker.device.sent.map(\.inner) == first.cut(1_388) + second.cut(1_388))
+    }
+
+    @Test func `more segments than leave at once leave in several rounds`() throws {
+        let plane = try site()
+        let train = PlainTransport(payload: [UInt8](repeating: 3, count: 3_000))
         let worker = run([(train, 10)], plane)
-        #expect(worker.device.messageLengths == [64, 64, 64, 8])
+        #expect(worker.device.messageLengths == [64, 64, 64, 64, 44])
         #expect(worker.device.sent.map(\.inner) == train.cut(10))
     }
 

@@ -37,7 +37,8 @@ final class TunnelEnd {
             change(&options)
             let plane = try DataPlane(options: options)
             let tun = try TUNDevice.open(name: "lisp0", queues: plane.workerCount)
-            try plane.addInstance(.default, queues: tun.descriptors)
+            let offloads = options.offload == .auto ? tun.allowOffloads() : []
+            try plane.addInstance(.default, queues: tun.descriptors, offloads: offloads)
             try plane.start()
             let other = 3 - site
             try Shell.run(
@@ -318,6 +319,9 @@ enum Shell {
             let (atA, atB) = (a.plane.statistics(), b.plane.statistics())
             #expect((atA.trainsSent > 0) == (offload == .auto))
             #expect((atB.trainsReceived > 0) == (offload == .auto))
+            #expect((atA.siteTrainsTaken > 0) == (offload == .auto))
+            #expect((atB.siteTrainsGiven > 0) == (offload == .auto))
+            #expect(a.plane.offloads.map(\.isOn) == Array(repeating: offload == .auto, count: 5))
             #expect(atA.portsRefusedTrains == 0)
             #expect(atB.drops.filter { $0.value > 0 && $0.key != .multicastDestination } == [:])
         }

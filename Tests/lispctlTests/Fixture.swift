@@ -297,6 +297,8 @@ enum Fixture {
             nativelyForwarded: 3,
             trainsSent: 9,
             trainsReceived: 8,
+            siteTrainsTaken: 11,
+            siteTrainsGiven: 10,
             portsWithoutTrains: 2,
             headerHints: HeaderHintCounts(
                 echoesRequested: 31,
@@ -336,6 +338,10 @@ enum Fixture {
         workers: [WorkerStatus(index: 0, encapsulated: Traffic(packets: 5, octets: 420))],
         sockets: [
             SocketStatus(purpose: "control", family: .ipv4, port: 4342, receiveBuffer: 7_340_032, sendBuffer: 212_992)
+        ],
+        offloads: [
+            OffloadStatus(name: "tso", isOn: true),
+            OffloadStatus(name: "uso", isOn: false, reason: "the kernel does not know it (Linux 6.2 and later do)"),
         ],
         mapCacheEntries: 3,
         mapCacheLimit: 100_000,

@@ -153,7 +153,9 @@ extension Worker where Device: ~Copyable {
             port = placeOversize(index, inner, limit: mtu &- overhead, port)
             guard port >= 0 else { return }
         }
-        if entry.pointee.segments.kind != .none { return sendSegments(of: index, port) }
+        if entry.pointee.segments.kind != .none { return queueSegments(of: index, port) }
+        // Flows keep their order.
+        if port == segmentPort { sendSegments() }
         let list = ports + port
         if list.pointee.first < 0 {
             list.pointee.first = index
@@ -167,6 +169,7 @@ extension Worker where Device: ~Copyable {
 
     /// Sends what `decide` has queued and counts it.
     mutating func finishSending() {
+        sendSegments()
         var run = Run()
         for used in 0..<usedPortCount {
             let port = usedPorts[used]

@@ -16,8 +16,9 @@ struct WorkerSockets: Sendable {
     var sending: [AddressFamily: [UDPSocket]] = [:]
     /// For datagrams that may be fragmented.
     var fragmenting: [AddressFamily: UDPSocket] = [:]
-    /// Whether trains may be sent.
+    /// Whether trains may be sent, and whether they are received, in every family.
     var sendsTrains = false
+    var receivesTrains = false
 }
 
 struct LinuxDevice: PacketDevice, ~Copyable {
@@ -208,7 +209,10 @@ private struct SocketSink: MessageSink, ~Copyable {
     private var messages: SendBatch
 
     init(_ family: AddressFamily) {
-        messages = SendBatch(family: family, capacity: DataPlaneConstants.batchSize)
+        messages = SendBatch(
+            family: family,
+            capacity: max(DataPlaneConstants.batchSize, DataPlaneConstants.segmentsAtOnce)
+        )
     }
 
     /// The LISP header, and what follows it in the slot.

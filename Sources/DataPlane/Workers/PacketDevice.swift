@@ -64,6 +64,7 @@ struct TunnelCounts {
     @inline(__always)
     func note(_ frame: MergedFrame, _ isWritten: Bool) {
         guard isWritten else { return shared.drop(.tunnelWriteFailed, frame.packets) }
+        if frame.packets > 1 { shared.add(1, to: .siteTrainsGiven) }
         let octets = UInt64(truncatingIfNeeded: frame.octets)
         totals[frame.queue].decapsulated.addAlone(packets: UInt64(truncatingIfNeeded: frame.packets), octets: octets)
     }

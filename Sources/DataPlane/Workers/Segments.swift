@@ -33,34 +33,48 @@ extension Worker where Device: ~Copyable {
         return UnsafeRawBufferPointer(start: room, count: cutter.headerLength &+ payload.count)
     }
 
-    /// Sends the segments of an entry that is ready to be sent.
+    /// Queues the segments of an entry that is ready to be sent. What is queued already by another source port leaves: as a rule, a
+    /// batch is one flow's, whose trains leave together.
     ///
-    /// - Parameter list: of the source port.
+    /// - Parameter port: the list of the source port.
     @inline(__always)
-    mutating func sendSegments(of index: Int, _ list: Int) {
+    mutating func queueSegments(of index: Int, _ port: Int) {
         guard var cutter = cutter(of: index) else { return drop(.unfinishedOffload, index) }
+        shared.add(1, to: .siteTrainsTaken)
+        if port != segmentPort { sendSegments() }
         // What came before it by the same port leaves before it.
-        if ports[list].first >= 0 { finishSending() }
+        if ports[port].first >= 0 { finishSending() }
+        segmentPort = port
         let original = batch.entries + index
         let header = (batch.packet(index) - DataPlaneConstants.lispHeaderSize).loadUnaligned(as: UInt64.self)
-        var run = Run()
-        var made = 0
-        repeat {
-            made = 0
-            while made < segments.capacity, let payload = cutter.next(to: segments.packet(made)) {
-                // Safe: the headroom of a slot is larger than the LISP header.
-                (segments.packet(made) - DataPlaneConstants.lispHeaderSize).storeBytes(of: header, as: UInt64.self)
-                let entry = segments.entries + made
-                entry.pointee = original.pointee
-                entry.pointee.length = cutter.headerLength &+ payload.count
-                entry.pointee.slotLength = cutter.headerLength
-                entry.pointee.rest = payload.baseAddress
-                entry.pointee.next = -1
-                if made > 0 { segments.entries[made &- 1].next = made }
-                made &+= 1
+        while true {
+            if segmentCount == segments.capacity {
+                sendSegments()
+                segmentPort = port
             }
-            if made > 0 { send(list, .segments, first: 0, &run) }
-        } while made == segments.capacity
+            let room = segments.packet(segmentCount)
+            guard let payload = cutter.next(to: room) else { return }
+            // Safe: the headroom of a slot is larger than the LISP header.
+            (room - DataPlaneConstants.lispHeaderSize).storeBytes(of: header, as: UInt64.self)
+            let entry = segments.entries + segmentCount
+            entry.pointee = original.pointee
+            entry.pointee.length = cutter.headerLength &+ payload.count
+            entry.pointee.slotLength = cutter.headerLength
+            entry.pointee.rest = payload.baseAddress
+            entry.pointee.next = -1
+            if segmentCount > 0 { segments.entries[segmentCount &- 1].next = segmentCount }
+            segmentCount &+= 1
+        }
+    }
+
+    /// Sends the segments that are queued.
+    mutating func sendSegments() {
+        let port = segmentPort
+        segmentPort = -1
+        guard segmentCount > 0 else { return }
+        segmentCount = 0
+        var run = Run()
+        send(port, .segments, first: 0, &run)
         flushSent(&run)
     }
 }

@@ -39,6 +39,9 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     let fragments: PacketBatch
     /// Where headers of segments are made.
     let segments: PacketBatch
+    /// Segments that are to be sent, all by the source port of list `segmentPort`.
+    var segmentCount = 0
+    var segmentPort = -1
     /// Where a segment is made whole that does not leave with its train.
     let whole: PacketBatch
     var lookahead: Lookahead
@@ -78,7 +81,10 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
         )
         batch = PacketBatch(capacity: DataPlaneConstants.batchSize)
         fragments = PacketBatch(capacity: DataPlaneConstants.batchSize)
-        segments = PacketBatch(capacity: DataPlaneConstants.batchSize, headers: DataPlaneConstants.largestHeaders)
+        segments = PacketBatch(
+            capacity: DataPlaneConstants.segmentsAtOnce,
+            headers: DataPlaneConstants.largestHeaders
+        )
         whole = PacketBatch(capacity: 1)
         lookahead = Lookahead(capacity: DataPlaneConstants.batchSize)
         filter = MissFilter(seed: plane.hashSeed)

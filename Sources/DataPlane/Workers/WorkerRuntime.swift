@@ -157,7 +157,11 @@ final class WorkerRuntime {
             // A socket that does not share its port meets any other that has it, be it a group of the same user.
             try UDPSocket(family: family).bind(port: DataPlaneConstants.dataPort)
             for worker in 0..<workers {
-                all[worker].receiving[family] = try receivingSocket(family, options)
+                let receiving = try receivingSocket(family, options)
+                let isFirst = all[worker].receiving.isEmpty
+                let receivesTrains = options.offload == .auto && receiving.receiveTrains()
+                all[worker].receivesTrains = receivesTrains && (isFirst || all[worker].receivesTrains)
+                all[worker].receiving[family] = receiving
                 all[worker].sending[family] = try sendingSockets(family, options)
                 all[worker].fragmenting[family] = try fragmentingSocket(family, options)
                 all[worker].sendsTrains =
@@ -176,7 +180,6 @@ final class WorkerRuntime {
         try socket.sharePort()
         try socket.receiveTrafficFields()
         try socket.acceptZeroChecksums()
-        if options.offload == .auto { socket.receiveTrains() }
         socket.setBuffers(receive: options.socketBuffer)
         try socket.bind(port: DataPlaneConstants.dataPort)
         return socket

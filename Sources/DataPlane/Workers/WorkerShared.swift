@@ -14,6 +14,8 @@ enum WorkerCounter: Int, CaseIterable {
     case trainsSent
     case trainsReceived
     case portsRefusedTrains
+    case siteTrainsTaken
+    case siteTrainsGiven
     case echoesRequested
     case echoesMatched
     case echoesMismatched

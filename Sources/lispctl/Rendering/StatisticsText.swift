@@ -173,6 +173,7 @@ private func textLines(of plane: DataPlaneStatistics) -> [String] {
         line("  held and sent when it came", plane.heldReleased),
         line("  held in vain", plane.heldDropped),
         line("trains of datagrams received/sent", "\(plane.trainsReceived)/\(plane.trainsSent)"),
+        line("trains of packets from/to the site", "\(plane.siteTrainsTaken)/\(plane.siteTrainsGiven)"),
         line("source ports without trains", plane.portsWithoutTrains),
         line("IPv4 packets fragmented to fit", plane.fragmented),
         line("IPv6 packets sent fragmentable", plane.sentFragmentable),

@@ -28,6 +28,10 @@ func text(of report: StatusReport) -> String {
         lines += [""] + columns(["Worker", "Encapsulated", "Decapsulated"], rows)
     }
     if !report.sockets.isEmpty { lines += [""] + socketLines(report.sockets) }
+    if !report.offloads.isEmpty {
+        let rows = report.offloads.map { [$0.name, $0.isOn ? "on" : "off", $0.reason ?? "-"] }
+        lines += [""] + columns(["Offload", "State", "Reason"], rows)
+    }
     if !report.warnings.isEmpty { lines += ["", "Warnings"] + report.warnings.map { "  \($0)" } }
     return joined(lines)
 }
