@@ -11,9 +11,9 @@ package struct DataPlaneOptions: Sendable {
     }
 
     package enum Offload: Sendable, CaseIterable {
-        /// Many datagrams cross the kernel as one where it can do that.
+        /// Many packets cross the kernel as one where it can do that, to and from the network and the site.
         case auto
-        /// Each datagram alone.
+        /// Each packet alone.
         case off
     }
 
