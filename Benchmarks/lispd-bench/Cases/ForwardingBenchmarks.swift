@@ -49,6 +49,9 @@ extension Benchmark {
             Benchmark("forwarding.path.decapsulate", sizes: pathSizes, checked: pathCheck) { size in
                 try carrying(.decapsulation, size)
             },
+            // Of 45 segments, 62,460 octets, checksums included.
+            Benchmark("forwarding.train.cut") { _ in try carryingTrains(.encapsulation) },
+            Benchmark("forwarding.train.merge") { _ in try carryingTrains(.decapsulation) },
         ]
 
     private static let pathSizes = [1, 1_000, 100_000, 1_000_000]
@@ -76,6 +79,17 @@ extension Benchmark {
             }
             let missing = next % 2
             guard table.count == prefixes.count - missing else { throw Unexpected("\(table.count) entries are left") }
+        }
+    }
+
+    private static func carryingTrains(_ direction: PathMeasurement.Direction) throws -> Workload {
+        let path = try ForwardingSamples.trains(direction)
+        path.carry(1)
+        let statistics = path.statistics()
+        guard statistics.siteTrainsTaken + statistics.siteTrainsGiven == 1 else { throw Unexpected("no train") }
+        return Workload { operations in
+            path.carry(operations)
+            guard path.dropped == 0 else { throw Unexpected("\(path.dropped) packets were dropped") }
         }
     }
 

@@ -92,6 +92,27 @@ enum ForwardingSamples {
         return try PathMeasurement(direction, updates: updates(networks), frames: frames, source: .v4(rloc(1)))
     }
 
+    /// Trains of 45 segments to or from one host, as large as a packet can be; one at a time.
+    static func trains(_ direction: PathMeasurement.Direction) throws -> PathMeasurement {
+        let payload = 1_388
+        let host = IPv4Address(0x0b00_0001)
+        let frame = PathMeasurement.train(
+            direction,
+            from: direction == .encapsulation ? ownAddress : host,
+            to: direction == .encapsulation ? host : ownAddress,
+            segments: 45,
+            payload: payload
+        )
+        return try PathMeasurement(
+            direction,
+            updates: updates([host.rawValue & 0xffff_ff00]),
+            frames: [frame],
+            batchSize: 1,
+            source: .v4(rloc(1)),
+            payload: payload
+        )
+    }
+
     private static func rloc(_ number: UInt32) -> IPv4Address { IPv4Address(0xc000_0200 + number) }
 
     private static func updates(_ networks: [UInt32]) -> [ForwardingUpdate] {

@@ -18,11 +18,21 @@ struct CyclingDevice: PacketDevice, ~Copyable {
     private let batchSize: Int
     private let headroom: Int
     private let source: (family: AddressFamily, address: TrieKey)
+    /// What the TUN says of every packet.
+    private let segments: SegmentTrain
+    /// Octets of each datagram of a train from the network, 0 for single ones.
+    private let datagramSize: Int
 
     /// - Parameters:
     ///   - frames: at least one packet; with its LISP header in front if it is to come from the network.
     ///   - source: where those from the network come from.
-    init(frames: [[UInt8]], batchSize: Int, isFromNetwork: Bool, source: IPAddress) {
+    ///   - payload: octets of each segment, if the frames are trains: TCP over IPv4 from the TUN, of datagrams from the network.
+    init(frames: [[UInt8]], batchSize: Int, isFromNetwork: Bool, source: IPAddress, payload: Int?) {
+        segments =
+            isFromNetwork
+            ? .none : payload.map { SegmentTrain(kind: .tcpIPv4, size: UInt16(clamping: $0)) } ?? .none
+        datagramSize =
+            isFromNetwork ? payload.map { $0 + PathMeasurement.headers + DataPlaneConstants.lispHeaderSize } ?? 0 : 0
         frameSize = frames.reduce(0) { max($0, $1.count) }
         count = frames.count
         self.batchSize = batchSize
@@ -49,6 +59,8 @@ struct CyclingDevice: PacketDevice, ~Copyable {
             let length = lengths[position]
             (batch.packet(index) - headroom).copyMemory(from: frames + position &* frameSize, byteCount: length)
             entry.pointee.isSingle(length &- headroom)
+            entry.pointee.segments = segments
+            entry.pointee.segmentSize = datagramSize
             entry.pointee.isIncomplete = false
             entry.pointee.tos = 0
             entry.pointee.ttl = 64
@@ -90,6 +102,9 @@ package final class PathMeasurement {
         case decapsulation
     }
 
+    /// Octets of the headers of what `train` makes.
+    static let headers = 40
+
     private let plane: DataPlane
     private var worker: Worker<CyclingDevice>
     private let direction: Direction
@@ -99,12 +114,14 @@ package final class PathMeasurement {
     ///   - frames: what is carried, again and again.
     ///   - batchSize: packets that come together, at most 64.
     ///   - source: the locator that what is decapsulated comes from.
+    ///   - payload: octets of each segment, if the frames are trains as `train` makes them.
     package init(
         _ direction: Direction,
         updates: [ForwardingUpdate],
         frames: [[UInt8]],
         batchSize: Int = 64,
-        source: IPAddress
+        source: IPAddress,
+        payload: Int? = nil
     ) throws(LinuxError) {
         precondition(!frames.isEmpty && (1...DataPlaneConstants.batchSize).contains(batchSize), "packets in batches")
         var options = DataPlaneOptions()
@@ -119,13 +136,41 @@ package final class PathMeasurement {
             frames: frames,
             batchSize: batchSize,
             isFromNetwork: direction == .decapsulation,
-            source: source
+            source: source,
+            payload: payload
         )
         plane.workers[0].reader.online()
         worker = Worker(plane: plane.shared, shared: plane.workers[0], device: device)
     }
 
-    /// Carries at least `count` packets, in whole batches.
+    /// A train of TCP as the TUN hands it over or, in the other direction, as a train of datagrams, each with its LISP header.
+    package static func train(
+        _ direction: Direction,
+        from source: IPv4Address,
+        to destination: IPv4Address,
+        segments: Int,
+        payload: Int
+    ) -> [UInt8] {
+        func octets(_ value: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
+        let size = segments * payload
+        var whole: [UInt8] = [0x45, 0] + octets(UInt16(headers + size)) + [0, 1, 0x40, 0, 63, 6, 0, 0]
+        whole += octets(source.rawValue) + octets(destination.rawValue) + octets(UInt16(4_000)) + octets(UInt16(4_001))
+        whole += octets(UInt32(1)) + octets(UInt32(1)) + [0x50, 0x10] + octets(UInt16(500)) + [0, 0, 0, 0]
+        whole += [UInt8](repeating: 0x55, count: size)
+        guard direction == .decapsulation else { return whole }
+        var datagrams: [UInt8] = []
+        whole.withUnsafeBytes { bytes in
+            let train = SegmentTrain(kind: .tcpIPv4, size: UInt16(clamping: payload))
+            guard var cutter = SegmentCutter(bytes, train) else { return }
+            var room = [UInt8](repeating: 0, count: headers)
+            while let part = room.withUnsafeMutableBytes({ $0.baseAddress.flatMap { cutter.next(to: $0) } }) {
+                datagrams += [8, 0, 0, 0, 0, 0, 0, 0] + room + part
+            }
+        }
+        return datagrams
+    }
+
+    /// Carries at least `count` packets, or trains, in whole batches.
     package func carry(_ count: Int) {
         let reader = plane.workers[0].reader
         var left = count

@@ -2,6 +2,7 @@
 
 import LISPWire
 import LinuxNetwork
+import Synchronization
 
 /// A worker's TUN queues and sockets. Nothing here waits, and nothing throws: what cannot be done is reported per packet.
 protocol PacketDevice: FrameSink, ~Copyable {
@@ -52,19 +53,28 @@ extension PacketDevice where Self: ~Copyable {
 
 /// Counts what a worker writes to TUNs.
 struct TunnelCounts {
-    private let shared: WorkerShared
-    // Safe: lives as long as `shared`, one for each instance number.
+    // Safe: they live as long as the worker's memory, which outlives the worker, their only writer. Totals by instance number.
+    private let counters: UnsafeMutablePointer<Atomic<UInt64>>
     private let totals: UnsafeMutablePointer<InstanceTotals>
 
     init(_ shared: WorkerShared) {
-        self.shared = shared
+        counters = shared.counters
         totals = shared.totals
     }
 
     @inline(__always)
+    private func add(_ number: Int, _ index: Int) {
+        let word = counters + index
+        let sum = word.pointee.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: number)
+        word.pointee.store(sum, ordering: .relaxed)
+    }
+
+    @inline(__always)
     func note(_ frame: MergedFrame, _ isWritten: Bool) {
-        guard isWritten else { return shared.drop(.tunnelWriteFailed, frame.packets) }
-        if frame.packets > 1 { shared.add(1, to: .siteTrainsGiven) }
+        guard isWritten else {
+            return add(frame.packets, Int(DataPlaneDropReason.tunnelWriteFailed.rawValue))
+        }
+        if frame.packets > 1 { add(1, WorkerCounter.siteTrainsGiven.index) }
         let octets = UInt64(truncatingIfNeeded: frame.octets)
         totals[frame.queue].decapsulated.addAlone(packets: UInt64(truncatingIfNeeded: frame.packets), octets: octets)
     }

@@ -40,7 +40,7 @@ extension Worker where Device: ~Copyable {
     @inline(__always)
     mutating func queueSegments(of index: Int, _ port: Int) {
         guard var cutter = cutter(of: index) else { return drop(.unfinishedOffload, index) }
-        shared.add(1, to: .siteTrainsTaken)
+        count(.siteTrainsTaken)
         if port != segmentPort { sendSegments() }
         // What came before it by the same port leaves before it.
         if ports[port].first >= 0 { finishSending() }

@@ -105,14 +105,6 @@ final class WorkerShared: @unchecked Sendable {
         peers.deallocate()
     }
 
-    /// For the worker's thread alone.
-    func drop(_ reason: DataPlaneDropReason, _ number: Int) {
-        // Safe: there is no other writer, so load and store lose nothing.
-        let word = counters + Int(reason.rawValue)
-        let sum = word.pointee.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: number)
-        word.pointee.store(sum, ordering: .relaxed)
-    }
-
     func dropped(_ reason: DataPlaneDropReason) -> UInt64 {
         counters[Int(reason.rawValue)].load(ordering: .relaxed)
     }
