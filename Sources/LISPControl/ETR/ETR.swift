@@ -125,12 +125,13 @@ package struct ETR: Sendable {
         )
     }
 
-    /// Nobody answers: it may be that the Map-Server knows of a greater nonce than ours. A clock that was wrong gave it to us, and with
-    /// our state it was lost. From the third try without an answer nonces run ahead of the time since the start, up to an hour
-    /// in the sixth and after, but no further, so that another start finds them in reach.
+    /// A Map-Server that has not answered since the start may know of a greater nonce than ours: a clock that was wrong gave it to us,
+    /// and with our state it was lost. From the third try without an answer nonces run ahead of the time since the start: by 1, 4,
+    /// 16, 60 minutes, then by an hour more each time, up to a day. Not after an answer, since each start has to find those of the last.
     private mutating func raiseNonce(tries: Int, now: Instant) {
         guard tries >= 3 else { return }
-        let ahead = min(Duration.seconds(60) * (1 << (2 * min(tries - 3, 3))), .seconds(3600))
+        let ahead: Duration =
+            tries < 6 ? .seconds(60) * (1 << (2 * (tries - 3))) : .seconds(3600) * min(tries - 5, 24)
         let elapsed = firstNonce.at.duration(to: now) + ahead
         nextNonce = max(nextNonce, firstNonce.value &+ UInt64(clamping: elapsed.nanoseconds))
     }
@@ -191,7 +192,9 @@ package struct ETR: Sendable {
             if registration.unacknowledged == 3 {
                 actions.append(.registration(.unanswered(mapServer: peer.address, tries: registration.unacknowledged)))
             }
-            raiseNonce(tries: registration.unacknowledged, now: now)
+            if registrars[server].mapNotifiesAccepted == 0 {
+                raiseNonce(tries: registration.unacknowledged, now: now)
+            }
             let records = registration.mappings.compactMap { database[$0]?.record() }
             let (nonce, datagram) = send(records, to: peer)
             registrars[server].mapRegistersSent += 1
