@@ -18,8 +18,14 @@ package struct SocketProblem: Error, Equatable, CustomStringConvertible {
 }
 
 /// The socket is bound beside its place, given its mode, and moved there: whoever finds it finds it complete.
-struct SocketFile: Sendable {
+final class SocketFile: Sendable {
     let path: String
+    /// The number of the file that `publish` put there.
+    private let published = Mutex<ino_t?>(nil)
+
+    init(path: String) {
+        self.path = path
+    }
 
     var bindingPath: String { path + ".new" }
 
@@ -41,15 +47,20 @@ struct SocketFile: Sendable {
 
     /// Gives the bound socket its mode and moves it to its place, over a dead daemon's.
     func publish() throws(SocketProblem) {
-        guard chmod(bindingPath, 0o660) == 0, rename(bindingPath, path) == 0 else {
+        var status = stat()
+        guard chmod(bindingPath, 0o660) == 0, lstat(bindingPath, &status) == 0, rename(bindingPath, path) == 0 else {
             throw problem(String(cString: strerror(errno)))
         }
+        published.withLock { $0 = status.st_ino }
     }
 
     func remove() {
         unlink(bindingPath)
-        // Another daemon may have taken the place meanwhile; then somebody answers.
-        if (try? isAnswered()) == false { unlink(path) }
+        // Another daemon may have taken the place meanwhile; then it is another file. Whether somebody answers says less: for a moment,
+        // that may be a process just forked.
+        var status = stat()
+        guard let own = published.withLock({ $0 }), lstat(path, &status) == 0, status.st_ino == own else { return }
+        unlink(path)
     }
 
     private func makeDirectory() {
