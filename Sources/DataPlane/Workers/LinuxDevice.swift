@@ -17,8 +17,8 @@ struct WorkerSockets: Sendable {
     /// For datagrams that may be fragmented.
     var fragmenting: [AddressFamily: UDPSocket] = [:]
     /// Whether trains may be sent, and whether they are received, in every family.
-    var sendsTrains = false
-    var receivesTrains = false
+    var sendsTrains = true
+    var receivesTrains = true
 }
 
 struct LinuxDevice: PacketDevice, ~Copyable {

@@ -63,18 +63,11 @@ struct TunnelCounts {
     }
 
     @inline(__always)
-    private func add(_ number: Int, _ index: Int) {
-        let word = counters + index
-        let sum = word.pointee.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: number)
-        word.pointee.store(sum, ordering: .relaxed)
-    }
-
-    @inline(__always)
     func note(_ frame: MergedFrame, _ isWritten: Bool) {
         guard isWritten else {
-            return add(frame.packets, Int(DataPlaneDropReason.tunnelWriteFailed.rawValue))
+            return (counters + Int(DataPlaneDropReason.tunnelWriteFailed.rawValue)).addAlone(frame.packets)
         }
-        if frame.packets > 1 { add(1, WorkerCounter.siteTrainsGiven.index) }
+        if frame.packets > 1 { (counters + WorkerCounter.siteTrainsGiven.index).addAlone(1) }
         let octets = UInt64(truncatingIfNeeded: frame.octets)
         totals[frame.queue].decapsulated.addAlone(packets: UInt64(truncatingIfNeeded: frame.packets), octets: octets)
     }

@@ -127,10 +127,7 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
 
     @inline(__always)
     private func count(_ index: Int, _ number: Int = 1) {
-        // Safe: this worker is the only writer, so load and store lose nothing.
-        let word = counters + index
-        let sum = word.pointee.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: number)
-        word.pointee.store(sum, ordering: .relaxed)
+        (counters + index).addAlone(number)
     }
 
     /// Wakes the control loop if there is something for it.

@@ -158,15 +158,14 @@ final class WorkerRuntime {
             try UDPSocket(family: family).bind(port: DataPlaneConstants.dataPort)
             for worker in 0..<workers {
                 let receiving = try receivingSocket(family, options)
-                let isFirst = all[worker].receiving.isEmpty
-                let receivesTrains = options.offload == .auto && receiving.receiveTrains()
-                all[worker].receivesTrains = receivesTrains && (isFirst || all[worker].receivesTrains)
+                if options.offload == .off || !receiving.receiveTrains() { all[worker].receivesTrains = false }
                 all[worker].receiving[family] = receiving
-                all[worker].sending[family] = try sendingSockets(family, options)
+                let sending = try sendingSockets(family, options)
+                if options.offload == .off || options.udpChecksum == .zero || !sending.allSatisfy(\.canSendTrains) {
+                    all[worker].sendsTrains = false
+                }
+                all[worker].sending[family] = sending
                 all[worker].fragmenting[family] = try fragmentingSocket(family, options)
-                all[worker].sendsTrains =
-                    options.offload == .auto && options.udpChecksum == .compute
-                    && all[worker].sending[family]?.allSatisfy(\.canSendTrains) == true
             }
         }
         return all

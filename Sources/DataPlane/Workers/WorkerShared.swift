@@ -45,6 +45,15 @@ enum WorkerCounter: Int, CaseIterable {
     static let total = DataPlaneDropReason.count + WorkerCounter.allCases.count
 }
 
+extension UnsafeMutablePointer<Atomic<UInt64>> {
+    /// Adds to a word that has no other writer, so that load and store lose nothing.
+    @inline(__always)
+    func addAlone(_ number: Int) {
+        let sum = pointee.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: number)
+        pointee.store(sum, ordering: .relaxed)
+    }
+}
+
 /// Octets and packets of one instance at one worker.
 struct InstanceTotals: ~Copyable {
     let encapsulated = AtomicTraffic()
@@ -112,10 +121,7 @@ final class WorkerShared: @unchecked Sendable {
     /// For the worker's thread alone.
     @inline(__always)
     func add(_ number: Int, to counter: WorkerCounter) {
-        // Safe: there is no other writer, so load and store lose nothing.
-        let word = counters + counter.index
-        let sum = word.pointee.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: number)
-        word.pointee.store(sum, ordering: .relaxed)
+        (counters + counter.index).addAlone(number)
     }
 
     func value(_ counter: WorkerCounter) -> UInt64 {
