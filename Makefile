@@ -2,7 +2,7 @@
 # make build     lispd and lispctl, optimized
 # make test      every test: units, properties, and the daemon between real kernels
 # make suite     of the tests, those between real kernels alone
-# make suite-variants    the same with one worker, with two, and with offload off; stops at the first that fails
+# make suite-variants    the same with one worker, with two, with all offloads off and with each; stops at the first that fails (SUITE)
 # make bench     what it costs: the parts, and the demo's network beside plain routing and VXLAN; also as bench.json
 # make soak      many routers in one process on a virtual clock, for hours of their time, from many seeds (SEEDS, SEED)
 # make simulate  an internet of ten thousand sites for an hour and one of a thousand for a day, virtual time, each on one core (SEED)
@@ -50,10 +50,18 @@ suite: build build-bench
 	@packaging/pyats
 	@$(AS_ROOT) Interop/suite
 
+# What each is called in `show status`.
+OFFLOADS := tso uso merge udp-segment udp-gro multi-queue tun-steering udp-steering
+# Words that name groups, such as `throughput:`; all unless said.
+SUITE ?=
+
 suite-variants: build build-bench
 	@packaging/pyats
-	@for settings in '{"workers": 1}' '{"workers": 2}' '{"offload": "off"}'; do \
-	    $(AS_ROOT) Interop/suite --data-plane "$$settings" || exit 1; \
+	@for settings in '{"workers": 1}' '{"workers": 2}' '{"workers": 2, "offload": "off"}' \
+	        $(foreach each,$(OFFLOADS),'{"workers": 2, "offload": {"$(each)": "off"}}'); do \
+	    for group in $(if $(SUITE),$(SUITE),""); do \
+	        $(AS_ROOT) Interop/suite --data-plane "$$settings" $$group || exit 1; \
+	    done; \
 	done
 
 SEED ?= 1

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/errqueue.h>
 #include <linux/filter.h>
 #include <linux/if.h>
@@ -15,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 // Kernel headers before 6.2 do not know these.
@@ -90,6 +92,11 @@ int clinux_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
 int clinux_open_tun_control(void) { return open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK); }
 
+int clinux_tun_knows_queues(int fd) {
+    unsigned int features = 0;
+    return ioctl(fd, TUNGETFEATURES, &features) == 0 && (features & IFF_MULTI_QUEUE) != 0;
+}
+
 int clinux_tun_attach(int fd, char name[16], int multi_queue) {
     struct ifreq request;
     memset(&request, 0, sizeof request);
@@ -116,6 +123,26 @@ int clinux_set_transmit_queue_length(const char name[16], int packets) {
     close(fd);
     errno = error;
     return result;
+}
+
+_Static_assert(sizeof(struct bpf_insn) == sizeof(uint64_t), "an eBPF instruction in 64 bits");
+_Static_assert(sizeof(struct sock_filter) == sizeof(uint64_t), "a classic instruction in 64 bits");
+
+int clinux_bpf_load_socket_filter(const uint64_t *code, unsigned int count) {
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+    attributes.insns = (uint64_t)(uintptr_t)code;
+    attributes.insn_cnt = count;
+    attributes.license = (uint64_t)(uintptr_t) "GPL";
+    return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes);
+}
+
+int clinux_tun_set_steering(int fd, int program) { return ioctl(fd, TUNSETSTEERINGEBPF, &program); }
+
+int clinux_attach_group_filter(int fd, const uint64_t *code, unsigned short count) {
+    struct sock_fprog program = {.len = count, .filter = (struct sock_filter *)code};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
 }
 
 const unsigned int clinux_tun_f_csum = TUN_F_CSUM;
@@ -168,6 +195,18 @@ int clinux_set_thread_name(const char *name) { return pthread_setname_np(pthread
 int clinux_processor_count(void) {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+int clinux_may_run_on(int number) {
+    cpu_set_t set;
+    return number >= 0 && number < CPU_SETSIZE && sched_getaffinity(0, sizeof set, &set) == 0 && CPU_ISSET(number, &set);
+}
+
+int clinux_run_on(pthread_t thread, int number) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(number, &set);
+    return pthread_setaffinity_np(thread, sizeof set, &set);
 }
 
 int clinux_error_text(int error, char *buffer, size_t size) {

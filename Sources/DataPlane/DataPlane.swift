@@ -23,7 +23,7 @@ import Synchronization
 
 /// See the top of this file. Not Sendable: one thread, or one actor, owns it.
 package final class DataPlane {
-    private let options: DataPlaneOptions
+    let options: DataPlaneOptions
     let shared: PlaneShared
     let workers: [WorkerShared]
     let state: ForwardingState
@@ -35,14 +35,17 @@ package final class DataPlane {
     private var firstDrained = 0
     private var receiveBuffer = 0
     /// What every TUN is allowed.
-    private var tunnelOffloads: TUNDevice.Offloads = [.checksum, .tcp, .udp]
+    var tunnelOffloads: TUNDevice.Offloads = [.checksum, .tcp, .udp]
     /// Whether the sockets of all workers send and receive trains.
-    private var socketTrains = (sent: false, received: false)
+    var socketTrains = (sent: false, received: false)
+    /// Why steering programs are not in use, or not everywhere.
+    var tunSteeringRefusal: String?
+    var udpSteeringRefusal: String?
 
     /// - Throws: when the system refuses descriptors.
     package init(options: DataPlaneOptions = DataPlaneOptions()) throws(LinuxError) {
         self.options = options
-        let count = max(1, options.workers ?? SystemThread.processorCount - 1)
+        let count = Self.workerCount(options)
         families = options.families ?? WorkerRuntime.availableFamilies()
         let state = ForwardingState(readers: count, families: families)
         self.state = state
@@ -56,6 +59,20 @@ package final class DataPlane {
     }
 
     deinit { stop() }
+
+    private static func workerCount(_ options: DataPlaneOptions) -> Int {
+        guard options.uses(.multiQueue), TUNDevice.knowsQueues else { return 1 }
+        let automatic = options.processors.isEmpty ? SystemThread.processorCount - 1 : options.processors.count
+        return max(1, options.workers ?? automatic)
+    }
+
+    /// What is wanted of every TUN.
+    package var wantedTunnelOffloads: TUNDevice.Offloads {
+        var wanted: TUNDevice.Offloads = []
+        if options.uses(.tso) { wanted.formUnion([.checksum, .tcp]) }
+        if options.uses(.uso) { wanted.formUnion([.checksum, .udp]) }
+        return wanted
+    }
 
     /// How many TUN queues an instance needs.
     package var workerCount: Int { workers.count }
@@ -86,6 +103,7 @@ package final class DataPlane {
             worker.tunnels[number].store(descriptor, ordering: .releasing)
         }
         shared.instances[number].store(UInt(bitPattern: object), ordering: .releasing)
+        steer(tunnel: queues[0])
         tunnelOffloads.formIntersection(offloads)
         if !offloads.contains(.udp) { shared.refusesUDPTrains.pointee.store(1, ordering: .relaxed) }
         publishInstances()
@@ -124,15 +142,20 @@ package final class DataPlane {
     /// - Throws: `portInUse` when another process has UDP port 4341.
     package func start() throws(LinuxError) {
         precondition(runtimes.isEmpty, "the data plane is started once")
+        for processor in options.processors where !SystemThread.mayRun(onProcessor: processor) {
+            throw .system(operation: "run a worker on processor \(processor) (data-plane.cpus)", errno: EINVAL)
+        }
         let sockets = try WorkerRuntime.openSockets(workers: workers.count, families: families, options)
         receiveBuffer = sockets.first?.receiving.values.first?.receiveBufferSize ?? 0
         socketTrains = (sockets.allSatisfy(\.sendsTrains), sockets.allSatisfy(\.receivesTrains))
+        steer(sockets)
         do throws(LinuxError) {
             for (worker, sockets) in zip(workers, sockets) {
                 let runtime = try WorkerRuntime(plane: shared, worker: worker, sockets: sockets)
                 runtimes.append(runtime)
                 for number in instanceNumbers.values { try runtime.watchTunnel(number) }
-                try runtime.start()
+                let processors = options.processors
+                try runtime.start(onProcessor: processors.isEmpty ? nil : processors[worker.index % processors.count])
             }
         } catch {
             stop()
@@ -360,30 +383,6 @@ package final class DataPlane {
             sum.decapsulated.octets += decapsulated.octets
         }
         return sum
-    }
-
-    /// How packets cross the kernel, since `start`.
-    package var offloads: [OffloadState] {
-        guard options.offload == .auto else {
-            return OffloadState.Kind.allCases.map { OffloadState($0, isOn: false, "data-plane.offload is off") }
-        }
-        func state(_ kind: OffloadState.Kind, _ isOn: Bool, _ reason: String) -> OffloadState {
-            OffloadState(kind, isOn: isOn, isOn ? nil : reason)
-        }
-        let refused = workers.reduce(0) { $0 + $1.value(.portsRefusedTrains) }
-        var sent = state(
-            .udpSegment,
-            socketTrains.sent,
-            options.udpChecksum == .zero ? "data-plane.udp-checksum is zero" : "the kernel does not know it"
-        )
-        if sent.isOn, refused > 0 { sent.reason = "refused, and off, at \(refused) source ports" }
-        return [
-            state(.tso, tunnelOffloads.contains(.tcp), "the kernel does not know it"),
-            state(.uso, tunnelOffloads.contains(.udp), "the kernel does not know it (Linux 6.2 and later do)"),
-            OffloadState(.merge, isOn: true, tunnelOffloads.contains(.udp) ? nil : "TCP alone"),
-            sent,
-            state(.udpGRO, socketTrains.received, "the kernel does not know it"),
-        ]
     }
 
     /// Everything at once, for `show` and for metrics.

@@ -10,20 +10,16 @@ package struct DataPlaneOptions: Sendable {
         case zero
     }
 
-    package enum Offload: Sendable, CaseIterable {
-        /// Many packets cross the kernel as one where it can do that, to and from the network and the site.
-        case auto
-        /// Each packet alone.
-        case off
-    }
-
-    /// Threads that carry packets; `nil`: one fewer than there are processors, at least one.
+    /// Threads that carry packets; `nil`: as many as there are in `processors`, or else one fewer than the machine has, at least
+    /// one.
     package var workers: Int?
+    /// The processors that they run on, in turn; empty: wherever the kernel likes.
+    package var processors: [Int] = []
     /// Source ports for each worker and family, 1 to 64.
     package var sourcePorts = 16
     package var udpChecksum = UDPChecksum.compute
-    /// With `udpChecksum` zero, trains are received but not sent: the kernel refuses them.
-    package var offload = Offload.auto
+    /// What is not to be used though the kernel has it. With `udpChecksum` zero trains are not sent, either: the kernel refuses them.
+    package var switchedOff: Set<OffloadState.Kind> = []
     /// Families to send and receive encapsulated packets over; `nil`: those that the host has.
     package var families: Set<AddressFamily>?
     /// Packets without a mapping that may wait for the control loop, for each worker.

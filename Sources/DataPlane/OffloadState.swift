@@ -1,4 +1,4 @@
-// Which of the kernel's ways to carry many packets as one are in use.
+// Which of the kernel's ways to carry many packets as one, and to share them out among the workers, are in use.
 
 /// One of them, and why it is not, or not wholly, in use.
 package struct OffloadState: Sendable, Hashable {
@@ -13,6 +13,17 @@ package struct OffloadState: Sendable, Hashable {
         case udpSegment = "udp-segment"
         /// They come in trains (UDP_GRO).
         case udpGRO = "udp-gro"
+        /// Each worker has a queue of every TUN (IFF_MULTI_QUEUE). Without it there is one worker.
+        case multiQueue = "multi-queue"
+        /// A program keeps each flow of the site at one worker (TUNSETSTEERINGEBPF). Without it the kernel chooses, and moves a flow
+        /// when its other direction changes its worker.
+        case tunSteering = "tun-steering"
+        /// A program shares out encapsulated packets by the flow inside (SO_ATTACH_REUSEPORT_CBPF). Without it the kernel does, by
+        /// the ports outside: all flows of a router that always sends from one port are one worker's.
+        case udpSteering = "udp-steering"
+
+        /// Those that carry many packets as one.
+        package static let trains: Set<Kind> = [.tso, .uso, .merge, .udpSegment, .udpGRO]
     }
 
     package let kind: Kind

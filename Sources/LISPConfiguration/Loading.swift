@@ -216,7 +216,7 @@ struct Loader {
     }
 
     private func dataPlane(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {
-        let keys = ["workers", "offload", "udp-checksum", "source-rloc-check"]
+        let keys = ["workers", "cpus", "offload", "udp-checksum", "source-rloc-check"]
         guard let section = root["data-plane"]?.mapping(keys) else { return }
         if let node = section["workers"] {
             if case .scalar(let scalar) = node.node, scalar.string == "auto" {
@@ -225,13 +225,51 @@ struct Loader {
                 result.dataPlane.workers = .count(count)
             }
         }
-        if let value = section["offload"]?.choice(DataPlaneConfiguration.Offload.self) {
-            result.dataPlane.offload = value
-        }
+        if let node = section["cpus"] { result.dataPlane.cpus = cpus(node) }
+        if let node = section["offload"] { result.dataPlane.withoutOffloads = withoutOffloads(node) }
         if let value = section["udp-checksum"]?.choice(DataPlaneConfiguration.UDPChecksum.self) {
             result.dataPlane.udpChecksum = value
         }
         refuseUnlessOff(section, "source-rloc-check", ["off", "on"])
+    }
+
+    /// Members such as `2` and `4-7`.
+    private func cpus(_ node: ConfigurationNode) -> [Int] {
+        let expected = "a processor's number or a range such as 4-7"
+        var cpus: [Int] = []
+        for member in node.list("a list of processors, such as [0, 2, 4-7]") ?? [] {
+            guard let text = member.text(expected) else { continue }
+            let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { end in
+                end.utf8.allSatisfy { (48...57).contains($0) } ? Int(end) : nil
+            }
+            guard ends.count <= 2, let first = ends.first ?? nil, let last = ends.last ?? nil, first <= last,
+                last <= DataPlaneConfiguration.largestCPU
+            else {
+                member.report(expected: expected)
+                continue
+            }
+            for cpu in first...last {
+                if cpus.contains(cpu) {
+                    member.report(found: "processor \(cpu) a second time", expected: "each processor once")
+                    break
+                }
+                cpus.append(cpu)
+            }
+        }
+        return cpus
+    }
+
+    /// `auto`, `off`, or a mapping of single ones to either.
+    private func withoutOffloads(_ node: ConfigurationNode) -> Set<DataPlaneConfiguration.Offload> {
+        if node.isWord("auto") { return [] }
+        if node.isWord("off") { return DataPlaneConfiguration.Offload.trains }
+        let names = DataPlaneConfiguration.Offload.allCases.map(\.rawValue)
+        guard let section = node.mapping(names, "auto, off, or a mapping such as {udp-gro: off}") else { return [] }
+        return Set(
+            DataPlaneConfiguration.Offload.allCases.filter { offload in
+                section[offload.rawValue]?.choice([("auto", false), ("off", true)]) ?? false
+            }
+        )
     }
 
     private func management(_ root: ConfigurationMapping, _ result: inout RouterConfiguration) {

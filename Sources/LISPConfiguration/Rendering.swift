@@ -302,13 +302,24 @@ extension SiteEIDConfiguration {
 }
 
 extension DataPlaneConfiguration {
+    private var offload: ConfigurationValue {
+        if withoutOffloads.isEmpty { return .text("auto") }
+        if withoutOffloads == Offload.trains { return .text("off") }
+        var result = Pairs()
+        for offload in Offload.allCases where withoutOffloads.contains(offload) {
+            result.add(offload.rawValue, .text("off"))
+        }
+        return .mapping(result.pairs)
+    }
+
     fileprivate var document: ConfigurationValue {
         var result = Pairs()
         switch workers {
         case .automatic: result.add("workers", .text("auto"))
         case .count(let count): result.add("workers", .number(UInt64(count)))
         }
-        result.add("offload", .text(offload.rawValue))
+        if !cpus.isEmpty { result.add("cpus", .list(cpus.map { .number(UInt64($0)) })) }
+        result.add("offload", offload)
         result.add("udp-checksum", .text(udpChecksum.rawValue))
         return .mapping(result.pairs)
     }

@@ -358,15 +358,25 @@ package struct MapServerReferenceConfiguration: Hashable, Sendable {
 
 package struct DataPlaneConfiguration: Hashable, Sendable {
     package enum Workers: Hashable, Sendable {
-        /// One less than there are cores, at least one.
+        /// As many as `cpus` has, or else one less than there are cores, at least one.
         case automatic
         /// 1...64
         case count(Int)
     }
 
+    /// A way of the kernel to carry many packets as one, or to share them out among the workers.
     package enum Offload: String, Hashable, Sendable, CaseIterable {
-        case auto
-        case off
+        case tso
+        case uso
+        case merge
+        case udpSegment = "udp-segment"
+        case udpGRO = "udp-gro"
+        case multiQueue = "multi-queue"
+        case tunSteering = "tun-steering"
+        case udpSteering = "udp-steering"
+
+        /// What `offload: off` switches off: all that carries many packets as one.
+        package static let trains: Set<Offload> = [.tso, .uso, .merge, .udpSegment, .udpGRO]
     }
 
     package enum UDPChecksum: String, Hashable, Sendable, CaseIterable {
@@ -374,8 +384,14 @@ package struct DataPlaneConfiguration: Hashable, Sendable {
         case zero
     }
 
+    /// What Linux can count to, as most distributions build it.
+    static let largestCPU = 8_191
+
     package var workers: Workers = .automatic
-    package var offload: Offload = .auto
+    /// The processors that workers run on, in turn; empty: any.
+    package var cpus: [Int] = []
+    /// Those that are not to be used though the kernel has them.
+    package var withoutOffloads: Set<Offload> = []
     package var udpChecksum: UDPChecksum = .compute
 
     package init() {}

@@ -32,6 +32,14 @@ package struct TUNDevice: Sendable {
         package static let udp = Offloads(rawValue: 4)
     }
 
+    /// Whether the kernel knows TUNs of several queues (Linux 3.8). True also where /dev/net/tun is missing: `open` says so.
+    package static var knowsQueues: Bool {
+        let descriptor = clinux_open_tun_control()
+        guard descriptor >= 0 else { return true }
+        defer { _ = Glibc.close(descriptor) }
+        return clinux_tun_knows_queues(descriptor) != 0
+    }
+
     /// Creates the interface in the caller's network namespace.
     ///
     /// - Parameters:
@@ -52,7 +60,7 @@ package struct TUNDevice: Sendable {
                 let descriptor = clinux_open_tun_control()
                 guard descriptor >= 0 else { throw .last("open /dev/net/tun") }
                 descriptors.append(descriptor)
-                finalName = try attach(descriptor, name: bytes, multiQueue: true)
+                finalName = try attach(descriptor, name: bytes, multiQueue: queues > 1)
             }
             try setQueueLength(finalName)
         } catch {
@@ -94,12 +102,12 @@ package struct TUNDevice: Sendable {
         guard clinux_tun_set_offload(descriptors[0], flags) >= 0 else { throw .last("set the offloads of \(name)") }
     }
 
-    /// Allows as much of that as the kernel knows.
+    /// Allows as much of `wanted` as the kernel knows.
     ///
     /// - Returns: what it is.
-    package func allowOffloads() -> Offloads {
-        for offloads in [[.checksum, .tcp, .udp], [.checksum, .tcp]] as [Offloads]
-        where (try? setOffloads(offloads)) != nil {
+    package func allowOffloads(_ wanted: Offloads = [.checksum, .tcp, .udp]) -> Offloads {
+        for offloads in [wanted, wanted.subtracting(.udp)]
+        where !offloads.isSubset(of: .checksum) && (try? setOffloads(offloads)) != nil {
             return offloads
         }
         return []

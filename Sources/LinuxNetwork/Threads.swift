@@ -49,6 +49,18 @@ package struct SystemThread: Sendable {
         pthread_join(handle, nil)
     }
 
+    /// Has it run on one processor alone, counted from 0.
+    ///
+    /// - Throws: `EINVAL` when this process may not use that processor, or there is none of this number.
+    package func run(onProcessor number: Int) throws(LinuxError) {
+        let result = Self.mayRun(onProcessor: number) ? clinux_run_on(handle, Int32(number)) : EINVAL
+        guard result == 0 else { throw .system(operation: "run a thread on processor \(number)", errno: result) }
+    }
+
+    package static func mayRun(onProcessor number: Int) -> Bool {
+        Int32(exactly: number).map { clinux_may_run_on($0) != 0 } ?? false
+    }
+
     /// The number of processors that this process may use.
     package static var processorCount: Int {
         max(1, Int(clinux_processor_count()))

@@ -69,7 +69,7 @@ final class Daemon {
                 for instance in configuration.instances {
                     let tunnel = try TUNDevice.open(name: HostIntegration.tun(instance.id), queues: new.workerCount)
                     tunnels.append(tunnel)
-                    let offloads = configuration.dataPlane.offload == .auto ? tunnel.allowOffloads() : []
+                    let offloads = tunnel.allowOffloads(new.wantedTunnelOffloads)
                     if let namespace = instance.namespace { try host.moveTUN(tunnel.name, toNamespace: namespace) }
                     try new.addInstance(
                         instance.id,
@@ -266,6 +266,22 @@ extension DataPlaneOptions {
         case .count(let count): workers = count
         }
         udpChecksum = configuration.dataPlane.udpChecksum == .zero ? .zero : .compute
-        offload = configuration.dataPlane.offload == .off ? .off : .auto
+        processors = configuration.dataPlane.cpus
+        switchedOff = Set(configuration.dataPlane.withoutOffloads.map(OffloadState.Kind.init))
+    }
+}
+
+extension OffloadState.Kind {
+    init(_ offload: DataPlaneConfiguration.Offload) {
+        switch offload {
+        case .tso: self = .tso
+        case .uso: self = .uso
+        case .merge: self = .merge
+        case .udpSegment: self = .udpSegment
+        case .udpGRO: self = .udpGRO
+        case .multiQueue: self = .multiQueue
+        case .tunSteering: self = .tunSteering
+        case .udpSteering: self = .udpSteering
+        }
     }
 }

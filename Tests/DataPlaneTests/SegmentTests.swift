@@ -110,7 +110,7 @@ struct PlainTransport {
     func run(
         _ trains: [(transport: PlainTransport, size: Int)],
         _ plane: DataPlane,
-        _ offload: DataPlaneOptions.Offload = .auto
+        _ offload: Offload = .auto
     ) -> Worker<MemoryDevice> {
         var worker = plane.memoryWorker(offload: offload)
         worker.device.tunnelInput[0] = trains.map { $0.transport.packet(isPartial: true) }
@@ -137,9 +137,9 @@ struct PlainTransport {
         return (transport, size)
     }
 
-    @Test(arguments: DataPlaneOptions.Offload.allCases)
+    @Test(arguments: Offload.allCases)
     func `trains of any kind leave as the packets that Linux would cut them into, in order`(
-        offload: DataPlaneOptions.Offload
+        offload: Offload
     ) throws {
         var generator = SplitMix.printed("cut trains")
         for _ in 0..<40 {

@@ -45,6 +45,14 @@ struct ReportedError {
     }
 }
 
+/// Whether many packets cross the kernel as one.
+enum Offload: CaseIterable {
+    case auto
+    case off
+
+    var switchedOff: Set<OffloadState.Kind> { self == .off ? OffloadState.Kind.trains : [] }
+}
+
 /// Queues in memory; what a worker does with them can be looked at. Takes and takes apart trains as the kernel does.
 struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
     var tunnelInput: [Int: [[UInt8]]] = [:]
@@ -80,7 +88,7 @@ struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
     private var family = AddressFamily.ipv4
     private var port = 0
 
-    init(offload: DataPlaneOptions.Offload = .auto) { permission = TrainPermission(offload == .auto) }
+    init(offload: Offload = .auto) { permission = TrainPermission(offload == .auto) }
 
     mutating func readTunnel(_ queue: Int, into batch: borrowing PacketBatch) -> Int {
         let packets = tunnelInput[queue, default: []].prefix(batch.capacity)
@@ -228,7 +236,7 @@ extension DataPlane {
     /// Worker 0 on memory, online.
     func memoryWorker(
         _ index: Int = 0,
-        offload: DataPlaneOptions.Offload = .auto
+        offload: Offload = .auto
     ) -> Worker<MemoryDevice> {
         workers[index].reader.online()
         return Worker(plane: shared, shared: workers[index], device: MemoryDevice(offload: offload))

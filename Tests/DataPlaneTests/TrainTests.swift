@@ -43,8 +43,7 @@ import Testing
     }
 
     /// Runs the packets through a worker with one source port, so that they are all neighbours.
-    func worker(_ plane: DataPlane, ports: Int = 1, _ offload: DataPlaneOptions.Offload = .auto) -> Worker<MemoryDevice>
-    {
+    func worker(_ plane: DataPlane, ports: Int = 1, _ offload: Offload = .auto) -> Worker<MemoryDevice> {
         plane.workers[0].reader.online()
         var device = MemoryDevice(offload: offload)
         device.ports = ports

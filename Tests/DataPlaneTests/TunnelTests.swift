@@ -6,6 +6,7 @@
 //      core 192.0.2.1, 2001:db8:ffff::1  ---- veth ---- core 192.0.2.2, 2001:db8:ffff::2
 
 import ForwardingInterface
+import Foundation
 import Glibc
 import LISPWire
 import LinuxNetwork
@@ -37,7 +38,7 @@ final class TunnelEnd {
             change(&options)
             let plane = try DataPlane(options: options)
             let tun = try TUNDevice.open(name: "lisp0", queues: plane.workerCount)
-            let offloads = options.offload == .auto ? tun.allowOffloads() : []
+            let offloads = tun.allowOffloads(plane.wantedTunnelOffloads)
             try plane.addInstance(.default, queues: tun.descriptors, offloads: offloads)
             try plane.start()
             let other = 3 - site
@@ -71,6 +72,10 @@ final class TunnelEnd {
     }
 }
 
+extension DataPlane {
+    fileprivate var inUse: Set<OffloadState.Kind> { Set(offloads.filter(\.isOn).map(\.kind)) }
+}
+
 enum Shell {
     static let canRun = getenv("CI") != nil || Capabilities.effective().isSuperset(of: [.netAdmin, .sysAdmin])
     static let reason: Comment = "needs CAP_NET_ADMIN and CAP_SYS_ADMIN: run as root"
@@ -88,16 +93,14 @@ enum Shell {
 }
 
 @Suite(.enabled(if: Shell.canRun, Shell.reason), .serialized) struct TunnelTests {
-    typealias Offload = DataPlaneOptions.Offload
-
     /// Two namespaces joined by a veth pair, a plane in each.
     func withTunnel(
-        _ offload: DataPlaneOptions.Offload = .auto,
+        _ offload: Offload = .auto,
         _ change: (inout DataPlaneOptions) -> Void = { _ in },
         _ body: (_ a: TunnelEnd, _ b: TunnelEnd) throws -> Void
     ) throws {
         func options(_ options: inout DataPlaneOptions) {
-            options.offload = offload
+            options.switchedOff = offload.switchedOff
             change(&options)
         }
         try NetworkNamespace.runInFresh {
@@ -321,9 +324,68 @@ enum Shell {
             #expect((atB.trainsReceived > 0) == (offload == .auto))
             #expect((atA.siteTrainsTaken > 0) == (offload == .auto))
             #expect((atB.siteTrainsGiven > 0) == (offload == .auto))
-            #expect(a.plane.offloads.map(\.isOn) == Array(repeating: offload == .auto, count: 5))
+            // Trains stay together; where there are none, flows are shared out.
+            let expected = Set(OffloadState.Kind.allCases).subtracting(
+                offload == .auto ? [.udpSteering] : OffloadState.Kind.trains
+            )
+            #expect(a.plane.inUse == expected)
             #expect(atA.portsRefusedTrains == 0)
             #expect(atB.drops.filter { $0.value > 0 && $0.key != .multicastDestination } == [:])
+        }
+    }
+
+    @Test(arguments: OffloadState.Kind.allCases)
+    func `any one of the kernel's ways can be switched off, and TCP arrives unchanged`(kind: OffloadState.Kind) throws {
+        try withTunnel(.auto) {
+            $0.switchedOff = [kind]
+        } _: { a, b in
+            a.install(site: 2, rloc: "192.0.2.2")
+            b.install(site: 1, rloc: "192.0.2.1")
+            for (_, to) in Self.families {
+                let isUnchanged = try transfer(2 << 20, a, b, to: to)
+                #expect(isUnchanged)
+            }
+            var off: Set<OffloadState.Kind> = [kind]
+            switch kind {
+            case .udpGRO: break
+            case .multiQueue: off.formUnion([.tunSteering, .udpSteering])
+            default: off.insert(.udpSteering)
+            }
+            #expect(a.plane.inUse == Set(OffloadState.Kind.allCases).subtracting(off))
+            let state = try #require(a.plane.offloads.first { $0.kind == kind })
+            #expect(state.reason == "switched off by data-plane.offload")
+            let (atA, atB) = (a.plane.statistics(), b.plane.statistics())
+            #expect((atA.siteTrainsTaken > 0) == (kind != .tso))
+            // What is not taken as a train leaves as one only by chance.
+            if kind != .tso { #expect((atA.trainsSent > 0) == (kind != .udpSegment)) }
+            #expect((atB.trainsReceived > 0) == (kind != .udpGRO && kind != .udpSegment) || kind == .tso)
+            #expect((atB.siteTrainsGiven > 0) == (kind != .merge) || kind == .tso)
+            #expect(a.plane.workerCount == (kind == .multiQueue ? 1 : 2))
+        }
+    }
+
+    @Test func `workers run on the processors that they are given, and on no other`() throws {
+        let processor = try #require((0..<64).last { SystemThread.mayRun(onProcessor: $0) })
+        try withTunnel(.auto) {
+            $0.processors = [processor]
+            $0.workers = 2
+        } _: { _, _ in
+            // Other tests of this process may have workers, too, so two of each plane are counted.
+            let bound = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").filter { thread in
+                // A thread of another test may end meanwhile.
+                let status = try? String(contentsOfFile: "/proc/self/task/\(thread)/status", encoding: .utf8)
+                let lines = status?.split(separator: "\n") ?? []
+                return lines.contains { $0.hasPrefix("Name:\tlispd-w") }
+                    && lines.contains("Cpus_allowed_list:\t\(processor)")
+            }
+            #expect(bound.count == 4)
+        }
+        try NetworkNamespace.runInFresh {
+            var options = DataPlaneOptions()
+            options.processors = [4_000]
+            let plane = try DataPlane(options: options)
+            let error = #expect(throws: LinuxError.self) { try plane.start() }
+            #expect(error?.description == "run a worker on processor 4000 (data-plane.cpus): Invalid argument")
         }
     }
 

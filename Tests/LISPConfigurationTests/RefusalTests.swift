@@ -251,6 +251,17 @@ private let wrongLines: [(line: String, message: String)] = [
     ),
     ("data-plane: {workers: 0}", "f:8:23: found `0`, expected auto or a number from 1 to 64"),
     ("data-plane: {workers: many}", "f:8:23: found `many`, expected auto or a number from 1 to 64"),
+    (
+        "data-plane: {offload: none}",
+        "f:8:23: found `none`, expected auto, off, or a mapping such as {udp-gro: off}"
+    ),
+    ("data-plane: {offload: {udp-gro: none}}", "f:8:33: found `none`, expected one of auto, off"),
+    ("data-plane: {offload: {udp-gso: off}}", "f:8:24: found unknown key `udp-gso`, expected `udp-gro`"),
+    ("data-plane: {cpus: 2}", "f:8:20: found `2`, expected a list of processors, such as [0, 2, 4-7]"),
+    ("data-plane: {cpus: [1, -2]}", "f:8:24: found `-2`, expected a processor's number or a range such as 4-7"),
+    ("data-plane: {cpus: [3-1]}", "f:8:21: found `3-1`, expected a processor's number or a range such as 4-7"),
+    ("data-plane: {cpus: [8192]}", "f:8:21: found `8192`, expected a processor's number or a range such as 4-7"),
+    ("data-plane: {cpus: [0-3, 2]}", "f:8:26: found processor 2 a second time, expected each processor once"),
     ("data-plane: {udp-checksum: none}", "f:8:28: found `none`, expected one of compute, zero"),
     (
         "data-plane: {source-rloc-check: on}",
@@ -358,6 +369,7 @@ private let harmless = [
         + "negative-per-source: {}}",
     "map-resolver: {map-servers: []}", "map-resolver: {map-servers: [{address: 192.0.2.54, eids: [10.0.0.0/8]}]}",
     "data-plane: {source-rloc-check: off, workers: 4, offload: off}",
+    "data-plane: {cpus: [0, 2, 4-7], offload: {udp-gro: off, tso: auto}}",
     "xtr-id: 0x0123456789abcdef0123456789ABCDEF", "site-id: 18446744073709551615",
 ]
 

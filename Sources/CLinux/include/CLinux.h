@@ -9,6 +9,7 @@
 #define CLINUX_H
 
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -47,8 +48,18 @@ int clinux_tun_attach(int fd, char name[16], int multi_queue);
 int clinux_tun_set_vnet_header_size(int fd, int size);
 int clinux_tun_set_offload(int fd, unsigned int flags);
 int clinux_open_tun_control(void);
+/// Whether the kernel knows TUNs of several queues; `fd` is of `clinux_open_tun_control`.
+int clinux_tun_knows_queues(int fd);
 /// Packets that wait in each queue of interface `name`, in the caller's network namespace.
 int clinux_set_transmit_queue_length(const char name[16], int packets);
+
+// Steering: programs that name the queue or the socket of a packet.
+/// Loads `count` eBPF instructions (struct bpf_insn) as a socket filter; a descriptor.
+int clinux_bpf_load_socket_filter(const uint64_t *code, unsigned int count);
+/// Has the program choose the queue of each packet of a TUN; -1 takes the choice back.
+int clinux_tun_set_steering(int fd, int program);
+/// Has `count` classic instructions (struct sock_filter) choose the socket within the group of `fd` (SO_REUSEPORT).
+int clinux_attach_group_filter(int fd, const uint64_t *code, unsigned short count);
 
 extern const unsigned int clinux_tun_f_csum;
 extern const unsigned int clinux_tun_f_tso4;
@@ -105,6 +116,10 @@ static inline void clinux_prefetch(const void *address) { __builtin_prefetch(add
 int clinux_set_thread_name(const char *name);
 /// Processors that this process may run on.
 int clinux_processor_count(void);
+/// Whether this thread may run on processor `number`, as things stand.
+int clinux_may_run_on(int number);
+/// Has a thread run on that processor alone. Returns an error number, 0 if none.
+int clinux_run_on(pthread_t thread, int number);
 /// The text of an error number. 0 on success.
 int clinux_error_text(int error, char *buffer, size_t size);
 

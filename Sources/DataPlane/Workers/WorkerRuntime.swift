@@ -68,9 +68,9 @@ final class WorkerRuntime {
         waiting.readiness.remove(worker.tunnels[number].load(ordering: .relaxed))
     }
 
-    func start() throws(LinuxError) {
+    func start(onProcessor processor: Int?) throws(LinuxError) {
         let (plane, worker, sockets, waiting) = (plane, worker, sockets, waiting)
-        thread = try SystemThread(name: "lispd-w\(worker.index)") {
+        let started = try SystemThread(name: "lispd-w\(worker.index)") {
             var runner = Worker(
                 plane: plane,
                 shared: worker,
@@ -78,6 +78,8 @@ final class WorkerRuntime {
             )
             Self.run(&runner, plane, worker, waiting)
         }
+        thread = started
+        if let processor { try started.run(onProcessor: processor) }
     }
 
     func wake() { waiting.wakeUp.signal() }
@@ -158,10 +160,10 @@ final class WorkerRuntime {
             try UDPSocket(family: family).bind(port: DataPlaneConstants.dataPort)
             for worker in 0..<workers {
                 let receiving = try receivingSocket(family, options)
-                if options.offload == .off || !receiving.receiveTrains() { all[worker].receivesTrains = false }
+                if !options.uses(.udpGRO) || !receiving.receiveTrains() { all[worker].receivesTrains = false }
                 all[worker].receiving[family] = receiving
                 let sending = try sendingSockets(family, options)
-                if options.offload == .off || options.udpChecksum == .zero || !sending.allSatisfy(\.canSendTrains) {
+                if !options.uses(.udpSegment) || options.udpChecksum == .zero || !sending.allSatisfy(\.canSendTrains) {
                     all[worker].sendsTrains = false
                 }
                 all[worker].sending[family] = sending

@@ -87,7 +87,7 @@ final class WorkerShared: @unchecked Sendable {
     init(index: Int, reader: EpochReader, options: DataPlaneOptions) {
         self.index = index
         self.reader = reader
-        merges = options.offload == .auto
+        merges = options.uses(.merge)
         counters = .allocate(capacity: WorkerCounter.total)
         for counter in 0..<WorkerCounter.total { (counters + counter).initialize(to: Atomic(0)) }
         totals = .allocate(capacity: DataPlaneConstants.maximumInstances)
