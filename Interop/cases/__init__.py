@@ -5,7 +5,7 @@ from .change import ChangeGroup
 from .demo import DemoGroup
 from .diagnosis import ClearGroup, DiagnosisGroup, LigGroup
 from .doubts import EchoDoubtGroup
-from .floods import RegisterFloodGroup, RouterFloodGroup
+from .floods import DataFloodGroup, RegisterFloodGroup, RouterFloodGroup
 from .forwarding import OverIPv4, OverIPv6
 from .garbage import GarbageGroup
 from .headers import HeadersGroup, StrictReversePathGroup
@@ -84,6 +84,7 @@ GROUPS = [
     BenchGroup,
     RegisterFloodGroup,
     RouterFloodGroup,
+    DataFloodGroup,
     ScanGroup,
     ThroughputGroup,
 ]

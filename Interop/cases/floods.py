@@ -4,14 +4,17 @@ The attacker does not see the traffic. He sends under any address, from namespac
 filters), and as fast as the daemon reads, so that it judges every message.
 """
 
+import json
 import threading
+import time
 
-from lispnet import daemon, tables
+from lispnet import daemon, flooding, tables
 from lispnet.daemon import program
 from lispnet.generator import MAP_SERVER, LoadedMapServer, generate
 from lispnet.sites import SITE_A, SITE_B
 from lispnet.testing import EXCLUSIVE, Group, expect, test
 from lispnet.traffic import Stream
+from lispnet.waiting import wait_until
 
 from .base import SitesGroup
 
@@ -198,6 +201,70 @@ class RouterFloodGroup(SitesGroup):
         expect(0 < asked <= allowed, f"{asked} Map-Requests were provoked in {flood['seconds']:.1f} s")
         held_back = counted_as(grown, HELD_BACK, UNREAD_REQUESTS)
         expect(COUNT - allowed <= held_back <= COUNT, f"{held_back} of {COUNT} are counted as held back: {grown}")
+
+
+class DataFloodGroup(SitesGroup):
+    """Packets on port 4341, far more than the router takes, while it registers, probes and learns."""
+
+    name = "data-flood"
+    weight = EXCLUSIVE
+    captured = None
+    seconds = 12
+
+    def make_daemons(self):
+        super().make_daemons()
+        self.probing = {"enabled": True, "interval": "1s", "retries": 1, "retry-interval": "1s"}
+        self.xtr_a.write(daemon.xtr(self.network, SITE_A, rloc_probing=self.probing))
+
+    def probes(self):
+        """(probes that left, replies to them that came) of site A's router."""
+        counted = tables.statistics(self.xtr_a)
+        return total(counted, "probeMapRequests.outgoing"), total(counted, "probeRecords.incoming")
+
+    @test("more packets on port 4341 than are read: registers, probes, learns and answers as before")
+    def flood(self):
+        network = self.network
+        self.wait_both_families()
+        begun, taken = self.probes(), self.taken()
+        host = SITE_A.host4
+        flood = flooding.start(network.rogue, network.rloc(network.xtr_a), "10.2.200.1", host, self.seconds)
+        time.sleep(1)
+        # Registers what it had not registered, and hears of it.
+        extra = "10.1.77.0/24"
+        changed = json.loads(json.dumps(self.xtr_a.configuration))
+        changed["database"].append({"eid": extra})
+        self.xtr_a.write(changed)
+        asked = time.monotonic()
+        self.xtr_a.control("config", "reload")
+        wait_until(f"{extra} is registered", lambda: tables.is_registered(self.map_server, extra), 5, interval=0.05)
+        registered = time.monotonic() - asked
+        # Learns what it did not know: the packet is from another host of the site.
+        self.xtr_a.control("clear", "map-cache")
+        network.host_a2.run("ping", "-c", "3", "-i", "0.3", "-W", "1", SITE_B.host4, check=False)
+        wait_until("a mapping is learnt", lambda: any(row.prefix == SITE_B.prefix4 for row in tables.map_cache(self.xtr_a)), 5)
+        answers = []
+        while flood.status is None:
+            begin = time.monotonic()
+            states = {each["address"]: each["state"] for row in tables.map_cache(self.xtr_a) for each in row.raw["locators"]}
+            answers.append(time.monotonic() - begin)
+            expect(all(state == "up" for state in states.values()), f"RLOCs are {states} in the flood")
+            time.sleep(0.3)
+        status, output = flood.finish(10)
+        expect(status == 0, output)
+        sent, taken = int(output.split()[-1]), self.taken() - taken
+        probed, answered = (after - before for after, before in zip(self.probes(), begun))
+        print(f"       {sent / self.seconds:,.0f} packets a second, {taken / sent:.0%} of them taken; registered after "
+              f"{registered:.2f} s, {answered} of {probed} probes answered, `show` took {max(answers):.2f} s at most", flush=True)
+        expect(taken < 0.9 * sent, f"{taken} of {sent} were taken: that is no flood")
+        expect(registered < 3, f"to register took {registered:.1f} s")
+        expect(probed >= self.seconds / 2 and answered >= probed - 1, f"{answered} of {probed} probes were answered")
+        self.expect_running()
+
+    def taken(self):
+        """Packets that the router delivered to its site, or dropped for a reason of its own."""
+        delivered = sum(each["decapsulated"]["packets"] for each in tables.show(self.xtr_a, "status")["workers"])
+        drops = tables.counts(tables.show(self.xtr_a, "statistics")["dataPlane"]["drops"])
+        return delivered + sum(drops.values())
 
 
 def total(grown, ending):
