@@ -296,6 +296,16 @@ package final class DataPlane {
         for runtime in runtimes where woken.contains(runtime.index) { runtime.wake() }
     }
 
+    // MARK: Watching
+
+    /// Begins to note what passes the tunnels, from the next batch of each worker on. To be called after `start`; one tap at a time.
+    ///
+    /// - Parameter bytes: of each worker's ring, rounded up to a power of two. A packet takes 80 octets and its headers, at most 208.
+    /// - Throws: what the sockets of port 4341 answer.
+    package func openTap(bytes: Int = 4 << 20) throws(LinuxError) -> FlowTap {
+        try FlowTap(workers, runtimes.flatMap(\.receivingSockets), bytes: bytes)
+    }
+
     // MARK: Peers
 
     /// The routers that packets were encapsulated to, or that sent packets that were decapsulated, in the last `time`, none

@@ -36,6 +36,8 @@ package struct ReceiveBatch: ~Copyable {
         package var tos: UInt8 = 0
         /// TTL or hop limit, 255 if the kernel did not tell.
         package var ttl: UInt8 = 255
+        /// The local address that it was sent to, left-aligned, where the socket asks for packet info.
+        package var destination: (high: UInt64, low: UInt64)?
         /// Octets of each datagram of a train but the last, which may be shorter; 0 for a single datagram.
         package var segmentSize: Int = 0
     }
@@ -142,12 +144,21 @@ package struct ReceiveBatch: ~Copyable {
                     fields.tos = data.load(as: UInt8.self)
                 } else if type == IP_TTL, length >= 4 {
                     fields.ttl = UInt8(truncatingIfNeeded: data.loadUnaligned(as: Int32.self))
+                } else if type == clinux_ip_pktinfo, length >= 12 {
+                    // struct in_pktinfo: interface, routing destination, then the destination of the header.
+                    let address = UInt32(bigEndian: data.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
+                    fields.destination = (UInt64(address) << 32, 0)
                 }
             } else if level == Int32(IPPROTO_IPV6), length >= 4 {
                 if type == clinux_ipv6_tclass {
                     fields.tos = UInt8(truncatingIfNeeded: data.loadUnaligned(as: Int32.self))
                 } else if type == clinux_ipv6_hoplimit {
                     fields.ttl = UInt8(truncatingIfNeeded: data.loadUnaligned(as: Int32.self))
+                } else if type == clinux_ipv6_pktinfo, length >= 16 {
+                    fields.destination = (
+                        UInt64(bigEndian: data.loadUnaligned(as: UInt64.self)),
+                        UInt64(bigEndian: data.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+                    )
                 }
             } else if level == clinux_sol_udp, type == clinux_udp_gro, length >= 4 {
                 fields.segmentSize = max(0, Int(data.loadUnaligned(as: Int32.self)))

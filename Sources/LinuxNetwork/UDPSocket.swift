@@ -40,10 +40,10 @@ package final class UDPSocket: Sendable {
         try set(SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT")
     }
 
-    /// Delivers the address and interface that a datagram was sent to.
-    package func receiveDestinations() throws(LinuxError) {
+    /// Delivers the address and interface that a datagram was sent to, or does so no more.
+    package func receiveDestinations(_ wanted: Bool = true) throws(LinuxError) {
         let option = family == .ipv4 ? clinux_ip_pktinfo : clinux_ipv6_recvpktinfo
-        try set(level, option, 1, "packet info")
+        try set(level, option, wanted ? 1 : 0, "packet info")
     }
 
     /// Delivers TOS or traffic class, and TTL or hop limit.

@@ -44,6 +44,9 @@ struct BatchEntry {
     /// Where it came from, as far as a received datagram tells: address left-aligned, family 4 or 6.
     var source = TrieKey(high: 0, low: 0)
     var sourceFamily: UInt8 = 0
+    /// Of the same family, the address that it was sent to, where somebody wants to know.
+    var hasLocal = false
+    var local = TrieKey(high: 0, low: 0)
 }
 
 extension BatchEntry {

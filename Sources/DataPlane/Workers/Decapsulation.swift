@@ -34,6 +34,7 @@ extension Worker where Device: ~Copyable {
     /// - Returns: how many messages came, a train counting as one.
     mutating func stepNetwork(_ family: AddressFamily) -> Int {
         let count = device.receive(family, into: batch)
+        lookForListeners()
         lookAhead(count)
         var last = Last()
         var run = Run()
@@ -146,6 +147,7 @@ extension Worker where Device: ~Copyable {
         } else {
             HeaderEditing.setIPv6(packet, trafficClass: tos, hopLimit: ttl)
         }
+        if isTapped { tapDecapsulated(index, inner, packet, instance: id) }
         let number = instance.object.pointee.index
         merger.add(packet, length: inner.length, queue: number, tag: 0, &device)
 

@@ -15,6 +15,7 @@ extension Worker where Device: ~Copyable {
     mutating func stepTunnel(_ queue: Int) -> Int {
         guard let instance = plane.instance(number: queue) else { return 0 }
         let count = device.readTunnel(queue, into: batch)
+        lookForListeners()
         lookAhead(count, instance)
         var lookup = LastLookup()
         for index in 0..<count {
@@ -146,6 +147,7 @@ extension Worker where Device: ~Copyable {
         entry.pointee.mapping = mapping
         entry.pointee.instance = instance.object
         entry.pointee.next = -1
+        if isTapped { tapEncapsulated(index, inner, instance, locator) }
 
         // Safe: the product of two numbers below 2^32 and 2^7; the quotient is below `portCount`.
         var port = Int(((hash & 0xffff_ffff) &* UInt64(portCount)) &>> 32) &+ (family.isIPv4 ? 0 : Self.maximumPorts)

@@ -139,6 +139,8 @@ struct LinuxDevice: PacketDevice, ~Copyable {
             if fields.segmentSize > 0 { receiveLimit = DataPlaneConstants.trainsPerTurn }
             entry.pointee.tos = fields.tos
             entry.pointee.ttl = fields.ttl
+            entry.pointee.hasLocal = fields.destination != nil
+            if let local = fields.destination { entry.pointee.local = TrieKey(high: local.high, low: local.low) }
             entry.pointee.sourceFamily = family.rawValue
             let source = receiveBatch.source(index)
             // Safe: the kernel wrote a whole socket address of the socket's family; a batch has 32 octets for each.

@@ -64,6 +64,9 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     var eventFilter: PathEventFilter
     var siteErrors = SiteErrorMaker()
     var ownStatus = OwnStatus()
+    /// Somebody watches the flows of this batch, whose time this is.
+    var isTapped = false
+    var tapTime: UInt64 = 0
     /// The control loop is to be told of a miss or an event.
     var hasNews = false
 
@@ -145,6 +148,7 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     /// - Returns: how many there were.
     mutating func stepHeld() -> Int {
         var taken = 0
+        lookForListeners()
         lookahead.begin()
         while taken < batch.capacity {
             var verdict = HeldTag.forward

@@ -59,6 +59,9 @@ final class WorkerRuntime {
     func sourcePortCount(_ family: AddressFamily) -> Int { sockets.sending[family]?.count ?? 0 }
     func isReceiving(_ family: AddressFamily) -> Bool { sockets.receiving[family] != nil }
 
+    /// Those of port 4341.
+    var receivingSockets: [UDPSocket] { Array(sockets.receiving.values) }
+
     func watchTunnel(_ number: Int) throws(LinuxError) {
         let descriptor = worker.tunnels[number].load(ordering: .relaxed)
         try waiting.readiness.add(descriptor, tag: Tag.tunnel | UInt64(number))

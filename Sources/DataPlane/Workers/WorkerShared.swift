@@ -39,6 +39,7 @@ enum WorkerCounter: Int, CaseIterable {
     case statusBitsReported
     case statusBitsLost
     case statusBitsOfStrangers
+    case tapLost
 
     /// They stand behind the drop counters.
     var index: Int { DataPlaneDropReason.count + rawValue }
@@ -81,6 +82,8 @@ final class WorkerShared: @unchecked Sendable {
     let held: PacketRing
     /// Who sent what this worker decapsulated.
     let peers: PeerTable
+    /// From the worker to whoever watches flows.
+    let tap = TapRing()
     /// Whether neighbours of a flow are written to a TUN as one.
     let merges: Bool
 
