@@ -109,6 +109,15 @@ import Testing
         #expect(plane.dropped(.missRecentlyReported) == 0)
     }
 
+    @Test func `EIDs of different networks that end in ones are told apart`() throws {
+        let plane = try plane()
+        var worker = plane.memoryWorker()
+        let packets = (1...8).map { packet("2001:db8:1::1", "2001:db8:\($0):0:ffff:ffff:ffff:ffff") }
+        worker.device.tunnelInput[0] = packets
+        _ = worker.stepTunnel(0)
+        #expect(misses(plane).map(\.packet) == packets)
+    }
+
     @Test func `100 new destinations each keep their first packet`() throws {
         let plane = try plane()
         var worker = plane.memoryWorker()

@@ -32,7 +32,8 @@ struct MissFilter: ~Copyable {
 
     /// Whether a packet for this EID may be handed over now.
     func passes(instance: UInt32, destination: TrieKey, now: UInt64) -> Bool {
-        let mixed = FlowHash.mix(destination.high ^ seed, destination.low ^ UInt64(instance) << 40)
+        // Both numbers are seeded: a second one of nothing but ones would let the first not count, and there are EIDs that end so.
+        let mixed = FlowHash.mix(destination.high ^ seed, destination.low ^ seed.byteSwapped ^ UInt64(instance) << 40)
         // The low half once more: `mix` does not look at the last bit of its second number.
         let tag = FlowHash.mix(mixed ^ destination.low, seed ^ 0x4528_21e6_38d0_1377) | 1
         let place = places + Int(truncatingIfNeeded: tag >> 32) & (Self.size &- 1)
