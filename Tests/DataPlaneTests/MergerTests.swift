@@ -155,7 +155,7 @@ private func demand(_ condition: Bool, _ text: String) throws {
 }
 
 /// The packets that Linux makes of a frame, on its way to a device without offloads.
-private func cut(_ frame: [UInt8]) throws -> [[UInt8]] {
+func packetsOfFrame(_ frame: [UInt8]) throws -> [[UInt8]] {
     let packet = Array(frame.dropFirst(10))
     if frame.prefix(10).allSatisfy({ $0 == 0 }) { return [packet] }
     let words = frame.withUnsafeBytes { bytes in
@@ -254,7 +254,7 @@ private func flaw(_ added: [Added], _ frames: [WrittenFrame]) -> String? {
     }
     for frame in frames {
         do {
-            let pieces = try cut(frame.octets)
+            let pieces = try packetsOfFrame(frame.octets)
             try demand(pieces.count == frame.packets, "\(pieces.count) packets counted as \(frame.packets)")
             try demand(frame.vectors == frame.packets + 1, "\(frame.vectors) vectors")
             try demand(pieces.reduce(0) { $0 + $1.count } == frame.innerOctets, "octets")

@@ -119,10 +119,13 @@ struct PlainTransport {
         return worker
     }
 
-    static func random(_ random: inout SplitMix) -> (transport: PlainTransport, size: Int) {
+    static func random(
+        _ random: inout SplitMix,
+        octets: ClosedRange<Int> = 1...64_000
+    ) -> (transport: PlainTransport, size: Int) {
         let isIPv4 = Bool.random(using: &random)
         let size = Int.random(in: Bool.random(using: &random) ? 1...1_448 : 500...9_000, using: &random)
-        let count = Int.random(in: 1...64_000, using: &random)
+        let count = Int.random(in: octets, using: &random)
         var transport = PlainTransport(payload: (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) })
         if !isIPv4 { (transport.source, transport.destination) = ("2001:db8:1::1", "2001:db8:2::1") }
         transport.isTCP = Int.random(in: 0..<3, using: &random) > 0
