@@ -199,7 +199,7 @@ int clinux_processor_count(void) {
 
 int clinux_may_run_on(int number) {
     cpu_set_t set;
-    return number >= 0 && number < CPU_SETSIZE && sched_getaffinity(0, sizeof set, &set) == 0 && CPU_ISSET(number, &set);
+    return number >= 0 && number < CPU_SETSIZE && sched_getaffinity(getpid(), sizeof set, &set) == 0 && CPU_ISSET(number, &set);
 }
 
 int clinux_run_on(pthread_t thread, int number) {
@@ -207,6 +207,13 @@ int clinux_run_on(pthread_t thread, int number) {
     CPU_ZERO(&set);
     CPU_SET(number, &set);
     return pthread_setaffinity_np(thread, sizeof set, &set);
+}
+
+int clinux_bind_thread(int thread, const int *processors, int count) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int index = 0; index < count; index++) CPU_SET(processors[index], &set);
+    return sched_setaffinity(thread, sizeof set, &set);
 }
 
 int clinux_error_text(int error, char *buffer, size_t size) {

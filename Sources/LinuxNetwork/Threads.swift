@@ -65,4 +65,16 @@ package struct SystemThread: Sendable {
     package static var processorCount: Int {
         max(1, Int(clinux_processor_count()))
     }
+
+    /// The numbers of the processors that this process began with.
+    package static let processors: [Int32] = (0..<1_024).filter { clinux_may_run_on($0) != 0 }
+
+    /// Lets a thread run on these processors alone.
+    ///
+    /// - Parameter thread: its number, of this process; 0: the calling one.
+    /// - Returns: whether the system allowed it.
+    @discardableResult
+    package static func bind(_ thread: pid_t = 0, to processors: [Int32]) -> Bool {
+        clinux_bind_thread(thread, processors, Int32(processors.count)) == 0
+    }
 }

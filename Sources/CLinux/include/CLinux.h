@@ -116,10 +116,12 @@ static inline void clinux_prefetch(const void *address) { __builtin_prefetch(add
 int clinux_set_thread_name(const char *name);
 /// Processors that this process may run on.
 int clinux_processor_count(void);
-/// Whether this thread may run on processor `number`, as things stand.
+/// Whether this process's first thread may run on processor `number`, as things stand.
 int clinux_may_run_on(int number);
 /// Has a thread run on that processor alone. Returns an error number, 0 if none.
 int clinux_run_on(pthread_t thread, int number);
+/// Lets a thread of this process, by its number (0: the calling one), run on these processors alone. 0 on success.
+int clinux_bind_thread(int thread, const int *processors, int count);
 /// The text of an error number. 0 on success.
 int clinux_error_text(int error, char *buffer, size_t size);
 
