@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from lispnet import judgement
+from lispnet import daemon, judgement
 from lispnet.judgement import LISPD, LISPD_ONE_BY_ONE, PLAIN, VXLAN, MapServerResult, Sample
 from lispnet.nodes import Node, link
 from lispnet.run import INTEROP, ROOT, CommandFailed
@@ -165,6 +165,23 @@ class BenchJudgementGroup(Group):
                                                         "180,000", "390"], table)
         expect(judgement.map_server_table([]) == [], "a table of nothing")
 
+    @test("says of a data plane whether many entries and changes cost little, and that nothing is lost")
+    def plane(self):
+        def measured(many, changing, lost, wrong):
+            values = {"few.rate": (100, None), "many.rate": (many, 100), "still.rate": (200, None),
+                      "changing.rate": (changing, 200), "moderate.changing.lost": (lost, None), "misdelivered": (wrong, None)}
+            found = judgement.plane_rows([
+                {"name": f"plane.{name}", "value": value, "unit": "packets/s", "runs": [1, 2]}
+                | ({} if reference is None else {"reference": reference}) for name, (value, reference) in values.items()])
+            return {name: mark for name, (mark, _) in verdicts(found).items()}
+
+        kept = {"plane.many.rate": "PASS", "plane.changing.rate": "PASS", "plane.moderate.changing.lost": "PASS",
+                "plane.misdelivered": "PASS"}
+        expect(measured(80, 180, 0, 0) == kept, measured(80, 180, 0, 0))
+        for name, values in (("plane.many.rate", (79, 180, 0, 0)), ("plane.changing.rate", (80, 179, 0, 0)),
+                             ("plane.moderate.changing.lost", (80, 180, 1, 0)), ("plane.misdelivered", (80, 180, 0, 1))):
+            expect(measured(*values) == kept | {name: "SHORT"}, f"{name}: {measured(*values)}")
+
     @test("finds the 99th percentile")
     def percentiles(self):
         expect(judgement.percentile(range(1, 101), 0.99) == 99, judgement.percentile(range(1, 101), 0.99))
@@ -217,7 +234,7 @@ totals: 1234
     def refusals(self):
         for words, found in (("--rounds 0", "1 or more"), ("--seconds 0", "1 or more"), ("--host-mtu 0", "--host-mtu 0"),
                              ("--host-mtu 1279", "1280"), ("--no-parts wire", "found `wire`"),
-                             ("--no-parts --no-topology --no-map-server", "nothing is left")):
+                             ("--no-parts --no-plane --no-topology --no-map-server", "nothing is left")):
             done = subprocess.run([os.path.join(INTEROP, "bench"), *words.split()], capture_output=True, text=True,
                                   check=False)
             expect(done.returncode == 2 and found in done.stderr, f"{words}: {done.returncode} {done.stderr}")
@@ -317,10 +334,26 @@ class BenchGroup(Group):
             expect((short := octets_a_packet()) <= 1500, f"{short:.0f} octets a packet without")
         expect((long := octets_a_packet()) > 3000, f"{long:.0f} octets a packet with GSO again")
 
+    @test("carries packets of a data plane on a real TUN while its table changes, and delivers each where it belongs")
+    def plane(self):
+        done = self.run.command([daemon.program("lispd-bench"), "plane", "--json", "--entries", "20000", "--rounds", "1",
+                                 "--seconds", "0.5", "--rate", "2000"], timeout=120)
+        measured = json.loads(done.stdout)
+        by_name = {each["name"]: each for each in measured}
+        expect({each["name"]: each["wanted"] for each in measured if "wanted" in each} == judgement.PLANE_GOALS, measured)
+        expect({each["name"]: each["limit"] for each in measured if "limit" in each} == judgement.PLANE_LIMITS, measured)
+        for name in ("few", "many", "still", "changing"):
+            expect(by_name[f"plane.{name}.rate"]["value"] > 0 and by_name[f"plane.{name}.worker"]["value"] > 0, measured)
+        expect(by_name["plane.changing.changes"]["value"] > 5000, f"the table hardly changed: {measured}")
+        expect(by_name["plane.misdelivered"]["value"] == 0, measured)
+        # A machine that is busy with other things may lose some without changes, too.
+        lost = by_name["plane.moderate.changing.lost"]["value"]
+        expect(lost == 0 or by_name["plane.moderate.lost"]["value"] > 0, f"changes lose packets: {measured}")
+
     @test("refuses a run whose hosts have a MTU that VXLAN cannot carry")
     def wrong_mtu(self):
         path = self.run.file("void.json")
-        done = self.run.command([os.path.join(INTEROP, "bench"), "--quick", "--seconds", "1", "--no-parts",
+        done = self.run.command([os.path.join(INTEROP, "bench"), "--quick", "--seconds", "1", "--no-parts", "--no-plane",
                                  "--no-map-server", "--host-mtu", "1500", "--json", path], timeout=240, check=False)
         expect(done.returncode == self.VOID, f"it ended with {done.returncode}: {done.stdout}{done.stderr}")
         expect("VOID: tcp-1.vxlan" in done.stdout and not os.path.exists(path), done.stdout)

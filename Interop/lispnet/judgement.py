@@ -13,6 +13,10 @@ MAP_SERVER_GOALS = {"register": 6.5, "request": 4.5}
 MAP_SERVER_GROWTH = 1.5
 REGISTRATION_OCTETS = 400
 
+# Rows of `lispd-bench plane`: what is at least so many times its reference, and what is at most so much.
+PLANE_GOALS = {"plane.many.rate": 0.8, "plane.changing.rate": 0.9}
+PLANE_LIMITS = {"plane.moderate.changing.lost": 0, "plane.misdelivered": 0}
+
 # Behind the point, where it is not one.
 DIGITS = {"us/message": 2, "times": 2}
 
@@ -155,6 +159,17 @@ def parts_rows(measurements):
     return rows
 
 
+def plane_rows(measurements):
+    """Rows of what `lispd-bench plane --json` printed."""
+    rows = []
+    for each in measurements:
+        found = row(each["name"], each["unit"], each["runs"], each.get("reference"))
+        found.value = each["value"]
+        found.ratio = found.value / found.reference if found.reference else None
+        rows.append(found)
+    return rows
+
+
 @dataclass
 class MapServerResult:
     """What the load generator measured with so many EID-prefixes registered: its reports, by kind of message."""
@@ -224,6 +239,13 @@ def verdicts(rows):
     for each in rows:
         if each.name in goals:
             lines.append(verdict(goals[each.name], each))
+        elif each.name in PLANE_GOALS:
+            mark = "PASS " if (each.ratio or 0) >= PLANE_GOALS[each.name] else "SHORT"
+            lines.append(f"{mark} {each.name}: {each.ratio or 0:.3f} of {each.reference or 0:.0f} {each.unit}, "
+                         f"wanted {PLANE_GOALS[each.name]:g}")
+        elif each.name in PLANE_LIMITS:
+            mark = "PASS " if each.value <= PLANE_LIMITS[each.name] else "SHORT"
+            lines.append(f"{mark} {each.name}: {each.value:.0f} {each.unit}, wanted at most {PLANE_LIMITS[each.name]}")
         elif each.ratio is None:
             continue
         elif each.unit in ("ns", "octets/entry", "us/message", "times"):
