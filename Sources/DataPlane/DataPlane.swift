@@ -418,6 +418,7 @@ package final class DataPlane {
         statistics.portsRefusedTrains = workers.reduce(0) { $0 + $1.value(.portsRefusedTrains) }
         statistics.siteTrainsTaken = workers.reduce(0) { $0 + $1.value(.siteTrainsTaken) }
         statistics.siteTrainsGiven = workers.reduce(0) { $0 + $1.value(.siteTrainsGiven) }
+        statistics.systemCalls = workers.map(\.systemCalls)
         statistics.hints = hintStatistics()
         statistics.pathErrorsBelieved = workers.reduce(0) { $0 + $1.value(.pathErrorsBelieved) }
         statistics.pathErrorsRefused = workers.reduce(0) { $0 + $1.value(.pathErrorsRefused) }

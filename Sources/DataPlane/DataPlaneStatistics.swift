@@ -27,6 +27,9 @@ package struct DataPlaneStatistics: Sendable, Hashable {
     package var siteTrainsTaken: UInt64 = 0
     package var siteTrainsGiven: UInt64 = 0
 
+    /// Of each worker.
+    package var systemCalls: [SystemCallStatistics] = []
+
     package var hints = HeaderHintStatistics()
 
     /// ICMP errors about encapsulated packets, and this host's own: those that are about what we could have sent, and others.
@@ -71,4 +74,19 @@ package struct DataPlaneStatistics: Sendable, Hashable {
     package var receiveBuffer = 0
     /// Whether port 4341 is open for the family.
     package var receivingFamilies: Set<AddressFamily> = []
+}
+
+/// How many packets go through a system call: port 4341, source ports, TUNs.
+package struct SystemCallStatistics: Sendable, Hashable {
+    package struct Count: Sendable, Hashable {
+        /// Also those that brought nothing or were refused.
+        package var calls: UInt64 = 0
+        /// Datagrams, or packets of the site; the parts of a train count one by one.
+        package var packets: UInt64 = 0
+    }
+
+    package var receive = Count()
+    package var send = Count()
+    package var tunnelRead = Count()
+    package var tunnelWrite = Count()
 }

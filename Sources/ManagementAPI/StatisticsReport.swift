@@ -191,6 +191,7 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
     package var siteTrainsGiven: UInt64
     /// Source ports that send single datagrams since the kernel or a device refused a train.
     package var portsWithoutTrains: UInt64
+    package var systemCalls: [SystemCallCounts]
     /// Absent where none is in use and none ever was.
     package var headerHints: HeaderHintCounts?
     /// What is known of the ways to RLOCs.
@@ -214,6 +215,7 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
         siteTrainsTaken: UInt64 = 0,
         siteTrainsGiven: UInt64 = 0,
         portsWithoutTrains: UInt64 = 0,
+        systemCalls: [SystemCallCounts] = [],
         headerHints: HeaderHintCounts? = nil,
         paths: PathStatistics = PathStatistics(),
         siteErrors: SiteErrorStatistics = SiteErrorStatistics(),
@@ -231,11 +233,49 @@ package struct DataPlaneStatistics: Codable, Sendable, Equatable {
         self.siteTrainsTaken = siteTrainsTaken
         self.siteTrainsGiven = siteTrainsGiven
         self.portsWithoutTrains = portsWithoutTrains
+        self.systemCalls = systemCalls
         self.headerHints = headerHints
         self.paths = paths
         self.siteErrors = siteErrors
         self.fragmented = fragmented
         self.sentFragmentable = sentFragmentable
+    }
+}
+
+/// How many packets go through one worker's system calls.
+package struct SystemCallCounts: Codable, Sendable, Equatable {
+    package struct Count: Codable, Sendable, Equatable {
+        /// Also those that brought nothing or were refused.
+        package var calls: UInt64
+        /// The parts of a train count one by one.
+        package var packets: UInt64
+
+        package init(calls: UInt64 = 0, packets: UInt64 = 0) {
+            self.calls = calls
+            self.packets = packets
+        }
+    }
+
+    package var worker: Int
+    /// Datagrams from the network and to it (recvmmsg, sendmmsg).
+    package var receive: Count
+    package var send: Count
+    /// Packets from the TUNs and to them.
+    package var tunnelRead: Count
+    package var tunnelWrite: Count
+
+    package init(
+        worker: Int,
+        receive: Count = Count(),
+        send: Count = Count(),
+        tunnelRead: Count = Count(),
+        tunnelWrite: Count = Count()
+    ) {
+        self.worker = worker
+        self.receive = receive
+        self.send = send
+        self.tunnelRead = tunnelRead
+        self.tunnelWrite = tunnelWrite
     }
 }
 

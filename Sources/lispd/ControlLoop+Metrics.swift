@@ -485,7 +485,30 @@ extension ControlLoop {
             "Source ports that send single datagrams, since the kernel or a device refused a train."
         )
         single.add(statistics.portsRefusedTrains)
-        return [workers, encapsulated, decapsulated, trains, single]
+        return [workers, encapsulated, decapsulated, trains, single] + systemCallMetrics(statistics)
+    }
+
+    private func systemCallMetrics(_ statistics: PlaneStatistics) -> [MetricFamily] {
+        var calls = MetricFamily(
+            .counter,
+            "lispd_worker_system_calls_total",
+            "System calls of one worker that carry packets, also those that brought nothing."
+        )
+        var packets = MetricFamily(
+            .counter,
+            "lispd_worker_system_call_packets_total",
+            "Packets that went through them; those of a train count one by one."
+        )
+        for (worker, each) in statistics.systemCalls.enumerated() {
+            for (call, count) in [
+                ("recvmmsg", each.receive), ("sendmmsg", each.send), ("tun_read", each.tunnelRead),
+                ("tun_write", each.tunnelWrite),
+            ] {
+                calls.add(count.calls, .init("worker", worker), .init("call", call))
+                packets.add(count.packets, .init("worker", worker), .init("call", call))
+            }
+        }
+        return [calls, packets]
     }
 
     private func tableMetrics(_ statistics: PlaneStatistics) -> [MetricFamily] {

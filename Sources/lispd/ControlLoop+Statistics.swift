@@ -154,6 +154,7 @@ extension ControlLoop {
             siteTrainsTaken: statistics.siteTrainsTaken,
             siteTrainsGiven: statistics.siteTrainsGiven,
             portsWithoutTrains: statistics.portsRefusedTrains,
+            systemCalls: statistics.systemCalls.enumerated().map { SystemCallCounts(worker: $0, $1) },
             headerHints: headerHintCounts(statistics.hints),
             paths: PathStatistics(
                 errorsBelieved: statistics.pathErrorsBelieved,
@@ -198,6 +199,19 @@ extension ControlLoop {
             statusBitsReceived: hints.statusBitsReceived,
             statusBitsChanged: router.itr?.statistics[.statusBitsChanged] ?? 0,
             ignored: reasons.filter { $0.1 > 0 }.map { ReasonCount(reason: $0.0, count: $0.1) }
+        )
+    }
+}
+
+extension SystemCallCounts {
+    init(worker: Int, _ statistics: SystemCallStatistics) {
+        func count(_ each: SystemCallStatistics.Count) -> Count { Count(calls: each.calls, packets: each.packets) }
+        self.init(
+            worker: worker,
+            receive: count(statistics.receive),
+            send: count(statistics.send),
+            tunnelRead: count(statistics.tunnelRead),
+            tunnelWrite: count(statistics.tunnelWrite)
         )
     }
 }

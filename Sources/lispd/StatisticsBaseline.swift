@@ -14,8 +14,8 @@ struct StatisticsBaseline {
 
     /// Fields that are no counters: names of rows, and what is of this moment.
     private static let notCounted: Set<String> = [
-        "family", "instanceID", "reason", "recentMapRequests", "recentMapRegisterRecords", "portsWithoutTrains",
-        "last",
+        "family", "instanceID", "reason", "worker", "recentMapRequests", "recentMapRegisterRecords",
+        "portsWithoutTrains", "last",
     ]
 
     /// - Parameter report: of everything.
@@ -102,7 +102,7 @@ struct StatisticsBaseline {
         /// What tells a row of a list from the others.
         private var name: String {
             guard case .object(let row) = self else { return "" }
-            return ["family", "instanceID", "reason"].compactMap { row[$0] }.map { value in
+            return ["family", "instanceID", "reason", "worker"].compactMap { row[$0] }.map { value in
                 switch value {
                 case .text(let text): text
                 case .number(let number): String(number)

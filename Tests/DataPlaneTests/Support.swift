@@ -84,6 +84,8 @@ struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
     /// Trains that were handed over, refused ones too.
     var trainsTried = 0
     var permission: TrainPermission
+    /// What the last list sent came to.
+    var outcome = TrainSending.Outcome()
     private var messages: [[SentDatagram]] = []
     private var family = AddressFamily.ipv4
     private var port = 0
@@ -146,7 +148,8 @@ struct MemoryDevice: PacketDevice, MessageSink, ~Copyable {
         self.port = port
         var permission = permission
         defer { self.permission = permission }
-        return TrainSending.send(&self, family, batch, first: first, &permission)
+        outcome = TrainSending.send(&self, family, batch, first: first, &permission)
+        return outcome.trains
     }
 
     mutating func clear() { messages = [] }

@@ -62,6 +62,7 @@ import Testing
         #expect(worker.device.messageLengths == [4, 2, 2, 2])
         #expect(worker.device.sent.map(\.inner) == packets)
         #expect(plane.statistics().trainsSent == 4)
+        #expect(worker.device.outcome.datagrams == 10 && worker.device.outcome.calls == 1)
         #expect(
             plane.counters(of: MappingID(rawValue: 1)).encapsulated
                 == TrafficCounters(packets: 10, octets: UInt64(sizes.reduce(0, +)))

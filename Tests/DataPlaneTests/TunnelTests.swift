@@ -329,6 +329,7 @@ enum Shell {
                 offload == .auto ? [.udpSteering] : OffloadState.Kind.trains
             )
             #expect(a.plane.inUse == expected)
+            expectCounted(a.plane, b.plane, inTrains: offload == .auto)
             #expect(atA.portsRefusedTrains == 0)
             #expect(atB.drops.filter { $0.value > 0 && $0.key != .multicastDestination } == [:])
         }
@@ -387,6 +388,32 @@ enum Shell {
             let error = #expect(throws: LinuxError.self) { try plane.start() }
             #expect(error?.description == "run a worker on processor 4000 (data-plane.cpus): Invalid argument")
         }
+    }
+
+    /// What one sent the other received, and what came through a TUN was counted, too, once nothing is under way any more.
+    private func expectCounted(_ a: DataPlane, _ b: DataPlane, inTrains: Bool) {
+        func sum(_ statistics: DataPlaneStatistics, _ call: KeyPath<SystemCallStatistics, SystemCallStatistics.Count>)
+            -> (calls: UInt64, packets: UInt64)
+        {
+            statistics.systemCalls.map { $0[keyPath: call] }.reduce((0, 0)) { ($0.0 + $1.calls, $0.1 + $1.packets) }
+        }
+        func agrees() -> Bool {
+            let (atA, atB) = (a.statistics(), b.statistics())
+            return [(atA, atB), (atB, atA)].allSatisfy { sender, receiver in
+                let sent = sum(sender, \.send).packets
+                return sent == sender.encapsulated.packets && sum(receiver, \.receive).packets == sent
+                    && sum(receiver, \.tunnelWrite).packets == receiver.decapsulated.packets
+            }
+        }
+        var attempts = 0
+        while !agrees(), attempts < 100 {
+            attempts += 1
+            usleep(20_000)
+        }
+        #expect(agrees(), "\(a.statistics().systemCalls) \(b.statistics().systemCalls)")
+        let fromSite = sum(a.statistics(), \.tunnelRead)
+        #expect(fromSite.packets >= a.statistics().encapsulated.packets)
+        #expect((fromSite.packets > fromSite.calls) == inTrains)
     }
 
     @Test func `without checksums there are no trains, and all arrives`() throws {

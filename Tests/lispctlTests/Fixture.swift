@@ -300,6 +300,15 @@ enum Fixture {
             siteTrainsTaken: 11,
             siteTrainsGiven: 10,
             portsWithoutTrains: 2,
+            systemCalls: [
+                SystemCallCounts(
+                    worker: 0,
+                    receive: .init(calls: 3, packets: 100),
+                    send: .init(calls: 5, packets: 5),
+                    tunnelRead: .init(calls: 7, packets: 6)
+                ),
+                SystemCallCounts(worker: 1, receive: .init(calls: 1, packets: 4), send: .init(calls: 1)),
+            ],
             headerHints: HeaderHintCounts(
                 echoesRequested: 31,
                 echoesMatched: 30,

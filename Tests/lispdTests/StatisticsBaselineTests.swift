@@ -30,6 +30,7 @@ import Testing
                 drops: counts,
                 misses: number,
                 portsWithoutTrains: number,
+                systemCalls: (0..<2).map { SystemCallCounts(worker: $0, send: .init(calls: number, packets: number)) },
                 headerHints: HeaderHintCounts(echoesSent: number, ignored: counts),
                 siteErrors: SiteErrorStatistics(sent: number)
             )

@@ -87,12 +87,14 @@ struct LinuxDevice: PacketDevice, ~Copyable {
     func readTunnel(_ queue: Int, into batch: borrowing PacketBatch) -> Int {
         let descriptor = shared.tunnels[queue].load(ordering: .relaxed)
         guard descriptor >= 0 else { return 0 }
+        var calls = 0
         var count = 0
         var octets = 0
         while count < batch.capacity, octets < DataPlaneConstants.tunnelOctetsPerTurn {
             let frame = batch.packet(count) - TunnelHeader.size
             // Safe: the slot has room for the largest packet behind its headroom.
             let length = Glibc.read(descriptor, frame, PacketBatch.maximumLength &+ TunnelHeader.size)
+            calls &+= 1
             guard length > TunnelHeader.size else { break }
             let entry = batch.entries + count
             entry.pointee.isSingle(length &- TunnelHeader.size)
@@ -106,17 +108,28 @@ struct LinuxDevice: PacketDevice, ~Copyable {
             count &+= 1
             octets &+= length
         }
+        shared.add(calls, to: .tunnelReads)
+        shared.add(count, to: .packetsRead)
         return count
     }
 
     func writeTunnel(_ queue: Int, _ frame: UnsafeRawBufferPointer) -> Bool {
         let descriptor = shared.tunnels[queue].load(ordering: .relaxed)
-        return Glibc.write(descriptor, frame.baseAddress, frame.count) == frame.count
+        return counted(1, Glibc.write(descriptor, frame.baseAddress, frame.count) == frame.count)
     }
 
     func writeTunnel(_ frame: MergedFrame) -> Bool {
         let descriptor = shared.tunnels[frame.queue].load(ordering: .relaxed)
-        return Glibc.writev(descriptor, frame.vectors, Int32(truncatingIfNeeded: frame.count)) == frame.length
+        let written = Glibc.writev(descriptor, frame.vectors, Int32(truncatingIfNeeded: frame.count))
+        return counted(frame.packets, written == frame.length)
+    }
+
+    /// Counts a write of so many packets to a TUN.
+    @inline(__always)
+    private func counted(_ packets: Int, _ isWritten: Bool) -> Bool {
+        shared.add(1, to: .tunnelWrites)
+        if isWritten { shared.add(packets, to: .packetsWritten) }
+        return isWritten
     }
 
     mutating func receive(_ family: AddressFamily, into batch: borrowing PacketBatch) -> Int {
@@ -130,13 +143,17 @@ struct LinuxDevice: PacketDevice, ~Copyable {
         }
         let count = receiveBatch.receive(from: family.isIPv4 ? receivingIPv4 : receivingIPv6, limit: receiveLimit)
         receiveLimit = receiveBatch.capacity
+        var datagrams = count
         for index in 0..<count {
             let entry = batch.entries + index
             entry.pointee.length = receiveBatch.length(index) &- DataPlaneConstants.lispHeaderSize
             entry.pointee.isIncomplete = receiveBatch.isTruncated(index)
             let fields = receiveBatch.trafficFields(index)
             entry.pointee.segmentSize = fields.segmentSize
-            if fields.segmentSize > 0 { receiveLimit = DataPlaneConstants.trainsPerTurn }
+            if fields.segmentSize > 0 {
+                receiveLimit = DataPlaneConstants.trainsPerTurn
+                datagrams &+= max(0, receiveBatch.length(index) &- 1) / fields.segmentSize
+            }
             entry.pointee.tos = fields.tos
             entry.pointee.ttl = fields.ttl
             entry.pointee.hasLocal = fields.destination != nil
@@ -154,6 +171,8 @@ struct LinuxDevice: PacketDevice, ~Copyable {
                 )
             }
         }
+        shared.add(1, to: .receiveCalls)
+        shared.add(datagrams, to: .datagramsReceived)
         return count
     }
 
@@ -173,16 +192,18 @@ struct LinuxDevice: PacketDevice, ~Copyable {
     mutating func send(_ family: AddressFamily, port: Int, _ batch: borrowing PacketBatch, first: Int) -> Int {
         let port = ports + place(family, port)
         let wasGranted = port.pointee.permission.isGranted
-        let trains: Int
+        let outcome: TrainSending.Outcome
         if family.isIPv4 {
             sendIPv4.descriptor = port.pointee.descriptor
-            trains = TrainSending.send(&sendIPv4, .ipv4, batch, first: first, &port.pointee.permission)
+            outcome = TrainSending.send(&sendIPv4, .ipv4, batch, first: first, &port.pointee.permission)
         } else {
             sendIPv6.descriptor = port.pointee.descriptor
-            trains = TrainSending.send(&sendIPv6, .ipv6, batch, first: first, &port.pointee.permission)
+            outcome = TrainSending.send(&sendIPv6, .ipv6, batch, first: first, &port.pointee.permission)
         }
         if wasGranted, !port.pointee.permission.isGranted { shared.add(1, to: .portsRefusedTrains) }
-        return trains
+        shared.add(outcome.calls, to: .sendCalls)
+        shared.add(outcome.datagrams, to: .datagramsSent)
+        return outcome.trains
     }
 
     func receiveErrors(_ family: AddressFamily, port: Int) -> Int {

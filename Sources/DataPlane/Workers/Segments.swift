@@ -13,6 +13,8 @@ extension Worker where Device: ~Copyable {
     func isTrain(_ entry: UnsafeMutablePointer<BatchEntry>, _ packet: UnsafeRawBufferPointer) -> Bool {
         guard let cutter = SegmentCutter(packet, entry.pointee.segments) else { return false }
         entry.pointee.packets = cutter.count
+        // The device counted it as one.
+        shared.add(cutter.count &- 1, to: .packetsRead)
         entry.pointee.largest = cutter.largest
         return true
     }

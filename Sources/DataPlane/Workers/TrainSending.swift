@@ -49,6 +49,13 @@ enum TrainSending {
     /// What every kernel that knows trains takes.
     static let maximumSegments = 64
 
+    struct Outcome {
+        /// How many trains were taken, and datagrams in all.
+        var trains = 0
+        var datagrams = 0
+        var calls = 0
+    }
+
     /// Payload of the largest IP packet.
     @inline(__always)
     static func maximumOctets(_ family: AddressFamily) -> Int { family == .ipv4 ? 65_507 : 65_487 }
@@ -57,8 +64,6 @@ enum TrainSending {
     ///
     /// What is wrong with a train may be right for each of its datagrams, so a refused one is tried again singly: a path MTU
     /// then costs only the datagrams that exceed it.
-    ///
-    /// - Returns: how many trains were sent.
     @inline(__always)
     static func send<Sink: MessageSink & ~Copyable>(
         _ sink: inout Sink,
@@ -66,8 +71,8 @@ enum TrainSending {
         _ batch: borrowing PacketBatch,
         first: Int,
         _ permission: inout TrainPermission
-    ) -> Int {
-        var trains = 0
+    ) -> Outcome {
+        var outcome = Outcome()
         // The first entry whose fate is open.
         var cursor = first
         // From there on, so many entries go singly.
@@ -81,6 +86,7 @@ enum TrainSending {
             var message = 0
             while cursor >= 0 {
                 let result = sink.transmit(from: message)
+                outcome.calls &+= 1
                 if result > 0 {
                     message &+= result
                     if isTrainDoubted {
@@ -88,8 +94,10 @@ enum TrainSending {
                         permission.wasRefused()
                     }
                     for _ in 0..<result {
-                        if batch.entries[cursor].messageLength > 1 {
-                            trains &+= 1
+                        let length = batch.entries[cursor].messageLength
+                        outcome.datagrams &+= length
+                        if length > 1 {
+                            outcome.trains &+= 1
                             permission.wasTaken()
                         }
                         cursor = settle(batch, cursor, 0)
@@ -114,7 +122,7 @@ enum TrainSending {
                 cursor = settle(batch, cursor, error)
             }
         }
-        return trains
+        return outcome
     }
 
     /// Whether what was refused as a train may be taken as datagrams.

@@ -40,6 +40,15 @@ enum WorkerCounter: Int, CaseIterable {
     case statusBitsLost
     case statusBitsOfStrangers
     case tapLost
+    // System calls, also those that brought nothing, and what went through them; the parts of a train count one by one.
+    case receiveCalls
+    case datagramsReceived
+    case sendCalls
+    case datagramsSent
+    case tunnelReads
+    case packetsRead
+    case tunnelWrites
+    case packetsWritten
 
     /// They stand behind the drop counters.
     var index: Int { DataPlaneDropReason.count + rawValue }
@@ -129,6 +138,15 @@ final class WorkerShared: @unchecked Sendable {
 
     func value(_ counter: WorkerCounter) -> UInt64 {
         counters[counter.index].load(ordering: .relaxed)
+    }
+
+    var systemCalls: SystemCallStatistics {
+        SystemCallStatistics(
+            receive: .init(calls: value(.receiveCalls), packets: value(.datagramsReceived)),
+            send: .init(calls: value(.sendCalls), packets: value(.datagramsSent)),
+            tunnelRead: .init(calls: value(.tunnelReads), packets: value(.packetsRead)),
+            tunnelWrite: .init(calls: value(.tunnelWrites), packets: value(.packetsWritten))
+        )
     }
 }
 

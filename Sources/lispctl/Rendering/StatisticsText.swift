@@ -156,6 +156,14 @@ private func reasonLines(_ heading: String, _ reasons: [ReasonCount]) -> [String
     return [heading] + counted.map { "  \($0.reason.padded(to: width))\($0.count)" }
 }
 
+/// What went through the system calls of all workers.
+private func calls(_ label: String, _ counts: [SystemCallCounts.Count]) -> String {
+    let (calls, packets) = counts.reduce((0, 0)) { ($0.0 + $1.calls, $0.1 + $1.packets) }
+    let tenths = calls > 0 ? (10 * packets + calls / 2) / calls : 0
+    let each = calls > 0 ? " (\(tenths / 10).\(tenths % 10) each)" : ""
+    return line(label, "\(packets) in \(calls) system calls\(each)")
+}
+
 private func textLines(of plane: DataPlaneStatistics) -> [String] {
     var lines = ["Data plane"]
     for instance in plane.instances {
@@ -175,6 +183,10 @@ private func textLines(of plane: DataPlaneStatistics) -> [String] {
         line("trains of datagrams received/sent", "\(plane.trainsReceived)/\(plane.trainsSent)"),
         line("trains of packets from/to the site", "\(plane.siteTrainsTaken)/\(plane.siteTrainsGiven)"),
         line("source ports without trains", plane.portsWithoutTrains),
+        calls("datagrams received", plane.systemCalls.map(\.receive)),
+        calls("datagrams sent", plane.systemCalls.map(\.send)),
+        calls("packets from the site", plane.systemCalls.map(\.tunnelRead)),
+        calls("packets to the site", plane.systemCalls.map(\.tunnelWrite)),
         line("IPv4 packets fragmented to fit", plane.fragmented),
         line("IPv6 packets sent fragmentable", plane.sentFragmentable),
         line("errors about paths believed/refused", "\(plane.paths.errorsBelieved)/\(plane.paths.errorsRefused)"),
