@@ -10,7 +10,7 @@ import ArgumentParser
 struct LispdBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lispd-bench",
-        abstract: "Measures the parts of lispd and its data plane, and loads a Map-Server.",
-        subcommands: [List.self, Run.self, Instructions.self, Checked.self, Load.self, Plane.self]
+        abstract: "Measures the parts of lispd and its data plane, loads a Map-Server, and sends traffic.",
+        subcommands: [List.self, Run.self, Instructions.self, Checked.self, Load.self, Plane.self, Traffic.self]
     )
 }

@@ -32,6 +32,7 @@ from .reloads import KeyRolloverGroup, ReloadEachGroup
 from .resolvers import ResolversGroup
 from .scan import ScanGroup
 from .throughput import ThroughputGroup
+from .traffic_generator import TrafficGeneratorGroup
 
 GROUPS = [
     TimeToLiveGroup,
@@ -73,6 +74,7 @@ GROUPS = [
     NativeRoutesGroup,
     NegativesGroup,
     LoadGeneratorGroup,
+    TrafficGeneratorGroup,
     HeadersGroup,
     StrictReversePathGroup,
     GarbageGroup,
