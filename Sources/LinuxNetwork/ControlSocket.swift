@@ -23,8 +23,8 @@ package struct ReceivedDatagram: Sendable, Hashable {
 
 /// UDP sockets for IPv4 and, where the host has it, IPv6 on one port. Any thread may send; one at a time may receive.
 package final class ControlSocket: Sendable {
-    private let v4: UDPSocket?
-    private let v6: UDPSocket?
+    let v4: UDPSocket?
+    let v6: UDPSocket?
     /// The port of both.
     package let port: UInt16
 
@@ -102,9 +102,9 @@ package final class ControlSocket: Sendable {
     }
 
     /// Control messages travel with the usual initial TTL.
-    private static let ttl: UInt8 = 64
+    static let ttl: UInt8 = 64
 
-    private func socket(_ family: AddressFamily) -> UDPSocket? { family == .ipv4 ? v4 : v6 }
+    func socket(_ family: AddressFamily) -> UDPSocket? { family == .ipv4 ? v4 : v6 }
 
     private func withAddressBytes<R>(_ address: IPAddress?, _ body: (UnsafeRawPointer?) -> R) -> R {
         switch address {
@@ -114,145 +114,6 @@ package final class ControlSocket: Sendable {
             return withUnsafeBytes(of: v4.rawValue.bigEndian) { body($0.baseAddress) }
         case .v6(let v6):
             return withUnsafeBytes(of: v6.rawValue.bigEndian) { body($0.baseAddress) }
-        }
-    }
-
-    /// Collects datagrams and sends many in one system call. For one thread.
-    package struct Sender: ~Copyable {
-        private let socket: ControlSocket
-        private var v4: Queue
-        private var v6: Queue
-
-        package init(_ socket: ControlSocket, batchSize: Int = 128) {
-            self.socket = socket
-            v4 = Queue(.ipv4, capacity: batchSize)
-            v6 = Queue(.ipv6, capacity: batchSize)
-        }
-
-        /// What could not be sent: as what `ControlSocket.send` throws.
-        package struct Failure: Sendable {
-            package let destination: Endpoint
-            package let error: LinuxError
-        }
-
-        /// Takes a datagram, which leaves by the next `flush` at the latest; those of one family leave in order.
-        ///
-        /// - Parameter source: the local address to send from; `nil`: the kernel chooses.
-        /// - Returns: what could not be sent of those that had to make room.
-        package mutating func add(
-            _ payload: [UInt8],
-            to destination: Endpoint,
-            from source: IPAddress? = nil
-        ) -> [Failure] {
-            let family = destination.address.family
-            guard let socket = socket.socket(family), source == nil || source?.family == family else {
-                let error = LinuxError.system(operation: "send to \(destination)", errno: EAFNOSUPPORT)
-                return [Failure(destination: destination, error: error)]
-            }
-            switch family {
-            case .ipv4: return v4.add(payload, to: destination, from: source, on: socket)
-            case .ipv6: return v6.add(payload, to: destination, from: source, on: socket)
-            }
-        }
-
-        /// Sends everything that waits.
-        ///
-        /// - Returns: what could not be sent.
-        package mutating func flush() -> [Failure] {
-            var failures: [Failure] = []
-            if let socket = socket.v4 { failures += v4.flush(socket) }
-            if let socket = socket.v6 { failures += v6.flush(socket) }
-            return failures
-        }
-
-        /// What waits in one family, with everything that the kernel reads of it in places that stay.
-        private struct Queue: ~Copyable {
-            private static let nameStride = 32
-            private static let sourceStride = 16
-            /// Largest payload of a datagram, and room for a full batch of usual ones.
-            private static let arenaSize = 131_072
-
-            private var batch: SendBatch
-            private var used = 0
-            // Safe: allocated by `init`, freed by `deinit`. Names and sources are indexed below the batch's capacity, `arena` below
-            // `arenaSize`.
-            private let names: UnsafeMutableRawPointer
-            private let sources: UnsafeMutableRawPointer
-            private let arena: UnsafeMutableRawPointer
-
-            init(_ family: AddressFamily, capacity: Int) {
-                batch = SendBatch(family: family, capacity: capacity)
-                names = .allocate(byteCount: capacity * Self.nameStride, alignment: 16)
-                sources = .allocate(byteCount: capacity * Self.sourceStride, alignment: 16)
-                arena = .allocate(byteCount: Self.arenaSize, alignment: 16)
-            }
-
-            deinit {
-                names.deallocate()
-                sources.deallocate()
-                arena.deallocate()
-            }
-
-            mutating func add(
-                _ payload: [UInt8],
-                to destination: Endpoint,
-                from source: IPAddress?,
-                on socket: UDPSocket
-            ) -> [Failure] {
-                guard payload.count <= Self.arenaSize else {
-                    let error = LinuxError.system(operation: "send to \(destination)", errno: EMSGSIZE)
-                    return [Failure(destination: destination, error: error)]
-                }
-                var failures: [Failure] = []
-                if batch.count == batch.capacity || payload.count > Self.arenaSize - used { failures = flush(socket) }
-                let data = UnsafeMutableRawBufferPointer(start: arena + used, count: payload.count)
-                data.copyBytes(from: payload)
-                used += payload.count
-                let index = batch.count
-                let address = SocketAddress(destination)
-                let name = UnsafeMutableRawBufferPointer(start: names + index * Self.nameStride, count: address.length)
-                address.withBytes { name.copyMemory(from: $0) }
-                let place = sources + index * Self.sourceStride
-                switch source {
-                case nil: break
-                case .v4(let v4): place.storeBytes(of: v4.rawValue.bigEndian, as: UInt32.self)
-                case .v6(let v6): place.storeBytes(of: v6.rawValue.bigEndian, as: UInt128.self)
-                }
-                batch.add(
-                    payload: UnsafeRawBufferPointer(data),
-                    to: UnsafeRawBufferPointer(name),
-                    tos: 0,
-                    ttl: ControlSocket.ttl,
-                    from: source == nil ? nil : UnsafeRawPointer(place)
-                )
-                return failures
-            }
-
-            mutating func flush(_ socket: UDPSocket) -> [Failure] {
-                var failures: [Failure] = []
-                var next = 0
-                while next < batch.count {
-                    let sent = batch.send(on: socket.descriptor, from: next)
-                    if sent > 0 {
-                        next += sent
-                        continue
-                    }
-                    let error = errno
-                    let name = UnsafeRawBufferPointer(start: names + next * Self.nameStride, count: Self.nameStride)
-                    if let destination = SocketAddress.endpoint(name) {
-                        failures.append(
-                            Failure(
-                                destination: destination,
-                                error: .system(operation: "send to \(destination)", errno: error)
-                            )
-                        )
-                    }
-                    next += 1
-                }
-                batch.clear()
-                used = 0
-                return failures
-            }
         }
     }
 

@@ -220,6 +220,12 @@ package struct ReceiveBatch: ~Copyable {
 /// Sends up to `capacity` datagrams at a time over one family, in messages that each have their own destination, TOS, TTL and
 /// source: one datagram, or a train of datagrams of one size, which the kernel or the device takes apart (UDP_SEGMENT).
 package struct SendBatch: ~Copyable {
+    /// Datagrams of a train, as many as every kernel takes that knows trains.
+    package static var maximumSegments: Int { 64 }
+
+    /// Octets of a message: the payload of the largest IP packet.
+    package static func maximumOctets(_ family: AddressFamily) -> Int { family == .ipv4 ? 65_507 : 65_487 }
+
     package let capacity: Int
     /// Messages added since `clear`.
     package private(set) var count = 0
@@ -228,7 +234,7 @@ package struct SendBatch: ~Copyable {
     private var pieces = 0
     /// Octets of the last message's first datagram.
     private var segmentSize = 0
-    private let family: AddressFamily
+    let family: AddressFamily
     // Safe: allocated by `init` with `capacity` elements each, twice as many `vectors`, freed by `deinit`, indexed below that only.
     private let messages: UnsafeMutablePointer<clinux_mmsghdr>
     private let vectors: UnsafeMutablePointer<iovec>
@@ -322,8 +328,8 @@ package struct SendBatch: ~Copyable {
     ///
     /// - Parameters:
     ///   - payload: with `rest` as long as the first of the train, unless it is the last, which may be shorter; not empty. Must
-    ///     stay unchanged until `send` has returned. A message carries at most 64 datagrams, and at most 65,507 octets over
-    ///     IPv4, 65,487 over IPv6; the kernel refuses others.
+    ///     stay unchanged until `send` has returned. A message carries at most `maximumSegments` datagrams and `maximumOctets`;
+    ///     the kernel refuses others.
     ///   - rest: what follows it in the same datagram, if that lies elsewhere.
     /// - Precondition: a message was added, and fewer than `capacity` datagrams.
     package mutating func extendLast(payload: UnsafeRawBufferPointer, _ rest: UnsafeRawBufferPointer? = nil) {

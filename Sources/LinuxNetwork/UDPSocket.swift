@@ -157,17 +157,19 @@ package struct SocketAddress: Sendable {
 
     package static let maximumLength = 28
 
+    static func length(_ family: AddressFamily) -> Int { family == .ipv4 ? 16 : 28 }
+
     package init(_ endpoint: Endpoint) {
         switch endpoint.address {
         case .v4(let address):
-            length = 16
+            length = Self.length(.ipv4)
             withUnsafeMutableBytes(of: &words) {
                 $0.storeBytes(of: UInt16(AF_INET), toByteOffset: 0, as: UInt16.self)
                 $0.storeBytes(of: endpoint.port.bigEndian, toByteOffset: 2, as: UInt16.self)
                 $0.storeBytes(of: address.rawValue.bigEndian, toByteOffset: 4, as: UInt32.self)
             }
         case .v6(let address):
-            length = 28
+            length = Self.length(.ipv6)
             withUnsafeMutableBytes(of: &words) {
                 $0.storeBytes(of: UInt16(AF_INET6), toByteOffset: 0, as: UInt16.self)
                 $0.storeBytes(of: endpoint.port.bigEndian, toByteOffset: 2, as: UInt16.self)

@@ -3,6 +3,7 @@
 import ForwardingInterface
 import Glibc
 import LISPWire
+import LinuxNetwork
 import PacketView
 import Testing
 

@@ -10,6 +10,7 @@
 
 import Glibc
 import LISPWire
+import LinuxNetwork
 
 /// Takes messages and hands them to a network: the kernel, or memory in tests.
 protocol MessageSink: ~Copyable {
@@ -25,40 +26,13 @@ protocol MessageSink: ~Copyable {
     mutating func transmit(from first: Int) -> Int
 }
 
-/// Whether one source port sends trains.
-struct TrainPermission {
-    /// A kernel or a device that takes no trains refuses so many, one after another, before it is asked no more. A single
-    /// refusal may have another reason, such as an address that was gone for a moment.
-    static let maximumRefusals = 3
-
-    private(set) var isGranted: Bool
-    private var refusals = 0
-
-    init(_ isGranted: Bool) { self.isGranted = isGranted }
-
-    mutating func wasTaken() { refusals = 0 }
-
-    /// A train was refused whose first datagram was taken alone.
-    mutating func wasRefused() {
-        refusals &+= 1
-        if refusals >= Self.maximumRefusals { isGranted = false }
-    }
-}
-
 enum TrainSending {
-    /// What every kernel that knows trains takes.
-    static let maximumSegments = 64
-
     struct Outcome {
         /// How many trains were taken, and datagrams in all.
         var trains = 0
         var datagrams = 0
         var calls = 0
     }
-
-    /// Payload of the largest IP packet.
-    @inline(__always)
-    static func maximumOctets(_ family: AddressFamily) -> Int { family == .ipv4 ? 65_507 : 65_487 }
 
     /// Sends entry `first` and those linked to it by `next`, in order; sets `sendError` of each.
     ///
@@ -112,7 +86,7 @@ enum TrainSending {
                     continue
                 }
                 let length = batch.entries[cursor].messageLength
-                if length > 1, mayPassSingly(error) {
+                if length > 1, TrainPermission.mayPassSingly(error) {
                     isTrainDoubted = error != EMSGSIZE
                     singles = isTrainDoubted ? .max : length
                     break
@@ -125,15 +99,6 @@ enum TrainSending {
         return outcome
     }
 
-    /// Whether what was refused as a train may be taken as datagrams.
-    ///
-    /// - EMSGSIZE, or EINVAL from older kernels: a segment exceeds the MTU of the device, perhaps not all of them.
-    /// - EINVAL: the kernel knows no trains. EIO: the device or the route (IPsec) cannot carry them.
-    @inline(__always)
-    private static func mayPassSingly(_ error: Int32) -> Bool {
-        error == EMSGSIZE || error == EINVAL || error == EIO
-    }
-
     /// Makes messages of the entries from `first` on.
     @inline(__always)
     private static func build<Sink: MessageSink & ~Copyable>(
@@ -143,6 +108,7 @@ enum TrainSending {
         _ first: Int,
         singles: Int
     ) {
+        let (maximumSegments, maximumOctets) = (SendBatch.maximumSegments, SendBatch.maximumOctets(family))
         var index = first
         var singles = singles
         while index >= 0 {
@@ -154,7 +120,7 @@ enum TrainSending {
                 singles &-= 1
             } else {
                 let size = head.pointee.length
-                var room = maximumOctets(family) &- size &- DataPlaneConstants.lispHeaderSize
+                var room = maximumOctets &- size &- DataPlaneConstants.lispHeaderSize
                 while index >= 0, length < maximumSegments {
                     let entry = batch.entries + index
                     let octets = entry.pointee.length
