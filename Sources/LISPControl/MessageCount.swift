@@ -90,7 +90,7 @@ extension Tally where Kind == MessageCount {
         return true
     }
 
-    private mutating func addReplyRecord(
+    mutating func addReplyRecord(
         _ family: AddressFamily?,
         isAuthoritative: Bool,
         isNegative: Bool,
@@ -101,6 +101,12 @@ extension Tally where Kind == MessageCount {
         add(MessageCount(isAuthoritative ? .authoritativeRecord : .nonAuthoritativeRecord, direction), family)
         if isNegative { add(MessageCount(.negativeRecord, direction), family) }
         if isProbe { add(MessageCount(.probeReplyRecord, direction), family) }
+    }
+
+    /// Counts a received `PlainMapRequest`.
+    mutating func addPlainRequest(_ family: AddressFamily) {
+        add(MessageCount(.mapRequest, .received), family)
+        add(MessageCount(.encapsulatedMapRequest, .received), family)
     }
 
     mutating func add(_ request: MapRequest, _ direction: MessageCount.Direction, isEncapsulated: Bool) {

@@ -101,6 +101,13 @@ package struct Router: Sendable {
             guard payer != nil else { return limited(message, now: now) }
         case .mapRegister, .mapReply, .mapNotify, .mapNotifyAck, .other: break
         }
+        var verifier: RegisterVerifier?
+        if mapServer != nil, let register = PlainMapRegister(message.payload) {
+            var looking = RegisterVerifier(message.payload)
+            if let actions = receivedRefresh(register, message, chargedTo: payer, &looking, now: now) { return actions }
+            verifier = looking
+        }
+        if case .encapsulated = kind, let actions = answeredForETR(message, now: now) { return actions }
         let decoded: ControlMessage
         do throws(WireError) {
             decoded = try Self.decode(message.payload)
@@ -135,6 +142,7 @@ package struct Router: Sendable {
                     from: message.source,
                     at: message.destination,
                     chargedTo: payer,
+                    verifier: verifier,
                     now: now,
                     using: &random
                 )
@@ -158,6 +166,52 @@ package struct Router: Sendable {
             return refuse(.unknownType, message)
         }
         return counted(actions)
+    }
+
+    /// Most Map-Registers: not decoded, and their Map-Notifies not encoded. `nil` if it is none of those.
+    private mutating func receivedRefresh(
+        _ register: PlainMapRegister,
+        _ message: ReceivedControlMessage,
+        chargedTo payer: RegisterBudget.Payer?,
+        _ verifier: inout RegisterVerifier,
+        now: Instant
+    ) -> [RouterAction]? {
+        let outcome = mapServer?.receivedRefresh(
+            register,
+            raw: message.payload,
+            from: message.source,
+            at: message.destination,
+            chargedTo: payer,
+            verifier: &verifier,
+            now: now
+        )
+        guard case .refreshed(let notify) = outcome else { return nil }
+        let family = register.eidPrefix.prefix.family
+        messages.add(MessageCount(.mapRegisterRecord, .received), family)
+        guard let notify else { return [] }
+        sent.add(.mapNotify)
+        messages.add(MessageCount(.mapNotifyRecord, .sent), family)
+        return [.send(notify)]
+    }
+
+    /// Most Map-Requests that are answered for the ETR: not decoded. `nil` if it is none of those.
+    private mutating func answeredForETR(_ message: ReceivedControlMessage, now: Instant) -> [RouterAction]? {
+        guard etr == nil, mapServer?.answersForETRs == true, mapResolver?.onlyAsksHere ?? true,
+            let request = PlainMapRequest(message.payload),
+            case .answered(let reply, let isNegative) = mapServer?.receivedPlainMapRequest(
+                request,
+                at: message.destination,
+                now: now
+            )
+        else { return nil }
+        let family = request.eidPrefix.prefix.family
+        received.add(.mapRequest)
+        mapResolver?.passedOnHere(family)
+        messages.addPlainRequest(family)
+        guard let reply else { return [] }
+        sent.add(.mapReply)
+        messages.addReplyRecord(family, isAuthoritative: false, isNegative: isNegative, isProbe: false, .sent)
+        return [.send(reply)]
     }
 
     /// Takes Encapsulated Control Messages without an inner UDP checksum: docs/decisions/inner-udp-checksum.md.

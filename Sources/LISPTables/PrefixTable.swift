@@ -83,6 +83,12 @@ package struct PrefixTable<Value> {
         return trie.nodes[Int(node)].slot
     }
 
+    /// The same if it covers no other entry.
+    func longestMatchLeafSlot(_ prefix: EIDPrefix) -> Int32? {
+        guard let node = trie.longestMatch(prefix), trie.isLeaf(node) else { return nil }
+        return trie.nodes[Int(node)].slot
+    }
+
     func key(at slot: Int32) -> EIDPrefix { trie.nodes[Int(nodes[Int(slot)])].prefix }
 
     /// - Precondition: an entry has the slot.

@@ -148,6 +148,9 @@ struct PrefixTrie: Sendable {
         return best
     }
 
+    /// Whether no entry lies below a node.
+    func isLeaf(_ node: Int32) -> Bool { nodes[Int(node)].zero < 0 && nodes[Int(node)].one < 0 }
+
     /// An entry that shares as many leading bits with `key` as any; `nil` if none shares one.
     func nearest(to key: EIDPrefix) -> Int32? {
         let bits = key.prefix.address.leftAligned

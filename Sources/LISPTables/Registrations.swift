@@ -214,6 +214,22 @@ package struct RegisteredEID: Sendable {
         return others.firstIndex { $0.etr == etr }.map { $0 + 1 }
     }
 
+    /// Whether a Map-Register of `etr` says what the only registration says, which has not expired.
+    func isRefreshed(by register: PlainMapRegister, of etr: ETRIdentity, now: Instant) -> Bool {
+        isSole(now: now) && first.etr == etr && first.says(register)
+    }
+
+    /// - Precondition: `isRefreshed` by it.
+    mutating func refresh(_ register: PlainMapRegister, _ refresh: SiteRegistry.Refresh, terms: RegistrationTerms) {
+        first.refresh(register, refresh, terms: terms)
+    }
+
+    /// Where the Map-Notifies of the first registration go, and from where.
+    var firstEndpoints: (source: Endpoint, local: IPAddress) { (first.source, first.terms.local) }
+
+    /// Whether there is a single registration, which has not expired.
+    func isSole(now: Instant) -> Bool { others.isEmpty && first.expires > now }
+
     /// When the first of the registrations expires.
     var firstExpiry: Instant { others.isEmpty ? first.expires : others.reduce(first.expires) { min($0, $1.expires) } }
 

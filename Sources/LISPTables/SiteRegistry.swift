@@ -202,7 +202,7 @@ package struct SiteRegistry: Sendable {
             guard registered.count < limits.prefixes, let decisive = configured.slot(of: match.eid.prefix),
                 configured[slot: decisive].registeredCount < match.eid.maxRegistrations ?? limits.prefixesPerConfigured
             else { return .full }
-            let terms = terms(of: registration, in: match, slot: decisive)
+            let terms = terms(key: registration.key, local: registration.local, in: match, slot: decisive)
             let entry = RegisteredEID(
                 prefix,
                 StoredRegistration(registration, for: prefix, terms: terms, latest: &latestLocators)
@@ -214,27 +214,34 @@ package struct SiteRegistry: Sendable {
             outcome = .added
         }
         guard outcome != .full else { return .full }
-        let terms = registered[slot: slot].terms
-        if terms.configured == prefix {
-            configured[slot: terms.configuredSlot].lastRegistration = .init(
-                first: registered[slot: slot].firstRegistered,
-                time: registration.lastRegistered,
-                source: registration.source
-            )
-        }
+        noteLast(slot, prefix, registration.lastRegistered, registration.source)
         return outcome
     }
 
-    private mutating func terms(of registration: ETRRegistration, in match: ConfiguredEID, slot: Int32)
-        -> RegistrationTerms
-    {
-        if let latest = latestTerms[slot], latest.fit(registration, configuredSlot: slot) { return latest }
+    /// Keeps what is known of the last registration of a whole configured EID-prefix.
+    private mutating func noteLast(_ slot: Int32, _ prefix: EIDPrefix, _ time: Instant, _ source: Endpoint) {
+        let terms = registered[slot: slot].terms
+        guard terms.configured == prefix else { return }
+        configured[slot: terms.configuredSlot].lastRegistration = .init(
+            first: registered[slot: slot].firstRegistered,
+            time: time,
+            source: source
+        )
+    }
+
+    private mutating func terms(
+        key: AuthenticationKey,
+        local: IPAddress,
+        in match: ConfiguredEID,
+        slot: Int32
+    ) -> RegistrationTerms {
+        if let latest = latestTerms[slot], latest.fit(key: key, local: local, configuredSlot: slot) { return latest }
         let terms = RegistrationTerms(
             site: match.site,
             configured: match.eid.prefix,
             configuredSlot: slot,
-            key: registration.key,
-            local: registration.local
+            key: key,
+            local: local
         )
         latestTerms[slot] = terms
         return terms
@@ -248,9 +255,7 @@ package struct SiteRegistry: Sendable {
         if let position = registered[slot: slot].index(of: registration.etr) {
             var stored = registered[slot: slot].stored(position)
             let isRefresh = stored.says(registration, for: prefix)
-            let terms =
-                stored.terms.fit(registration, configuredSlot: place.configuredSlot)
-                ? stored.terms : self.terms(of: registration, at: place)
+            let terms = terms(key: registration.key, local: registration.local, after: stored.terms, at: place)
             if isRefresh {
                 stored.refresh(registration, terms: terms)
             } else {
@@ -262,7 +267,7 @@ package struct SiteRegistry: Sendable {
             outcome = isRefresh ? .refreshed : .changed
         } else {
             guard registered[slot: slot].count < limits.etrsPerPrefix else { return .full }
-            let terms = terms(of: registration, at: place)
+            let terms = terms(key: registration.key, local: registration.local, after: place, at: place)
             registered[slot: slot].append(
                 StoredRegistration(registration, for: prefix, terms: terms, latest: &latestLocators)
             )
@@ -273,9 +278,67 @@ package struct SiteRegistry: Sendable {
         return outcome
     }
 
-    private mutating func terms(of registration: ETRRegistration, at place: RegistrationTerms) -> RegistrationTerms {
-        if place.fit(registration, configuredSlot: place.configuredSlot) { return place }
-        return terms(of: registration, in: configured[slot: place.configuredSlot], slot: place.configuredSlot)
+    /// - Parameters:
+    ///   - before: what the registration had, or another of its EID-prefix has.
+    ///   - place: where that lies.
+    private mutating func terms(
+        key: AuthenticationKey,
+        local: IPAddress,
+        after before: RegistrationTerms,
+        at place: RegistrationTerms
+    ) -> RegistrationTerms {
+        let slot = place.configuredSlot
+        if before.fit(key: key, local: local, configuredSlot: slot) { return before }
+        if place.fit(key: key, local: local, configuredSlot: slot) { return place }
+        return terms(key: key, local: local, in: configured[slot: slot], slot: slot)
+    }
+
+    // MARK: Refreshes
+
+    /// A registration that a Map-Register refreshes, until the registry changes.
+    package struct Refreshable: Sendable {
+        fileprivate let slot: Int32
+        package let site: String
+        /// Where its Map-Notifies go, and from where.
+        package let source: Endpoint
+        package let local: IPAddress
+    }
+
+    /// What a Map-Register that says nothing new has new.
+    package struct Refresh: Sendable {
+        let source: Endpoint
+        let local: IPAddress
+        let key: AuthenticationKey
+        let time: Instant
+        let expires: Instant
+
+        package init(source: Endpoint, local: IPAddress, key: AuthenticationKey, time: Instant, expires: Instant) {
+            self.source = source
+            self.local = local
+            self.key = key
+            self.time = time
+            self.expires = expires
+        }
+    }
+
+    /// The registration of `etr`, the only one of its EID-prefix, if the Map-Register says just what that says.
+    package func refreshable(by register: PlainMapRegister, of etr: ETRIdentity, now: Instant) -> Refreshable? {
+        guard let slot = slot(of: register.eidPrefix),
+            registered[slot: slot].isRefreshed(by: register, of: etr, now: now)
+        else { return nil }
+        let (source, local) = registered[slot: slot].firstEndpoints
+        return Refreshable(slot: slot, site: registered[slot: slot].site, source: source, local: local)
+    }
+
+    /// What `register` does, for a Map-Register that `refreshable` has been asked about.
+    package mutating func refresh(_ known: Refreshable, by register: PlainMapRegister, _ refresh: Refresh) {
+        let slot = known.slot
+        let before = registered[slot: slot].firstExpiry
+        let place = registered[slot: slot].terms
+        let terms = terms(key: refresh.key, local: refresh.local, after: place, at: place)
+        registered[slot: slot].refresh(register, refresh, terms: terms)
+        if refresh.expires < before { deadlines.set(slot, at: refresh.expires) }
+        noteLast(slot, register.eidPrefix, refresh.time, refresh.source)
     }
 
     /// Removes one ETR's registration. `nil` if there was none.
@@ -371,6 +434,22 @@ package struct SiteRegistry: Sendable {
             return .unconfigured(EIDPrefix(instanceID: eid.instanceID, prefix))
         }
         return registered(match, registered.longestMatch(eid)) ?? unregistered(eid, in: match.value)
+    }
+
+    /// The mapping that one registration makes alone and that is told alone to who asks for `question`: no ETR else has registered its
+    /// EID-prefix, and nobody a part of that, and the site's settings or its ETR want it told by the Map-Server.
+    ///
+    /// `nil` in all other cases, and for a registration that has expired: see `lookup`.
+    package func soleMapping(for question: EIDPrefix, now: Instant) -> (prefix: EIDPrefix, record: EIDRecord)? {
+        guard let slot = registered.longestMatchLeafSlot(question), registered[slot: slot].isSole(now: now) else {
+            return nil
+        }
+        let decisive = registered[slot: slot].terms.configuredSlot
+        guard configured.longestMatchSlot(question) == decisive,
+            configured[slot: decisive].eid.proxyReply || registered[slot: slot].wantsProxyReply,
+            let record = registered[slot: slot].mapping
+        else { return nil }
+        return (registered.key(at: slot), record)
     }
 
     /// A registration counts within the configured EID-prefix that decides, not from around it.

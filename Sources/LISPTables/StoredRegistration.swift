@@ -23,8 +23,8 @@ final class RegistrationTerms: Sendable {
         RegistrationTerms(site: site, configured: configured, configuredSlot: slot, key: key, local: local)
     }
 
-    func fit(_ registration: ETRRegistration, configuredSlot: Int32) -> Bool {
-        self.configuredSlot == configuredSlot && local == registration.local && key == registration.key
+    func fit(key: AuthenticationKey, local: IPAddress, configuredSlot: Int32) -> Bool {
+        self.configuredSlot == configuredSlot && self.local == local && self.key == key
     }
 }
 
@@ -118,6 +118,21 @@ struct StoredRegistration: Sendable {
         return record.maskLength == prefix.prefix.length && record.eid == LISPAddress(eidPrefix: prefix)
     }
 
+    /// The same of a Map-Register of the same ETR for the same EID-prefix.
+    func says(_ register: PlainMapRegister) -> Bool {
+        guard flags.contains(.wantsProxyReply) == register.wantsProxyReply,
+            flags.contains(.wantsMerge) == register.wantsMerge,
+            flags.contains(.isAuthoritative) == register.isAuthoritative,
+            ttlMinutes == register.ttlMinutes, mapVersion == register.mapVersion, action == register.action
+        else { return false }
+        switch locators {
+        case .withEID: return false
+        case .one(let locator): return register.otherLocators.isEmpty && locator == register.locator
+        case .several(let locators):
+            return locators.first == register.locator && locators.dropFirst().elementsEqual(register.otherLocators)
+        }
+    }
+
     /// Takes over what a registration that says the same has new.
     mutating func refresh(_ registration: ETRRegistration, terms: RegistrationTerms) {
         if terms !== self.terms { self.terms = terms }
@@ -126,6 +141,21 @@ struct StoredRegistration: Sendable {
         expires = registration.expires
         source = registration.source
         flags = Self.flags(of: registration)
+    }
+
+    /// The same of a Map-Register that says the same.
+    mutating func refresh(_ register: PlainMapRegister, _ refresh: SiteRegistry.Refresh, terms: RegistrationTerms) {
+        if terms !== self.terms { self.terms = terms }
+        nonce = register.nonce
+        lastRegistered = refresh.time
+        expires = refresh.expires
+        source = refresh.source
+        set(.wantsMapNotify, register.wantsMapNotify)
+        set(.isSecurityCapable, register.isSecurityCapable)
+    }
+
+    private mutating func set(_ flag: Flags, _ isSet: Bool) {
+        if isSet { flags.insert(flag) } else { flags.remove(flag) }
     }
 
     /// It replaces an earlier one.

@@ -97,7 +97,9 @@ struct MessageHeader {
         self.bits = UInt32(type.rawValue) << 28 | UInt32(min(recordCount, 255))
     }
 
-    fileprivate init(_ type: MessageType, bits: UInt32) {
+    /// `nil` if the type is none.
+    init?(_ bits: UInt32) {
+        guard let type = MessageType(rawValue: UInt8(bits >> 28)) else { return nil }
         self.type = type
         self.bits = bits
     }
@@ -116,11 +118,9 @@ extension WireReader {
     /// Reads the first 32 bits of a message, which must be of one of the types given.
     mutating func header(_ type: MessageType, or other: MessageType? = nil) throws(WireError) -> MessageHeader {
         let bits: UInt32 = try integer("Type")
-        switch MessageType(rawValue: UInt8(bits >> 28)) {
-        case let found? where found == type || found == other:
-            return MessageHeader(found, bits: bits)
-        case .some, .none:
+        guard let header = MessageHeader(bits), header.type == type || header.type == other else {
             throw fault(.invalid(field: "Type", value: UInt64(bits >> 28)), size: 4)
         }
+        return header
     }
 }

@@ -25,6 +25,19 @@ struct InternetChecksum {
         sum += UInt64(number)
     }
 
+    mutating func add(_ address: IPAddress) {
+        switch address {
+        case .v4(let address):
+            add(address.rawValue)
+        case .v6(let address):
+            let bits = address.rawValue
+            for half in [UInt64(truncatingIfNeeded: bits >> 64), UInt64(truncatingIfNeeded: bits)] {
+                add(UInt32(truncatingIfNeeded: half >> 32))
+                add(UInt32(truncatingIfNeeded: half))
+            }
+        }
+    }
+
     /// What the checksum field must hold, if that field was added as zero; 0 if everything was added and is right.
     var value: UInt16 {
         var folded = sum
@@ -47,12 +60,8 @@ extension InternetChecksum {
         to destination: IPAddress
     ) -> UInt16 {
         var checksum = InternetChecksum()
-        for address in [source, destination] {
-            let bits = address.leftAligned
-            for shift in stride(from: 96, through: 0, by: -32) {
-                checksum.add(UInt32(truncatingIfNeeded: bits >> UInt128(shift)))
-            }
-        }
+        checksum.add(source)
+        checksum.add(destination)
         checksum.add(UInt32(segment.count))
         checksum.add(UInt32(InternetProtocol.udp))
         checksum.add(segment)

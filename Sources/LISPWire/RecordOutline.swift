@@ -12,7 +12,7 @@ package struct RecordOutline: Hashable, Sendable {
     /// whose family or length takes decoding to tell.
     package static func list(in message: [UInt8]) -> [RecordOutline]? {
         message.withUnsafeBytes { bytes in
-            var cursor = Cursor(bytes)
+            var cursor = OctetCursor(bytes)
             guard let header: UInt32 = cursor.integer(), cursor.skip(8) else { return nil }
             switch MessageType(rawValue: UInt8(header >> 28)) {
             case .mapReply:
@@ -36,58 +36,16 @@ package struct RecordOutline: Hashable, Sendable {
         }
     }
 
-    private init?(_ cursor: inout Cursor) {
+    private init?(_ cursor: inout OctetCursor) {
         guard cursor.skip(4), let locatorCount: UInt8 = cursor.integer(), let maskLength: UInt8 = cursor.integer(),
-            let bits: UInt16 = cursor.integer(), cursor.skip(2), let family = cursor.addressFamily(),
+            let bits: UInt16 = cursor.integer(), cursor.skip(2), let family = cursor.address()?.ip.family,
             maskLength <= family.bitWidth
         else { return nil }
         for _ in 0..<locatorCount {
-            guard cursor.skip(6), cursor.addressFamily() != nil else { return nil }
+            guard cursor.skip(6), cursor.address() != nil else { return nil }
         }
         self.family = family
         self.isAuthoritative = bits & 0x1000 != 0
         self.locatorCount = locatorCount
-    }
-
-    private struct Cursor {
-        private let bytes: UnsafeRawBufferPointer
-        private var index = 0
-
-        init(_ bytes: UnsafeRawBufferPointer) {
-            self.bytes = bytes
-        }
-
-        mutating func skip(_ count: Int) -> Bool {
-            guard count <= bytes.count - index else { return false }
-            index += count
-            return true
-        }
-
-        mutating func integer<Number: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>() -> Number? {
-            let start = index
-            guard skip(MemoryLayout<Number>.size) else { return nil }
-            return Number(bigEndian: bytes.loadUnaligned(fromByteOffset: start, as: Number.self))
-        }
-
-        /// Reads an IPv4 or IPv6 address, plain or in an instance.
-        mutating func addressFamily() -> AddressFamily? {
-            guard let afi: UInt16 = integer() else { return nil }
-            switch afi {
-            case AddressFamilyIdentifier.ipv4: return skip(4) ? .ipv4 : nil
-            case AddressFamilyIdentifier.ipv6: return skip(16) ? .ipv6 : nil
-            case AddressFamilyIdentifier.lcaf:
-                // Reserved bits 0, type 2, any length that fits, instance ID of 24 bits.
-                guard let reserved: UInt16 = integer(), reserved == 0, let type: UInt8 = integer(),
-                    type == LCAFType.instanceID.rawValue, skip(1), let length: UInt16 = integer(),
-                    let instance: UInt32 = integer(), instance <= InstanceID.maximum, let inner: UInt16 = integer()
-                else { return nil }
-                switch (inner, length) {
-                case (AddressFamilyIdentifier.ipv4, 10): return skip(4) ? .ipv4 : nil
-                case (AddressFamilyIdentifier.ipv6, 22): return skip(16) ? .ipv6 : nil
-                default: return nil
-                }
-            default: return nil
-            }
-        }
     }
 }

@@ -109,6 +109,17 @@ package struct MapResolver: Sendable {
         negativeReplies.rate = MessageLimits.rate(limits.negativeMapReplies)
     }
 
+    /// Whether every Map-Request goes to the local Map-Server.
+    package var onlyAsksHere: Bool { settings.mapServers.isEmpty && settings.hasLocalMapServer }
+
+    /// A Map-Request went there.
+    ///
+    /// - Precondition: `onlyAsksHere`.
+    package mutating func passedOnHere(_ family: AddressFamily?) {
+        statistics.add(.requestsReceived)
+        statistics.add(.passedToLocalMapServer, family)
+    }
+
     /// An Encapsulated Control Message arrived with anything else than a Map-Request inside.
     package mutating func receivedEncapsulatedOther(_ message: EncapsulatedControlMessage) {
         statistics.add(.requestsReceived)

@@ -45,6 +45,8 @@ package struct MapServer: Sendable {
     /// Where each stands there.
     private var siteIndexes: [String: Int] = [:]
     private(set) var space = EIDSpace()
+    /// Whether any site's settings, or any ETR so far, want this Map-Server to answer.
+    private(set) var answersForETRs = false
     /// To be saved, so that old Map-Registers stay refused after a restart.
     package private(set) var nonces: NonceGuard
     private var preparedKeys = PreparedKeys()
@@ -106,7 +108,6 @@ package struct MapServer: Sendable {
 
     /// What one record of a Map-Register needs to know of the whole.
     private struct Reception {
-        let register: MapRegister
         let etr: ETRIdentity
         let source: Endpoint
         let local: IPAddress
@@ -144,33 +145,34 @@ package struct MapServer: Sendable {
     /// A Map-Register arrived at `local`; `raw` is its UDP payload.
     ///
     /// The Map-Notify, if it wants one, goes to where it came from, port included, since some ETRs wait there.
+    ///
+    /// - Parameter verifier: of `raw`, if its authentication has been looked at.
     package mutating func receivedMapRegister(
         _ register: MapRegister,
         raw: [UInt8],
         from source: Endpoint,
         at local: IPAddress,
         chargedTo payer: RegisterBudget.Payer? = nil,
+        verifier: RegisterVerifier? = nil,
         now: Instant,
         using generator: inout some RandomNumberGenerator
     ) -> [MapServerAction] {
         var actions = expireDue(now: now, using: &generator)
         statistics.add(.mapRegistersReceived)
-        let etr = register.xtrID.map { ETRIdentity.named($0, register.siteID ?? SiteID(rawValue: 0)) }
         var reception = Reception(
-            register: register,
-            etr: etr ?? .source(source.address),
+            etr: ETRIdentity(register.xtrID, register.siteID, at: source),
             source: source,
             local: local,
             message: NonceHistory.Message(nonce: register.nonce, authentication: register.authentication),
             now: now,
-            verifier: RegisterVerifier(raw, claimed: register.authentication)
+            verifier: verifier ?? RegisterVerifier(raw)
         )
         var accepted: [EIDRecord] = []
         var signer: PreparedKey?
         var consequences: [MapServerAction] = []
         for record in register.records {
             do throws(RegistrationRefusal) {
-                let key = try receive(record, &reception, &consequences, using: &generator)
+                let key = try receive(record, of: register, &reception, &consequences, using: &generator)
                 accepted.append(record)
                 signer = signer ?? key
             } catch {
@@ -186,6 +188,65 @@ package struct MapServer: Sendable {
             actions.append(.send(acknowledgement(of: register, accepted, signer, to: source, from: local)))
         }
         return consequences.isEmpty ? actions : actions + consequences
+    }
+
+    package enum RefreshOutcome: Sendable {
+        /// Something else than a refresh, or refused. Nothing has changed: `receivedMapRegister` decides.
+        case other
+        /// It was taken, and this is its Map-Notify if it wants one.
+        case refreshed(ControlDatagram?)
+    }
+
+    /// A Map-Register arrived that may say what its ETR's last one said, as nearly every one does. It is subject to all that
+    /// others are, but needs no decoding, and its Map-Notify no encoding.
+    ///
+    /// - Parameter verifier: of `raw`.
+    package mutating func receivedRefresh(
+        _ register: PlainMapRegister,
+        raw: [UInt8],
+        from source: Endpoint,
+        at local: IPAddress,
+        chargedTo payer: RegisterBudget.Payer? = nil,
+        verifier: inout RegisterVerifier,
+        now: Instant
+    ) -> RefreshOutcome {
+        let etr = ETRIdentity(register.xtrID, register.siteID, at: source)
+        guard let known = registry.refreshable(by: register, of: etr, now: now), let site = siteIndexes[known.site]
+        else { return .other }
+        var reception = Reception(
+            etr: etr,
+            source: source,
+            local: local,
+            message: NonceHistory.Message(nonce: register.nonce.rawValue, mac: register.macPrefix),
+            now: now,
+            verifier: verifier
+        )
+        guard let key = try? admit(to: site, &reception) else {
+            verifier = reception.verifier
+            return .other
+        }
+        let refresh = SiteRegistry.Refresh(
+            source: reception.isRepeated ? known.source : source,
+            local: reception.isRepeated ? known.local : local,
+            key: key.key,
+            time: now,
+            expires: now + Self.life(usesTTL: register.usesTTL, ttlMinutes: register.ttlMinutes)
+        )
+        registry.refresh(known, by: register, refresh)
+        accepted(at: site, now: now)
+        statistics.add(.mapRegistersReceived)
+        statistics.add(.mapRegistersAccepted)
+        if reception.isRepeated { statistics.add(.mapRegistersRepeated) }
+        settle(reception, payer, octets: raw.count)
+        guard register.wantsMapNotify else { return .refreshed(nil) }
+        statistics.add(.mapNotifiesSent)
+        let payload = register.notify(for: raw, signedWith: key)
+        return .refreshed(ControlDatagram(payload: payload, destination: source, source: local))
+    }
+
+    private mutating func accepted(at site: Int, now: Instant) {
+        sites[site].accepted &+= 1
+        sites[site].lastRegistered = now
     }
 
     private mutating func settle(_ reception: Reception, _ payer: RegisterBudget.Payer?, octets: Int) {
@@ -217,6 +278,7 @@ package struct MapServer: Sendable {
     /// Takes a record over; the key that made the message. What else follows is added to `actions`.
     private mutating func receive(
         _ record: EIDRecord,
+        of register: MapRegister,
         _ reception: inout Reception,
         _ actions: inout [MapServerAction],
         using generator: inout some RandomNumberGenerator
@@ -236,7 +298,8 @@ package struct MapServer: Sendable {
             actions += withdraw(key, site: match.site, now: reception.now)
         } else {
             guard Self.allows(record, sites[site].settings.allowedLocators) else { throw .locatorNotAllowed }
-            var registration = registration(of: record, key: key.key, reception)
+            if register.wantsProxyReply { answersForETRs = true }
+            var registration = registration(of: record, in: register, key: key.key, reception)
             if reception.isRepeated { keepSource(of: &registration, for: prefix) }
             let (etr, source) = (reception.etr, reception.source)
             switch registry.register(registration, for: prefix, in: match) {
@@ -248,8 +311,7 @@ package struct MapServer: Sendable {
                 actions.append(.event(.changed(site: match.site, prefix: prefix, etr: etr, source: source)))
             }
         }
-        sites[site].accepted &+= 1
-        sites[site].lastRegistered = reception.now
+        accepted(at: site, now: reception.now)
         tellMerged(prefix, before: merged, by: reception.etr, now: reception.now, &actions, using: &generator)
         return key
     }
@@ -295,23 +357,30 @@ package struct MapServer: Sendable {
         return key
     }
 
-    private func registration(of record: EIDRecord, key: AuthenticationKey, _ reception: Reception) -> ETRRegistration {
-        let life =
-            reception.register.usesTTL ? Duration.seconds(60 * Int64(record.ttlMinutes)) : Self.registrationLife
-        return ETRRegistration(
+    private func registration(
+        of record: EIDRecord,
+        in register: MapRegister,
+        key: AuthenticationKey,
+        _ reception: Reception
+    ) -> ETRRegistration {
+        ETRRegistration(
             etr: reception.etr,
             source: reception.source,
             local: reception.local,
             record: record,
-            wantsProxyReply: reception.register.wantsProxyReply,
-            wantsMerge: reception.register.wantsMerge,
-            wantsMapNotify: reception.register.wantsMapNotify,
-            isSecurityCapable: reception.register.isSecurityCapable,
-            nonce: reception.register.nonce,
+            wantsProxyReply: register.wantsProxyReply,
+            wantsMerge: register.wantsMerge,
+            wantsMapNotify: register.wantsMapNotify,
+            isSecurityCapable: register.isSecurityCapable,
+            nonce: register.nonce,
             key: key,
             registered: reception.now,
-            expires: reception.now + life
+            expires: reception.now + Self.life(usesTTL: register.usesTTL, ttlMinutes: record.ttlMinutes)
         )
+    }
+
+    private static func life(usesTTL: Bool, ttlMinutes: UInt32) -> Duration {
+        usesTTL ? Duration.seconds(60 * Int64(ttlMinutes)) : registrationLife
     }
 
     /// Whoever sends again what was overheard may keep alive what it registered (RFC 9301 section 5.7), and no more: Map-Notifies go
@@ -539,6 +608,7 @@ package struct MapServer: Sendable {
     private mutating func configure(_ new: MapServerSettings) -> [SiteRegistry.Ended] {
         settings = new
         space = EIDSpace(new.eidSpace)
+        if new.sites.contains(where: { $0.eids.contains(where: \.proxyReply) }) { answersForETRs = true }
         let known = Dictionary(uniqueKeysWithValues: siteIndexes.map { ($0.key, self.sites[$0.value]) })
         let changed = new.sites.filter { site in
             guard let old = known[site.name]?.settings else { return true }
@@ -578,6 +648,13 @@ package struct MapServer: Sendable {
             let known = before[site]?.filter { $0.id == keyID } ?? keys
             return known.contains(where: keys.contains)
         }
+    }
+}
+
+extension ETRIdentity {
+    /// Who registers: by xTR-ID and Site-ID if the Map-Register has them.
+    fileprivate init(_ xtrID: XTRID?, _ siteID: SiteID?, at source: Endpoint) {
+        self = xtrID.map { .named($0, siteID ?? SiteID(rawValue: 0)) } ?? .source(source.address)
     }
 }
 

@@ -83,6 +83,39 @@ extension MapServer {
         return actions
     }
 
+    package enum ProxyOutcome: Sendable {
+        /// Not decided here: see `receivedMapRequest`. Nothing has changed.
+        case other
+        /// What this Map-Server answers for the ETR, if it may, and whether that has no locators.
+        case answered(ControlDatagram?, isNegative: Bool)
+    }
+
+    /// A Map-Request came through the mapping system that may be answered with a single mapping, as most are.
+    ///
+    /// - Parameter local: the address that was asked, which answers.
+    package mutating func receivedPlainMapRequest(
+        _ request: PlainMapRequest,
+        at local: IPAddress,
+        now: Instant
+    ) -> ProxyOutcome {
+        guard let sole = registry.soleMapping(for: request.eidPrefix, now: now) else { return .other }
+        let family = request.eidPrefix.prefix.family
+        statistics.add(.mapRequestsReceived, family)
+        var record = sole.record
+        record.proxy(as: sole.prefix, ttlMinutes: record.ttlMinutes)
+        let datagram = reply(
+            [record],
+            to: MapRequest.replyRLOC(among: request.itrRLOCs, families: settings.families, askedAt: local),
+            port: request.sourcePort,
+            nonce: request.nonce,
+            question: request.eidPrefix,
+            at: local,
+            now: now
+        )
+        if datagram != nil { statistics.add(.proxyRepliesSent, family) }
+        return .answered(datagram, isNegative: record.locators.isEmpty)
+    }
+
     // MARK: Forwarding
 
     /// The whole request to an ETR of each EID-prefix asked for, to none twice.
@@ -208,22 +241,42 @@ extension MapServer {
             statistics.add(.mapRequestsWantNoReply, request.family)
             return nil
         }
-        guard message.sourcePort != 0, message.sourcePort != LISPPort.data else {
-            statistics.add(.mapRequestsBadPort, request.family)
+        return reply(
+            records,
+            to: request.replyRLOC(families: settings.families, askedAt: local),
+            port: message.sourcePort,
+            nonce: request.nonce,
+            question: request.records.first?.eidPrefix,
+            at: local,
+            now: now
+        )
+    }
+
+    private mutating func reply(
+        _ records: [EIDRecord],
+        to rloc: IPAddress?,
+        port: UInt16,
+        nonce: Nonce,
+        question: EIDPrefix?,
+        at local: IPAddress,
+        now: Instant
+    ) -> ControlDatagram? {
+        let family = question?.prefix.family
+        guard port != 0, port != LISPPort.data else {
+            statistics.add(.mapRequestsBadPort, family)
             return nil
         }
-        guard let rloc = request.replyRLOC(families: settings.families, askedAt: local) else {
-            statistics.add(.mapRequestsNoRLOC, request.family)
+        guard let rloc else {
+            statistics.add(.mapRequestsNoRLOC, family)
             return nil
         }
-        let question = request.records.first?.eidPrefix
-        guard limiter.allows(to: rloc, nonce: request.nonce, eid: question, isProbe: false, now: now) else {
-            statistics.add(.mapRepliesLimited, request.family)
+        guard limiter.allows(to: rloc, nonce: nonce, eid: question, isProbe: false, now: now) else {
+            statistics.add(.mapRepliesLimited, family)
             return nil
         }
         return ControlDatagram(
-            payload: MapReply(nonce: request.nonce, records: records).encoded(),
-            destination: Endpoint(rloc, message.sourcePort),
+            payload: MapReply(nonce: nonce, records: records).encoded(),
+            destination: Endpoint(rloc, port),
             source: rloc.family == local.family ? local : nil
         )
     }

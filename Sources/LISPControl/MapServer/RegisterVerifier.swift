@@ -3,21 +3,23 @@
 import LISPWire
 
 /// Verifies a message once for each key, however many records ask, and for no more keys than any honest message needs.
-struct RegisterVerifier {
+package struct RegisterVerifier {
     /// A message that does not verify costs one MAC for each key tried; this bounds what a stranger can make us compute.
     static let keyLimit = 16
 
     private let message: [UInt8]
-    private let claimed: Authentication
+    private let keyID: UInt8
+    private let algorithm: AuthenticationAlgorithm.RawValue
     private var verdicts: [(key: PreparedKey, verdict: AuthenticationVerdict)] = []
 
     /// How many MACs were computed.
     var macs: Int { verdicts.count }
 
-    /// - Parameter message: the UDP payload that `claimed` was decoded from.
-    init(_ message: [UInt8], claimed: Authentication) {
+    /// - Precondition: the message is long enough to be a Map-Register.
+    package init(_ message: [UInt8]) {
         self.message = message
-        self.claimed = claimed
+        self.keyID = message[12]
+        self.algorithm = message[13]
     }
 
     /// The key of a site that made the message.
@@ -29,10 +31,10 @@ struct RegisterVerifier {
         prepared: inout PreparedKeys
     ) throws(RegistrationRefusal) -> PreparedKey {
         var refusal = RegistrationRefusal.unknownKeyID
-        for (index, key) in keys.enumerated() where key.id == claimed.keyID {
+        for (index, key) in keys.enumerated() where key.id == keyID {
             if refusal == .unknownKeyID { refusal = .algorithmNotAllowed }
             // Algorithm 0 authenticates nothing, even if somebody configured it.
-            guard key.algorithm != .none, key.algorithm.rawValue == claimed.algorithm else { continue }
+            guard key.algorithm != .none, key.algorithm.rawValue == algorithm else { continue }
             if refusal == .algorithmNotAllowed { refusal = .wrongKey }
             let (prepared, verdict) = try verdict(on: key, place: site &* 4 &+ index, &prepared)
             switch verdict {
