@@ -10,9 +10,9 @@ final class WorkerPlane: PlaneUnderTest {
     private var worker: Worker<MemoryDevice>
     private let instances: [InstanceID]
 
-    init(instances: [InstanceID], offload: DataPlaneOptions.Offload = .auto) throws {
+    init(instances: [InstanceID], offload: Offload = .auto) throws {
         self.instances = instances
-        plane = try DataPlane.forTests { $0.offload = offload }
+        plane = try DataPlane.forTests { $0.switchedOff = offload.switchedOff }
         for instance in instances { try plane.addInstance(instance, queues: [-1]) }
         worker = plane.memoryWorker(offload: offload)
     }
