@@ -9,6 +9,7 @@ import sys
 from lispnet import daemon, judgement
 from lispnet.judgement import LISPD, LISPD_ONE_BY_ONE, PLAIN, VXLAN, MapServerResult, Sample
 from lispnet.nodes import Node, link
+from lispnet.offered import Outcome, loss_free
 from lispnet.run import INTEROP, ROOT, CommandFailed
 from lispnet.testing import EXCLUSIVE, Group, expect, test
 from lispnet.traffic import iperf3, segmentation, without_segmentation
@@ -32,6 +33,10 @@ def results(plain, vxlan, lispd, one_by_one):
 KEPT = {
     "tcp-1": (20, 10, 5.5, 3), "tcp-8": (20, 10, 5.5, 3), "tcp-1-gso-off": (5, 2, 1.4, 1),
     "udp-64": (120, 100, 90, 50), "udp-1400": (120, 100, 90, 50),
+    "udp-64-gso-off": (120, 100, 70, 50), "udp-1400-gso-off": (120, 100, 70, 50), "udp-flows": (120, 100, 70, 50),
+    "udp-64-loss-free": (None, 90, 60, None), "udp-flows-loss-free": (None, 90, 40, None),
+    "udp-64-overload-sent": (None, 180, 120, None), "udp-flows-overload-sent": (None, 180, 80, None),
+    "udp-64-overload": (None, 90, 57, None), "udp-flows-overload": (None, 90, 38, None),
     "rtt-median": (50, 60, 110, 120), "rtt-p99": (90, 95, 300, 400),
 }
 
@@ -42,7 +47,7 @@ def network(**lispd):
     for measure, values in KEPT.items():
         ways = dict(zip((PLAIN, VXLAN, LISPD, LISPD_ONE_BY_ONE), values))
         ways[LISPD] = lispd.get(measure.replace("-", "_"), ways[LISPD])
-        found[measure] = {way: [Sample(value)] for way, value in ways.items()}
+        found[measure] = {way: [Sample(value)] for way, value in ways.items() if value is not None}
     return rows(found)
 
 
@@ -94,6 +99,9 @@ class BenchJudgementGroup(Group):
         expect({name: mark for name, (mark, _) in kept.items()} == {
             "tcp-1.of-vxlan": "PASS", "tcp-8.of-vxlan": "PASS", "tcp-8.of-tcp-1": "PASS",
             "tcp-1-gso-off.of-vxlan": "PASS", "udp-64.of-vxlan": "PASS", "udp-1400.of-vxlan": "PASS",
+            "udp-64-gso-off.of-vxlan": "PASS", "udp-1400-gso-off.of-vxlan": "PASS", "udp-flows.of-vxlan": "PASS",
+            "udp-64-loss-free.of-vxlan": "", "udp-flows-loss-free.of-vxlan": "",
+            "udp-64-overload.of-loss-free": "PASS", "udp-flows-overload.of-loss-free": "PASS",
             "rtt-median.above-plain": "PASS", "rtt-p99.above-plain": "",
             "tcp-1.offload-gain": "PASS", "tcp-8.offload-gain": "PASS"}, kept)
         for name, changed, value in (
@@ -103,6 +111,12 @@ class BenchJudgementGroup(Group):
                 ("tcp-1-gso-off.of-vxlan", {"tcp_1_gso_off": 1.38}, "0.690 of VXLAN, wanted 0.7"),
                 ("udp-64.of-vxlan", {"udp_64": 89}, "0.890 of VXLAN, wanted 0.9"),
                 ("udp-1400.of-vxlan", {"udp_1400": 89}, "0.890 of VXLAN, wanted 0.9"),
+                ("udp-64-gso-off.of-vxlan", {"udp_64_gso_off": 69}, "0.690 of VXLAN, wanted 0.7"),
+                ("udp-flows.of-vxlan", {"udp_flows": 69}, "0.690 of VXLAN, wanted 0.7"),
+                ("udp-64-overload.of-loss-free", {"udp_64_overload": 56},
+                 "0.933 of what arrives at the loss-free rate, wanted 0.95"),
+                ("udp-flows-overload.of-loss-free", {"udp_flows_loss_free": 0},
+                 "0.000 of what arrives at the loss-free rate, wanted 0.95"),
                 ("rtt-median.above-plain", {"rtt_median": 111}, "61.0 us above plain routing, wanted at most 60, aimed at 40")):
             mark, line = verdicts(network(**changed))[name]
             expect((mark, line) == ("SHORT", f"SHORT {name}: {value}"), line)
@@ -113,11 +127,19 @@ class BenchJudgementGroup(Group):
     @test("has a row for each promise with what it is held against")
     def goal_rows(self):
         by_name = {row.name: row for row in network()}
-        for name, expected in (("tcp-1.of-vxlan", (5.5, 10, 0.55)), ("tcp-8.of-tcp-1", (5.5, 5.5, 1)),
+        loss_free = by_name["udp-64-loss-free.lispd"]
+        expect((loss_free.value, loss_free.reference, loss_free.ratio) == (60, None, None), loss_free)
+        expect("udp-64-loss-free.plain" not in by_name, "plain routing was not asked")
+        for name, expected in (("udp-64-overload.of-loss-free", (57, 60, 0.95)),
+                               ("udp-64-loss-free.of-vxlan", (60, 90, 60 / 90)),
+                               ("tcp-1.of-vxlan", (5.5, 10, 0.55)), ("tcp-8.of-tcp-1", (5.5, 5.5, 1)),
                                ("rtt-median.above-plain", (60, 60, 1)), ("rtt-p99.above-plain", (210, None, None))):
             each = by_name[name]
             expect((each.value, each.reference, each.ratio) == expected, each)
         expect((by_name["tcp-1.lispd"].reference, by_name["tcp-1.vxlan"].reference) == (20, 20), "plain routing is no reference")
+        # A sender that had not the time for as much as the loss-free rate: no more could come.
+        limited = {row.name: row for row in network(udp_64_overload_sent=50, udp_64_overload=48)}["udp-64-overload.of-loss-free"]
+        expect((limited.value, limited.reference, limited.ratio) == (48, 50, 0.96), limited)
         medians = {row.name: row for row in rows(results([10, 30, 20], [15, 18, 16], [8, 2, 5], [1, 2, 3]))}["tcp-1.of-vxlan"]
         expect((medians.value, medians.reference, medians.runs) == (5, 16, [8, 2, 5]), medians)
 
@@ -182,6 +204,47 @@ class BenchJudgementGroup(Group):
                              ("plane.moderate.changing.lost", (80, 180, 1, 0)), ("plane.misdelivered", (80, 180, 0, 1))):
             expect(measured(*values) == kept | {name: "SHORT"}, f"{name}: {measured(*values)}")
 
+    @test("finds the loss-free rate by bisection, tries a rate with loss twice, and knows when there is none")
+    def bisection(self):
+        def found(fits, steps=7, reachable=1e9, excused=()):
+            """As of a network that carries `fits` packets a second, and loses one in a thousand of more."""
+            tried = []
+
+            def offered(rate):
+                tried.append(rate)
+                sent = round(min(rate, reachable))
+                is_lost = rate > fits or len(tried) in excused
+                return Outcome(rate, sent, sent - max(1, sent // 1000) if is_lost else sent, 1.0)
+
+            return loss_free(offered, 128_000, steps), tried
+
+        best, tried = found(50_000)
+        expect(best.rate == 50_000 and len(tried) == 7 + 4, f"{best} of {tried}")
+        expect(tried[:4] == [64_000, 64_000, 32_000, 48_000], tried)
+        best, tried = found(50_000, excused=(3,))
+        expect(best.rate == 50_000 and tried[2] == tried[3] == 32_000, f"a single loss decided: {tried}")
+        best, tried = found(0)
+        expect(best is None and tried[-1] == 1000, tried)
+        best, tried = found(1e9, reachable=70_000)
+        expect(best.received_rate == 70_000 and tried[:3] == [64_000, 96_000, 112_000], f"what the sender can: {best} of {tried}")
+        expect(Outcome(100, 100_000, 99_990, 1.0).is_free_of_loss, "one of ten thousand")
+        expect(not Outcome(100, 100_000, 99_989, 1.0).is_free_of_loss, "more than one of ten thousand")
+        expect(not Outcome(100, 0, 0, 1.0).is_free_of_loss, "nothing was sent")
+
+    @test("says how many datagrams went through a system call")
+    def system_calls(self):
+        first = {"send": (10, 100), "receive": (0, 0), "tunnelRead": (100, 50), "tunnelWrite": (4, 4)}
+        second = {**first, "send": (10, 300)}
+        found = judgement.system_call_rows({"udp-64": {LISPD: [first, second, second]}})
+        by_name = {row.name: (row.value, row.runs) for row in found}
+        expect(by_name == {"udp-64.lispd.per-send": (30, [10, 30, 30]), "udp-64.lispd.per-tun-read": (0.5, [0.5] * 3),
+                           "udp-64.lispd.per-tun-write": (1, [1, 1, 1])}, by_name)
+        table = judgement.system_call_table(found + network())
+        expect([line.split() for line in table] == [
+            ["datagrams", "a", "system", "call", "out", "in", "TUN", "in", "TUN", "out"],
+            ["udp-64.lispd", "30.0", "0.5", "1.0"]], table)
+        expect(judgement.system_call_table(network()) == [], "a table of nothing")
+
     @test("finds the 99th percentile")
     def percentiles(self):
         expect(judgement.percentile(range(1, 101), 0.99) == 99, judgement.percentile(range(1, 101), 0.99))
@@ -232,7 +295,8 @@ totals: 1234
 
     @test("refuses what it would have to ignore")
     def refusals(self):
-        for words, found in (("--rounds 0", "1 or more"), ("--seconds 0", "1 or more"), ("--host-mtu 0", "--host-mtu 0"),
+        for words, found in (("--rounds 0", "1 or more"), ("--seconds 0", "1 or more"), ("--steps 0", "1 or more"),
+                             ("--host-mtu 0", "--host-mtu 0"),
                              ("--host-mtu 1279", "1280"), ("--no-parts wire", "found `wire`"),
                              ("--no-parts --no-plane --no-topology --no-map-server", "nothing is left")):
             done = subprocess.run([os.path.join(INTEROP, "bench"), *words.split()], capture_output=True, text=True,
@@ -265,7 +329,7 @@ class BenchGroup(Group):
         path = self.run.file("bench.json")
         for _ in range(self.ATTEMPTS):  # a machine that is busy with other things can make it void
             done = self.run.command([os.path.join(INTEROP, "bench"), "--quick", "--seconds", "1", "--json", path,
-                                     "wire.decode.map-re"], timeout=240, check=False)
+                                     "wire.decode.map-re"], timeout=400, check=False)
             expect(done.returncode in (0, self.VOID), f"it ended with {done.returncode}: {done.stdout}{done.stderr}")
             if done.returncode == 0:
                 break
@@ -276,13 +340,25 @@ class BenchGroup(Group):
         expect(all(set(each) == KEYS for each in found), f"other keys than {KEYS}")
         by_name = {each["name"]: each for each in found}
         expect(len(by_name) == len(found), "a name stands there twice")
-        for measure in ("tcp-1", "tcp-8", "tcp-1-gso-off", "udp-64", "udp-1400", "rtt-avg", "rtt-median", "rtt-p99"):
+        for measure in ("tcp-1", "tcp-8", "tcp-1-gso-off", "udp-64", "udp-1400", "udp-64-gso-off", "udp-1400-gso-off",
+                        "udp-flows", "udp-flows-sent", "rtt-avg", "rtt-median", "rtt-p99"):
             for way in (PLAIN, VXLAN, LISPD, LISPD_ONE_BY_ONE):
                 each = by_name[f"{measure}.{way}"]
                 expect(each["value"] > 0 and each["runs"] == [each["value"]], each)
                 expect((each["ratio"] is None) == (way == PLAIN), each)
                 expect(by_name[f"{measure}.{way}.cpu-machine"]["value"] > 0, measure)
         expect(by_name["tcp-1.lispd.cpu-lispd"]["value"] > 0.1, "lispd carried TCP without working")
+        for name in ("udp-64", "udp-flows"):
+            for way in (VXLAN, LISPD):
+                rate, overload = by_name[f"{name}-loss-free.{way}"]["value"], by_name[f"{name}-overload.{way}"]["value"]
+                expect(rate >= 0 and overload > 0, f"{name} over {way}: {rate}, {overload}")
+            expect(f"{name}-loss-free.{PLAIN}" not in by_name, "plain routing was asked")
+        for measure in ("tcp-8", "udp-64", "udp-flows", "udp-flows-overload"):
+            for call in ("send", "receive", "tun-read", "tun-write"):
+                expect(by_name[f"{measure}.lispd.per-{call}"]["value"] > 0, f"{measure}, {call}")
+        expect(by_name["tcp-1.lispd.per-tun-read"]["value"] > 2, "no trains of the site")
+        expect(by_name["tcp-1.lispd-offload-off.per-tun-read"]["value"] <= 1, "trains with offload off")
+        expect("\ndatagrams a system call " in done.stdout, done.stdout)
         for kind in ("register", "request"):
             for eids in (1_000, 100_000):
                 each = by_name[f"map-server.{kind}.{eids}"]
@@ -292,7 +368,9 @@ class BenchGroup(Group):
         expect(by_name["map-server.registration.100000.memory"]["value"] > 50, "a registration without memory")
         expect(by_name["wire.decode.map-reply"]["unit"] == "ns", "the parts are not there")
         for name in ("tcp-1.of-vxlan", "tcp-8.of-vxlan", "tcp-8.of-tcp-1", "tcp-1-gso-off.of-vxlan", "udp-64.of-vxlan",
-                     "udp-1400.of-vxlan", "rtt-median.above-plain", "rtt-p99.above-plain"):
+                     "udp-1400.of-vxlan", "udp-64-gso-off.of-vxlan", "udp-1400-gso-off.of-vxlan", "udp-flows.of-vxlan",
+                     "udp-64-loss-free.of-vxlan", "udp-flows-loss-free.of-vxlan", "udp-64-overload.of-loss-free",
+                     "udp-flows-overload.of-loss-free", "rtt-median.above-plain", "rtt-p99.above-plain"):
             expect(name in by_name and f" {name}: " in done.stdout, f"nothing is said of {name}: {done.stdout}")
         expect(by_name["udp-64.of-vxlan"]["reference"] == by_name["udp-64.vxlan"]["value"], by_name["udp-64.of-vxlan"])
         expect(by_name["tcp-1.offload-gain"]["value"] == by_name["tcp-1.lispd"]["value"], "another gain")
@@ -354,6 +432,7 @@ class BenchGroup(Group):
     def wrong_mtu(self):
         path = self.run.file("void.json")
         done = self.run.command([os.path.join(INTEROP, "bench"), "--quick", "--seconds", "1", "--no-parts", "--no-plane",
-                                 "--no-map-server", "--host-mtu", "1500", "--json", path], timeout=240, check=False)
+                                 "--no-map-server", "--steps", "1", "--host-mtu", "1500", "--json", path],
+                                timeout=300, check=False)
         expect(done.returncode == self.VOID, f"it ended with {done.returncode}: {done.stdout}{done.stderr}")
         expect("VOID: tcp-1.vxlan" in done.stdout and not os.path.exists(path), done.stdout)

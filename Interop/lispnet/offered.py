@@ -17,8 +17,6 @@ MIX = "64:7,576:4,{largest}:1"
 PORT = 7878
 # Of loss-free, what may be lost all the same: a moment in which the machine did something else.
 LOSS = 1e-4
-# Of a rate, what the sender must reach, or it was too slow to try that rate.
-PACE = 0.97
 
 _runs = itertools.count(1)
 
@@ -58,10 +56,6 @@ class Outcome:
     @property
     def is_free_of_loss(self):
         return self.sent > 0 and self.sent - self.received <= LOSS * self.sent
-
-    @property
-    def kept_pace(self):
-        return self.sent_rate >= PACE * self.rate
 
 
 class Offer:
@@ -110,7 +104,8 @@ def loss_free(offered, ceiling, steps):
     """The loss-free rate, by bisection: of what `offered(rate)` came to at so many rates up to `ceiling`, the outcome without
     loss of which most arrived; None if there was loss at all of them.
 
-    A rate with loss gets a second try: what else the machine does for a moment would halve what is left to find.
+    A rate with loss gets a second try: what else the machine does for a moment would halve what is left to find. A sender that
+    cannot keep up with a rate sends what it can, and without loss that is carried.
     """
     low, high, best = 0, ceiling, None
     for _ in range(steps):
@@ -120,7 +115,7 @@ def loss_free(offered, ceiling, steps):
             outcome = offered(rate)
         if outcome.is_free_of_loss and (best is None or outcome.received_rate > best.received_rate):
             best = outcome
-        if outcome.is_free_of_loss and outcome.kept_pace:
+        if outcome.is_free_of_loss:
             low = rate
         else:
             high = rate

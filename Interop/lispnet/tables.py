@@ -33,6 +33,18 @@ def show(daemon, *words):
     return answer.get("data", answer)
 
 
+def system_calls(daemons):
+    """{call: (calls, packets)} of all workers of these daemons together; empty without one."""
+    total = {}
+    for each in daemons:
+        for worker in show(each, "statistics")["dataPlane"]["systemCalls"]:
+            for call, count in worker.items():
+                if call != "worker":
+                    calls, packets = total.get(call, (0, 0))
+                    total[call] = (calls + count["calls"], packets + count["packets"])
+    return total
+
+
 def map_cache(daemon):
     return [
         Mapping(row["eidPrefix"], row["instanceID"], row["state"], row.get("action", ""),
