@@ -245,6 +245,32 @@ class BenchJudgementGroup(Group):
             ["udp-64.lispd", "30.0", "0.5", "1.0"]], table)
         expect(judgement.system_call_table(network()) == [], "a table of nothing")
 
+    @test("says whether memory stays flat in a soak")
+    def soak(self):
+        mebibyte = 1 << 10
+        flat = [50 * mebibyte] * 600
+
+        def judged(samples):
+            (found,) = judgement.soak_rows({"xtrA": samples})
+            (line,) = judgement.verdicts([found])
+            expect(line.split()[:2] == [("SHORT" if judgement.soak_grows(found) else "PASS"), "soak.xtrA.memory:"], line)
+            return line[:5].strip()
+
+        expect(judged(flat) == "PASS", "flat memory")
+        expect(judged(list(range(0, 60 * 40, 40)) + flat[60:]) == "PASS", "the warm-up counts")
+        expect(judged([30 * mebibyte] * 59 + flat[59:]) == "PASS", "the warm-up counts")
+        expect(judged([40 * mebibyte] * 300 + flat[300:]) == "SHORT", "a quarter more")
+        expect(judged(flat[:-1] + [55 * mebibyte]) == "SHORT", "10% more, for a second")
+        expect(judged(flat[:-1] + [54 * mebibyte]) == "PASS", "4 MiB more are no growth")
+        expect(judged([500 * mebibyte] * 300 + [520 * mebibyte] * 300) == "PASS", "4% more are no growth")
+        expect(judged([size // 2 for size in range(40 * mebibyte, 40 * mebibyte + 600 * 60, 60)]) == "SHORT", "a slow leak")
+        try:
+            judgement.soak_rows({"xtrA": [1, 2]})
+        except ValueError:
+            pass
+        else:
+            raise AssertionError("two samples have three thirds")
+
     @test("finds the 99th percentile")
     def percentiles(self):
         expect(judgement.percentile(range(1, 101), 0.99) == 99, judgement.percentile(range(1, 101), 0.99))
@@ -296,6 +322,7 @@ totals: 1234
     @test("refuses what it would have to ignore")
     def refusals(self):
         for words, found in (("--rounds 0", "1 or more"), ("--seconds 0", "1 or more"), ("--steps 0", "1 or more"),
+                             ("--soak 0", "--soak 0"), ("--soak 1 --no-topology", "--no-topology"), ("--soak 1 wire", "`wire`"),
                              ("--host-mtu 0", "--host-mtu 0"),
                              ("--host-mtu 1279", "1280"), ("--no-parts wire", "found `wire`"),
                              ("--no-parts --no-plane --no-topology --no-map-server", "nothing is left")):
@@ -427,6 +454,18 @@ class BenchGroup(Group):
         # A machine that is busy with other things may lose some without changes, too.
         lost = by_name["plane.moderate.changing.lost"]["value"]
         expect(lost == 0 or by_name["plane.moderate.lost"]["value"] > 0, f"changes lose packets: {measured}")
+
+    @test("a short soak carries TCP and UDP at once, and finds memory flat")
+    def soak(self):
+        path = self.run.file("soak.json")
+        done = self.run.command([os.path.join(INTEROP, "bench"), "--soak", "0.5", "--json", path], timeout=120, check=False)
+        expect(done.returncode == 0, f"it ended with {done.returncode}: {done.stdout}{done.stderr}")
+        with open(path, encoding="utf-8") as file:
+            by_name = {each["name"]: each for each in json.load(file)}
+        expect(by_name["soak.tcp-8"]["value"] > 0.1 and by_name["soak.udp-flows"]["value"] > 1000, by_name)
+        for router in ("xtrA", "xtrB"):
+            expect(by_name[f"soak.{router}.memory"]["value"] > 10 << 10, by_name)
+            expect(f"PASS  soak.{router}.memory: " in done.stdout, done.stdout)
 
     @test("refuses a run whose hosts have a MTU that VXLAN cannot carry")
     def wrong_mtu(self):

@@ -17,6 +17,12 @@ REGISTRATION_OCTETS = 400
 PLANE_GOALS = {"plane.many.rate": 0.8, "plane.changing.rate": 0.9}
 PLANE_LIMITS = {"plane.moderate.changing.lost": 0, "plane.misdelivered": 0}
 
+# How much more memory a router may have in the last third of a soak than in the first: both, for pages come in lumps.
+SOAK_GROWTH = 1.05
+SOAK_KILOBYTES = 4 << 10
+# What every process takes as it comes to its load belongs to no third: a tenth of the time, and no more than so many seconds.
+SOAK_WARM_UP = 60
+
 # Behind the point, where it is not one.
 DIGITS = {"us/message": 2, "times": 2}
 
@@ -275,6 +281,26 @@ def map_server_table(rows):
     return lines if len(lines) > 1 else []
 
 
+def soak_rows(resident):
+    """Rows of {router: [KiB of memory, one a second]}: the most in the last third; the reference is that in the first, after a
+    warm-up."""
+    rows = []
+    for name, samples in resident.items():
+        kept = samples[min(SOAK_WARM_UP, len(samples) // 10):]
+        third = len(kept) // 3
+        if third == 0:
+            raise ValueError(f"{len(samples)} s are too short for a soak")
+        found = row(f"soak.{name}.memory", "KiB", [max(kept[-third:])], max(kept[:third]))
+        rows.append(found)
+    return rows
+
+
+def soak_grows(found):
+    """Whether a row of a soak shows memory that is not flat."""
+    return found.unit == "KiB" and found.value > SOAK_GROWTH * found.reference and \
+        found.value > found.reference + SOAK_KILOBYTES
+
+
 def reasons_void(rows):
     """Why the run does not count; empty if it does."""
     return [
@@ -300,6 +326,10 @@ def verdicts(rows):
             lines.append(f"{mark} {each.name}: {each.value:.0f} {each.unit}, wanted at most {PLANE_LIMITS[each.name]}")
         elif each.ratio is None:
             continue
+        elif each.unit == "KiB":
+            mark = "SHORT" if soak_grows(each) else "PASS "
+            lines.append(f"{mark} {each.name}: at most {each.value:.0f} KiB in the last third, {each.reference:.0f} in the first; "
+                         f"wanted at most {SOAK_GROWTH - 1:.0%} or {SOAK_KILOBYTES >> 10} MiB more")
         elif each.unit in ("ns", "octets/entry", "us/message", "times"):
             mark = "PASS " if each.ratio <= 1 else "SHORT"
             lines.append(f"{mark} {each.name}: {each.value:.{DIGITS.get(each.unit, 1)}f} {each.unit}, "

@@ -106,7 +106,10 @@ actor ControlLoop {
         self.resolvedHost = resolvedHost
         self.plane = plane
         self.socket = socket
-        self.sender = ControlSocket.Sender(socket, sendsTrains: !configuration.dataPlane.withoutOffloads.contains(.udpSegment))
+        sender = ControlSocket.Sender(
+            socket,
+            sendsTrains: !configuration.dataPlane.withoutOffloads.contains(.udpSegment)
+        )
         self.host = host
         self.state = state
         self.xtrID = xtrID
