@@ -128,7 +128,8 @@ let package = Package(
         .executableTarget(
             name: "lispd-bench",
             dependencies: [
-                "LISPWire", "LISPTables", "LISPControl", "ForwardingInterface", "DataPlane", "LinuxNetwork", "HostRouting",
+                "LISPWire", "LISPTables", "LISPControl", "ForwardingInterface", "DataPlane", "LinuxNetwork",
+                "HostRouting",
                 "CAllocationCounter", arguments,
             ],
             path: "Benchmarks/lispd-bench",
