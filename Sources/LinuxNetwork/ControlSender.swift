@@ -1,11 +1,11 @@
-// Sends control messages, many in one system call. Messages from one address to one peer that have the same size leave as a
-// train, which crosses the kernel's network stack once and is taken apart at its end (UDP_SEGMENT):
+// Sends control messages, many in one system call. Many messages from one address to one peer that have the same size leave as a
+// train, which crosses the kernel's network stack once and is taken apart at its end (UDP_SEGMENT); the last may be shorter:
 //
-//    added     A 108  B 108  A 108  B 60  A 108  B 60  A 70
-//    messages  [A 108  A 108  A 108  A 70]  [B 108  B 60]  [B 60]
+//    added     A 108  B 108  A 108  B 108  A 108 ...  A 70
+//    messages  [A 108  A 108  A 108 ...  A 70]  [B 108]  [B 108]
 //
 // So an ITR that asks for many EIDs at a time, or an xTR that registers many EID-prefixes, costs little more than one message. What
-// goes to one peer keeps its order.
+// goes to one peer keeps its order. A few go singly, for a capture on this host shows a train as one datagram that nobody can read.
 
 import Glibc
 import LISPWire
@@ -82,10 +82,13 @@ extension ControlSocket.Sender {
             var last: Int
         }
 
+        /// Fewer gain little.
+        private static let shortestTrain = 8
+
         /// Datagrams that leave together.
         private struct Message {
             let first: Int
-            var length = 1
+            let length: Int
         }
 
         /// Room for a peer's socket address, and behind it for a local address; zeros where nothing stands.
@@ -237,23 +240,32 @@ extension ControlSocket.Sender {
         /// Makes a message of an entry and of as many that follow as it can take; returns the one behind them.
         private mutating func build(from first: Int) -> Int? {
             Self.add(to: &batch, payload(first), address(first), hasSource: entries[first].hasSource)
-            var message = Message(first: first)
+            let length = permission.isGranted ? trainLength(from: first) : 1
+            var following = entries[first].next
+            for _ in 1..<length {
+                guard let index = following else { break }
+                batch.extendLast(payload: payload(index))
+                following = entries[index].next
+            }
+            messages.append(Message(first: first, length: length))
+            return following
+        }
+
+        /// How many entries from this one on make a train; 1 if it would be a short one.
+        private func trainLength(from first: Int) -> Int {
             let size = entries[first].count
             var room = SendBatch.maximumOctets(family) - size
+            var length = 1
             var following = entries[first].next
-            if permission.isGranted {
-                while let index = following, message.length < SendBatch.maximumSegments {
-                    let count = entries[index].count
-                    guard count > 0, count <= size, count <= room else { break }
-                    batch.extendLast(payload: payload(index))
-                    message.length += 1
-                    room -= count
-                    following = entries[index].next
-                    if count < size { break }
-                }
+            while let index = following, length < SendBatch.maximumSegments {
+                let count = entries[index].count
+                guard count > 0, count <= size, count <= room else { break }
+                length += 1
+                room -= count
+                following = entries[index].next
+                if count < size { break }
             }
-            messages.append(message)
-            return following
+            return length >= Self.shortestTrain ? length : 1
         }
 
         private func payload(_ index: Int) -> UnsafeRawBufferPointer {
