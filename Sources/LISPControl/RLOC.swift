@@ -34,18 +34,18 @@ extension MapRequest {
     /// Where the Map-Reply goes: the first ITR-RLOC of the family that was asked, else of another of `families`; `nil` if
     /// there is none that an answer may be sent to. A loopback address will do for who asks on one.
     package func replyRLOC(families: Set<AddressFamily>, askedAt local: IPAddress) -> IPAddress? {
-        Self.replyRLOC(among: itrRLOCs.lazy.compactMap { $0.locatorAddress }, families: families, askedAt: local)
+        Self.replyRLOC(among: itrRLOCs, families: families, askedAt: local)
     }
 
     static func replyRLOC(
-        among rlocs: some Sequence<IPAddress>,
+        among rlocs: [LISPAddress],
         families: Set<AddressFamily>,
         askedAt local: IPAddress
     ) -> IPAddress? {
         let family = local.family
         var other: IPAddress?
-        for rloc in rlocs {
-            guard families.contains(rloc.family),
+        for address in rlocs {
+            guard let rloc = address.locatorAddress, families.contains(rloc.family),
                 rloc.canBeRLOC || rloc.isLoopback && local.isLoopback
             else { continue }
             if rloc.family == family { return rloc }

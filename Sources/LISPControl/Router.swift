@@ -102,7 +102,7 @@ package struct Router: Sendable {
         case .mapRegister, .mapReply, .mapNotify, .mapNotifyAck, .other: break
         }
         var verifier: RegisterVerifier?
-        if mapServer != nil, let register = PlainMapRegister(message.payload) {
+        if case .mapRegister = kind, mapServer != nil, let register = PlainMapRegister(message.payload) {
             var looking = RegisterVerifier(message.payload)
             if let actions = receivedRefresh(register, message, chargedTo: payer, &looking, now: now) { return actions }
             verifier = looking

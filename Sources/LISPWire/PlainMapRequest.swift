@@ -5,7 +5,7 @@
 package struct PlainMapRequest: Sendable {
     package let nonce: Nonce
     package let eidPrefix: EIDPrefix
-    package let itrRLOCs: [IPAddress]
+    package let itrRLOCs: [LISPAddress]
     /// Of the inner UDP header: where the Map-Reply goes.
     package let sourcePort: UInt16
 
@@ -30,10 +30,10 @@ package struct PlainMapRequest: Sendable {
             header.bits & Self.specialFlags == 0, let nonce: UInt64 = inner.payload.integer(),
             inner.payload.skipsSourceEID()
         else { return nil }
-        var rlocs: [IPAddress] = []
+        var rlocs: [LISPAddress] = []
         for _ in 0...(header.bits >> 8 & 0x1f) {
             guard let rloc = inner.payload.address(), rloc.instanceID == .default, rloc.isUsual else { return nil }
-            rlocs.append(rloc.ip)
+            rlocs.append(.ip(rloc.ip))
         }
         guard inner.payload.skip(1), let maskLength: UInt8 = inner.payload.integer(),
             let eid = inner.payload.address(), let prefix = IPPrefix(eid.ip, length: maskLength),
