@@ -96,7 +96,9 @@ struct ManagementClient {
             head.headers.add(name: "Content-Type", value: "application/json")
             head.headers.add(name: "Content-Length", value: String(body.count))
         }
-        // The channel's end, whoever brings it about, ends the reading below.
+        // The channel's end, whoever brings it about, ends the reading below; by the clock, not by who was first, it is told whether
+        // that was the deadline. So the clock is read before.
+        let started = NIODeadline.now()
         let deadline = connection.channel.eventLoop.scheduleTask(in: timeout) {
             connection.channel.close(promise: nil)
         }
@@ -105,7 +107,6 @@ struct ManagementClient {
         var request: [HTTPPart<HTTPRequestHead, IOData>] = [.head(head), .end(nil)]
         if let body { request.insert(.body(.byteBuffer(ByteBuffer(bytes: body))), at: 1) }
         let parts = request
-        let started = NIODeadline.now()
         let reply: Reply?
         do {
             reply = try await connection.executeThenClose { inbound, outbound in
