@@ -11,6 +11,8 @@ struct LispdBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lispd-bench",
         abstract: "Measures the parts of lispd and its data plane, loads a Map-Server, and sends traffic.",
-        subcommands: [List.self, Run.self, Instructions.self, Checked.self, Load.self, Plane.self, Traffic.self]
+        subcommands: [
+            List.self, Run.self, Instructions.self, Checked.self, Load.self, Plane.self, Traffic.self, Bare.self,
+        ]
     )
 }

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from lispnet import daemon, judgement
-from lispnet.judgement import LISPD, LISPD_ONE_BY_ONE, PLAIN, VXLAN, MapServerResult, Sample
+from lispnet.judgement import BARE, LISPD, LISPD_ONE_BY_ONE, PLAIN, VXLAN, MapServerResult, Sample
 from lispnet.nodes import Node, link
 from lispnet.offered import Outcome, loss_free
 from lispnet.run import INTEROP, ROOT, CommandFailed
@@ -24,7 +24,7 @@ KEYS = {"name", "value", "unit", "reference", "ratio", "runs"}
 
 def results(plain, vxlan, lispd, one_by_one):
     """As the topology gives them, for TCP; one number for each round, the load always 2 s and 1 s."""
-    ways = {PLAIN: plain, VXLAN: vxlan, LISPD: lispd, LISPD_ONE_BY_ONE: one_by_one}
+    ways = {PLAIN: plain, VXLAN: vxlan, BARE: [8.0] * len(plain), LISPD: lispd, LISPD_ONE_BY_ONE: one_by_one}
     samples = {way: [Sample(value, 2.0, 1.0) for value in values] for way, values in ways.items()}
     return {"tcp-1": samples, "tcp-8": samples}
 
@@ -39,6 +39,8 @@ KEPT = {
     "udp-64-overload": (None, 90, 57, None), "udp-flows-overload": (None, 90, 38, None),
     "rtt-median": (50, 60, 110, 120), "rtt-p99": (90, 95, 300, 400),
 }
+# By a tunnel that only carries: what lispd does, or a little better.
+CARRIED = {"tcp-1": 5.5, "tcp-8": 6, "udp-1400": 100, "rtt-median": 100}
 
 
 def network(**lispd):
@@ -47,6 +49,7 @@ def network(**lispd):
     for measure, values in KEPT.items():
         ways = dict(zip((PLAIN, VXLAN, LISPD, LISPD_ONE_BY_ONE), values))
         ways[LISPD] = lispd.get(measure.replace("-", "_"), ways[LISPD])
+        ways[BARE] = CARRIED.get(measure)
         found[measure] = {way: [Sample(value)] for way, value in ways.items() if value is not None}
     return rows(found)
 
@@ -103,6 +106,7 @@ class BenchJudgementGroup(Group):
             "udp-64-loss-free.of-vxlan": "", "udp-flows-loss-free.of-vxlan": "",
             "udp-64-overload.of-loss-free": "PASS", "udp-flows-overload.of-loss-free": "PASS",
             "rtt-median.above-plain": "PASS", "rtt-p99.above-plain": "",
+            "tcp-1.of-bare": "", "tcp-8.of-bare": "", "udp-1400.of-bare": "", "rtt-median.above-bare": "",
             "tcp-1.offload-gain": "PASS", "tcp-8.offload-gain": "PASS"}, kept)
         for name, changed, value in (
                 ("tcp-1.of-vxlan", {"tcp_1": 5.4}, "0.540 of VXLAN, wanted 0.55, aimed at 0.7"),
@@ -121,6 +125,8 @@ class BenchJudgementGroup(Group):
             mark, line = verdicts(network(**changed))[name]
             expect((mark, line) == ("SHORT", f"SHORT {name}: {value}"), line)
         expect(kept["rtt-p99.above-plain"][1].strip() == "rtt-p99.above-plain: 210.0 us above plain routing", kept)
+        expect(kept["tcp-1.of-bare"][1].strip() == "tcp-1.of-bare: 1.000 of a tunnel that only carries", kept)
+        expect(kept["rtt-median.above-bare"][1].strip() == "rtt-median.above-bare: 10.0 us above a tunnel that only carries", kept)
         nothing = network(tcp_1=0, tcp_8=0)
         expect(verdicts(nothing)["tcp-8.of-tcp-1"][0] == "SHORT", "nothing is as good as nothing")
 
@@ -374,6 +380,10 @@ class BenchGroup(Group):
                 expect(each["value"] > 0 and each["runs"] == [each["value"]], each)
                 expect((each["ratio"] is None) == (way == PLAIN), each)
                 expect(by_name[f"{measure}.{way}.cpu-machine"]["value"] > 0, measure)
+            is_carried = measure in ("tcp-1", "tcp-8", "udp-64", "udp-1400", "rtt-avg", "rtt-median", "rtt-p99")
+            expect((f"{measure}.{BARE}" in by_name) == is_carried, measure)
+            expect(not is_carried or by_name[f"{measure}.{BARE}"]["value"] > 0, measure)
+        expect(by_name[f"tcp-1.{BARE}"]["value"] > by_name["tcp-1.lispd-offload-off"]["value"], "it carries no trains")
         expect(by_name["tcp-1.lispd.cpu-lispd"]["value"] > 0.1, "lispd carried TCP without working")
         for name in ("udp-64", "udp-flows"):
             for way in (VXLAN, LISPD):
@@ -397,7 +407,8 @@ class BenchGroup(Group):
         for name in ("tcp-1.of-vxlan", "tcp-8.of-vxlan", "tcp-8.of-tcp-1", "tcp-1-gso-off.of-vxlan", "udp-64.of-vxlan",
                      "udp-1400.of-vxlan", "udp-64-gso-off.of-vxlan", "udp-1400-gso-off.of-vxlan", "udp-flows.of-vxlan",
                      "udp-64-loss-free.of-vxlan", "udp-flows-loss-free.of-vxlan", "udp-64-overload.of-loss-free",
-                     "udp-flows-overload.of-loss-free", "rtt-median.above-plain", "rtt-p99.above-plain"):
+                     "udp-flows-overload.of-loss-free", "rtt-median.above-plain", "rtt-p99.above-plain",
+                     "tcp-1.of-bare", "tcp-8.of-bare", "udp-1400.of-bare", "rtt-median.above-bare"):
             expect(name in by_name and f" {name}: " in done.stdout, f"nothing is said of {name}: {done.stdout}")
         expect(by_name["udp-64.of-vxlan"]["reference"] == by_name["udp-64.vxlan"]["value"], by_name["udp-64.of-vxlan"])
         expect(by_name["tcp-1.offload-gain"]["value"] == by_name["tcp-1.lispd"]["value"], "another gain")

@@ -17,6 +17,10 @@ VXLAN_MTU = {"4": 1450, "6": 1430}
 VXLAN_NETWORK = {"4": ("192.168.255.{}", 30), "6": ("fd00:255::{}", 64)}
 
 
+# Octets: what goes into one datagram's worth of segments, and the kernel's own limit.
+BARE_TRAIN, LARGEST_TRAIN = 60_000, 65_536
+
+
 @dataclass
 class Way:
     """What an open way says of itself."""
@@ -57,6 +61,36 @@ def vxlan(network):
     finally:
         for node, *_ in ends:
             node.run("ip", "link", "del", "vxlan0", check=False)
+
+
+@contextlib.contextmanager
+def bare(network):
+    """`lispd-bench bare` on both routers: a tunnel in user space that does nothing but carry.
+
+    Meanwhile the hosts send trains of at most BARE_TRAIN octets, since it does not cut them.
+    """
+    family = network.rlocs
+    ends = [(network.xtr_a, network.xtr_b, SITE_B), (network.xtr_b, network.xtr_a, SITE_A)]
+    hosts = (network.host_a, network.host_b)
+    processes = []
+    try:
+        for node in hosts:
+            node.ip(f"link set eth0 gso_max_size {BARE_TRAIN}")
+        for node, peer, far in ends:
+            processes.append(node.start(daemon.program("lispd-bench"), "bare", "--interface", "bare0",
+                                        "--peer", network.rloc(peer), "--mtu", str(network.host_mtu), log=f"bare.{node.name}"))
+            wait_until("the TUN is there", lambda: node.run("ip", "link", "show", "bare0", check=False).returncode == 0, 10)
+            prefix = far.prefix4 if family == "4" else far.prefix6
+            node.ip(f"link set bare0 mtu {network.host_mtu} gso_max_size {BARE_TRAIN} txqueuelen 1000 up",
+                    f"route replace {prefix} dev bare0")
+            if family == "4":
+                node.sysctl({"net.ipv4.conf.bare0.rp_filter": 0})
+        yield Way()
+    finally:
+        for process in processes:
+            process.stop()
+        for node in hosts:
+            node.ip(f"link set eth0 gso_max_size {LARGEST_TRAIN}")
 
 
 @contextlib.contextmanager
