@@ -57,6 +57,9 @@ class ThroughputGroup(SitesGroup):
             xtr.write({**xtr.configuration, "data-plane": {"offload": "off"}})
             xtr.stop()
             xtr.start()
+        # What is left of earlier connections may have asked while site B was not registered, and was told so for a minute.
+        self.wait_registered()
+        self.clear_map_caches()
         self.wait_both_families()
         self.expect_rate(SITE_B.host4)
         self.expect_running()
