@@ -9,7 +9,7 @@
 # make bench-check       instructions, allocations and retains of the parts against what is committed; part of `test`
 # make bench-thresholds  rewrites the thresholds
 # make lint      the formatting, as .swift-format has it
-# make install   lispd, lispctl, the systemd unit and example configurations (PREFIX, DESTDIR)
+# make install   lispd, lispctl, the systemd unit, example configurations and MIB modules (PREFIX, DESTDIR)
 # make setup     the Debian packages that are missing; `demo` and `test` begin with it
 # make clean     what was built
 
@@ -22,6 +22,9 @@ DESTDIR ?=
 BINDIR := $(PREFIX)/sbin
 USERBINDIR := $(PREFIX)/bin
 UNITDIR ?= /lib/systemd/system
+# Where Debian's net-snmp and libsmi look for MIB modules, which is not below /usr/local.
+NETSNMPDIR ?= /usr/share/snmp/mibs
+SMIDIR ?= /usr/share/mibs/site
 SWIFT ?= swift
 
 # The networks need root; the builds do not.
@@ -108,6 +111,9 @@ install:
 	sed 's|@BINDIR@|$(BINDIR)|' packaging/lispd.service > $(DESTDIR)$(UNITDIR)/lispd.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/lispd.service
 	install -m 644 configs/*.yaml $(DESTDIR)$(PREFIX)/share/doc/lispd/examples/
+	install -d -m 755 $(DESTDIR)$(PREFIX)/share/doc/lispd/snmpd
+	install -m 644 packaging/snmpd/* $(DESTDIR)$(PREFIX)/share/doc/lispd/snmpd/
+	packaging/install-mibs "$(DESTDIR)" "$(PREFIX)" "$(NETSNMPDIR)" "$(SMIDIR)"
 
 clean:
 	rm -rf .build Interop/out bench.json
