@@ -75,6 +75,9 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // SNMP subagents for any daemon.
+        .target(name: "AgentX", dependencies: [logging, nioCore, nioPosix], swiftSettings: settings),
+
         // The operator's side.
         .target(
             name: "LISPConfiguration",
@@ -171,6 +174,7 @@ let package = Package(
             dependencies: ["DataPlane", "ForwardingInterface", "LISPWire", "LinuxNetwork", "PacketView"],
             swiftSettings: settings
         ),
+        .testTarget(name: "AgentXTests", dependencies: ["AgentX", nioCore, nioPosix], swiftSettings: settings),
         .testTarget(
             name: "LISPConfigurationTests",
             dependencies: ["LISPConfiguration", "LISPWire"],
