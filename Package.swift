@@ -76,7 +76,13 @@ let package = Package(
         ),
 
         // SNMP subagents for any daemon.
-        .target(name: "AgentX", dependencies: [logging, nioCore, nioPosix], swiftSettings: settings),
+        .target(name: "AgentX", dependencies: [nioCore, nioPosix], swiftSettings: settings),
+        .executableTarget(name: "agentx-example", dependencies: ["AgentX", nioCore, nioPosix], swiftSettings: settings),
+        .executableTarget(
+            name: "agentx-test-agent",
+            dependencies: ["AgentX", arguments, nioCore, nioPosix],
+            swiftSettings: settings
+        ),
 
         // The operator's side.
         .target(

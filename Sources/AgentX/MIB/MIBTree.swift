@@ -22,11 +22,18 @@ public struct MIBTree {
 
     /// The value of exactly this variable, or noSuchObject or noSuchInstance.
     public func get(_ oid: OID) -> VariableValue {
+        defer { forgetRows() }
+        return value(of: oid)
+    }
+
+    /// As `get`, and keeps the row for the next question.
+    func value(of oid: OID) -> VariableValue {
         object(of: oid)?.get(oid) ?? .noSuchObject
     }
 
     /// The first variable of the range; `nil` if there is none. Looks at as many rows as it takes.
     public func next(_ range: SearchRange) -> VarBind? {
+        defer { forgetRows() }
         var search = Search(range)
         while true {
             switch step(&search) {
@@ -63,7 +70,7 @@ public struct MIBTree {
     func step(_ search: inout Search) -> Progress {
         if search.includesPosition {
             search.includesPosition = false
-            let value = get(search.position)
+            let value = value(of: search.position)
             if !value.isException, search.reaches(search.position) { return .found(VarBind(search.position, value)) }
         }
         var place = objects.partition { $0.oid > search.position } - 1

@@ -29,6 +29,7 @@ public enum ColumnBuilder<Row> {
     public static func buildOptional(_ columns: [Column<Row>]?) -> [Column<Row>] { columns ?? [] }
     public static func buildEither(first columns: [Column<Row>]) -> [Column<Row>] { columns }
     public static func buildEither(second columns: [Column<Row>]) -> [Column<Row>] { columns }
+    public static func buildArray(_ columns: [[Column<Row>]]) -> [Column<Row>] { columns.flatMap { $0 } }
 }
 
 /// A conceptual table.
@@ -171,7 +172,8 @@ public final class Table<Source: RowSource>: MIBObject {
             places[number] = place
         }
         let index = group(of: first.name)
-        let row = index.isEmpty ? nil : row(at: index)
+        // Not one that was kept: what was true in an earlier step is not good enough for what an undo goes back to.
+        let row = index.isEmpty ? nil : rows.row(at: index)
         guard row != nil || (allowsCreation && !index.isEmpty) else {
             return .failure(SetRefusal(status: .noCreation, index: 0))
         }

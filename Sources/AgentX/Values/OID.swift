@@ -61,7 +61,7 @@ extension OID: LosslessStringConvertible {
             return
         }
         var all: [UInt32] = []
-        for part in text.drop(while: { $0 == "." && all.isEmpty }).split(separator: ".", omittingEmptySubsequences: false) {
+        for part in text.dropFirst(text.first == "." ? 1 : 0).split(separator: ".", omittingEmptySubsequences: false) {
             guard let number = UInt32(part), part.first != "+" else { return nil }
             all.append(number)
         }
