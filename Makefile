@@ -30,7 +30,7 @@ SWIFT ?= swift
 # The networks need root; the builds do not.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help setup build build-bench demo test suite suite-variants soak simulate bench bench-check bench-thresholds lint install clean
+.PHONY: help setup build build-bench build-agents demo test suite suite-variants soak simulate bench bench-check bench-thresholds lint install clean
 
 help:
 	@sed -n 's/^# make /  make /p' Makefile
@@ -49,7 +49,7 @@ demo: build
 test: setup
 	@packaging/run-tests
 
-suite: build build-bench
+suite: build build-bench build-agents
 	@packaging/pyats
 	@$(AS_ROOT) Interop/suite
 
@@ -58,7 +58,7 @@ OFFLOADS := tso uso merge udp-segment udp-gro multi-queue tun-steering udp-steer
 # Words that name groups, such as `throughput:`; all unless said.
 SUITE ?=
 
-suite-variants: build build-bench
+suite-variants: build build-bench build-agents
 	@packaging/pyats
 	@for settings in '{"workers": 1}' '{"workers": 2}' '{"workers": 2, "offload": "off"}' \
 	        $(foreach each,$(OFFLOADS),'{"workers": 2, "offload": {"$(each)": "off"}}'); do \
@@ -87,6 +87,11 @@ simulate: setup
 
 build-bench: setup
 	$(SWIFT) build -c release --product lispd-bench
+
+# Subagents for the suite.
+build-agents: setup
+	$(SWIFT) build -c release --product agentx-example
+	$(SWIFT) build -c release --product agentx-test-agent
 
 # BENCH="--quick" and the like: Interop/bench --help.
 bench: build build-bench

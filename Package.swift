@@ -24,6 +24,7 @@ let package = Package(
     products: [
         .executable(name: "lispd", targets: ["lispd"]),
         .executable(name: "lispctl", targets: ["lispctl"]),
+        .library(name: "AgentX", targets: ["AgentX"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -77,7 +78,11 @@ let package = Package(
 
         // SNMP subagents for any daemon.
         .target(name: "AgentX", dependencies: [nioCore, nioPosix], swiftSettings: settings),
-        .executableTarget(name: "agentx-example", dependencies: ["AgentX", nioCore, nioPosix], swiftSettings: settings),
+        .executableTarget(
+            name: "agentx-example",
+            dependencies: ["AgentX", nioCore, nioPosix],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "agentx-test-agent",
             dependencies: ["AgentX", arguments, nioCore, nioPosix],

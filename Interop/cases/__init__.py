@@ -1,5 +1,6 @@
 """The cases of the namespace suite, one file a theme. Those that take longest come first."""
 
+from .agentx import AgentXGroup, PatientAgentXGroup
 from .bench import BenchGroup, BenchJudgementGroup
 from .change import ChangeGroup
 from .demo import DemoGroup
@@ -35,6 +36,7 @@ from .throughput import ThroughputGroup
 from .traffic_generator import TrafficGeneratorGroup
 
 GROUPS = [
+    PatientAgentXGroup,
     TimeToLiveGroup,
     MapServerRestartGroup,
     MergedGroup,
@@ -50,6 +52,7 @@ GROUPS = [
     ClearGroup,
     DiagnosisGroup,
     LigGroup,
+    AgentXGroup,
     OperatorGroup,
     ManagementGroup,
     ProxyManagementGroup,

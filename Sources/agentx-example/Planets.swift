@@ -26,7 +26,8 @@ enum Planets {
                 Scalar("planetCount", at: root + [2]) { .gauge32(UInt32(planets.count)) }
             }
             let settings = AgentXSettings(description: "planets")
-            AgentXClient(master: master, settings: settings, modules: [module], eventLoop: eventLoop) { print($0) }.start()
+            AgentXClient(master: master, settings: settings, modules: [module], eventLoop: eventLoop) { print($0) }
+                .start()
         }
         try eventLoop.makePromise(of: Void.self).futureResult.wait()
     }

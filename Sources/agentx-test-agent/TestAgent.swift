@@ -55,6 +55,12 @@ struct TestAgent: AsyncParsableCommand {
     @Option(help: "What the master knows it by.")
     var name = "agentx-test-agent"
 
+    @Option(help: "Seconds that the master may be silent, and take to answer.")
+    var patience: Int64?
+
+    @Option(help: "Indices of longEntry to have the master allocate in the first session.")
+    var allocate = 0
+
     @Flag(help: "Sends numbers in the other byte order than this host's.")
     var swapped = false
 
@@ -88,6 +94,12 @@ struct TestAgent: AsyncParsableCommand {
     }
 }
 
+/// A line of `--report`.
+private struct Report: Encodable {
+    var statistics: AgentXStatistics
+    var longestSliceMicroseconds: Double
+}
+
 /// The rows and what is done to them. Everything happens on the event loop.
 private final class Agent {
     static let root: OID = "1.3.6.1.4.1.8072.9999.9999.2741"
@@ -103,6 +115,7 @@ private final class Agent {
     private let rows = SortedRows<UInt32, Row>()
     private var limit: UInt32 = 100
     private var ticks: UInt32 = 0
+    private var hasAllocated = false
     private let started = ContinuousClock.now
     private(set) var client: AgentXClient!
 
@@ -112,8 +125,14 @@ private final class Agent {
         var settings = AgentXSettings(description: options.name)
         settings.id = Self.root
         if options.swapped { settings.byteOrder = ByteOrder.host == .network ? .littleEndian : .network }
-        client = AgentXClient(master: options.master, settings: settings, modules: [module], eventLoop: eventLoop) { event in
+        if let patience = options.patience {
+            settings.pingInterval = .seconds(patience)
+            settings.responseTimeout = .seconds(patience)
+        }
+        client = AgentXClient(master: options.master, settings: settings, modules: [module], eventLoop: eventLoop) {
+            event in
             say("\(event)")
+            if event == .opened { self.allocate() }
         }
     }
 
@@ -133,7 +152,10 @@ private final class Agent {
         )
         let ownRows = (options.rows.first...options.rows.last).map { row in
             // Columns 2 to 4 of one row.
-            Registration(Self.entry + [2, row], range: Registration.Range(position: UInt8(Self.entry.count + 1), upperBound: 4))
+            Registration(
+                Self.entry + [2, row],
+                range: Registration.Range(position: UInt8(Self.entry.count + 1), upperBound: 4)
+            )
         }
         return MIBModule(
             "AGENTX-TEST-MIB",
@@ -152,7 +174,9 @@ private final class Agent {
                 Column(2, "longName") { .octetString("row \($0)") }
                 Column(3, "longOdd") { $0 % 2 == 1 ? .truth(true) : nil }
             }
-            Scalar("testLimit", at: Self.root + [3], writable: .gauge32(1...1000), set: setLimit) { .gauge32(self.limit) }
+            Scalar("testLimit", at: Self.root + [3], writable: .gauge32(1...1000), set: setLimit) {
+                .gauge32(self.limit)
+            }
             Scalar("testUpTime", at: Self.root + [4]) { .timeTicks(self.client.sysUpTime(ago: .now - self.started)) }
             Scalar("testTicks", at: Self.root + [5]) { .counter32(self.ticks) }
         }
@@ -187,10 +211,23 @@ private final class Agent {
     func schedule(_ eventLoop: any EventLoop) {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         if options.tick > 0 {
-            eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(options.tick)) { _ in bound.value.notify() }
+            eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(options.tick)) { _ in
+                bound.value.notify()
+            }
         }
         if options.report {
-            eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in bound.value.printReport() }
+            eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
+                bound.value.printReport()
+            }
+        }
+    }
+
+    /// Once: what was allocated is asked for again by itself.
+    private func allocate() {
+        guard !hasAllocated else { return }
+        hasAllocated = true
+        for _ in 0..<options.allocate {
+            client.allocate(.new, [VarBind(Self.root + [2, 1, 9], .integer(0))]) { say("allocated \($0)") }
         }
     }
 
@@ -200,7 +237,11 @@ private final class Agent {
     }
 
     private func printReport() {
-        say("\(client.statistics) longest slice \(client.longestSlice)")
+        let report = Report(
+            statistics: client.statistics,
+            longestSliceMicroseconds: client.longestSlice / .microseconds(1)
+        )
+        if let json = try? JSONEncoder().encode(report) { say("report " + String(decoding: json, as: UTF8.self)) }
     }
 }
 

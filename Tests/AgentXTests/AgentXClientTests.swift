@@ -117,7 +117,12 @@ private final class SocketMaster: Sendable {
                 state.value.received.append(pdu)
                 if case .response = pdu.body { continue }
                 guard state.value.answers else { continue }
-                let answer = PDU(.response(PDU.Response(sysUpTime: 1)), sessionID: 3, packetID: pdu.packetID, order: pdu.order)
+                let answer = PDU(
+                    .response(PDU.Response(sysUpTime: 1)),
+                    sessionID: 3,
+                    packetID: pdu.packetID,
+                    order: pdu.order
+                )
                 context.writeAndFlush(NIOAny(context.channel.allocator.buffer(bytes: answer.octets)), promise: nil)
             }
             octets.removeFirst(start)
@@ -133,7 +138,9 @@ private final class SocketMaster: Sendable {
     static let entry: OID = "1.3.6.1.4.1.8072.9999.1.1.1"
 
     /// A table that is computed, of any number of rows.
-    static func module(rows count: UInt32, value: @escaping @Sendable (UInt32) -> VariableValue = { .gauge32($0) }) -> MIBModule {
+    static func module(rows count: UInt32, value: @escaping @Sendable (UInt32) -> VariableValue = { .gauge32($0) })
+        -> MIBModule
+    {
         let rows = IndexedRows<UInt32, UInt32>(
             at: { $0 < count ? $0 : nil },
             next: { start in
@@ -217,7 +224,8 @@ private final class SocketMaster: Sendable {
                 try await master.listen()
                 try await master.wait("all have come") { received in
                     let numbers = received.compactMap { pdu -> UInt32? in
-                        guard case .notify(let variables) = pdu.body, case .gauge32(let number) = variables[1].value else {
+                        guard case .notify(let variables) = pdu.body, case .gauge32(let number) = variables[1].value
+                        else {
                             return nil
                         }
                         return number
@@ -272,11 +280,16 @@ private final class SocketMaster: Sendable {
             while ContinuousClock.now < end {}
             return .gauge32(row)
         }
-        try await Self.withClient(rows: 100_000, value: slow, settings: { $0.bulkLimit = 200_000 }) { master, eventLoop, client in
+        try await Self.withClient(rows: 100_000, value: slow, settings: { $0.bulkLimit = 200_000 }) {
+            master,
+            eventLoop,
+            client in
             try await master.listen()
             try await master.wait("it has registered") { Self.isRegistered($0) }
             let ticks = NIOLoopBoundBox.makeBoxSendingValue(0, eventLoop: eventLoop)
-            let ticking = eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(1)) { _ in ticks.value += 1 }
+            let ticking = eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(1)) { _ in
+                ticks.value += 1
+            }
             let bulk = PDU.Body.getBulk(nonRepeaters: 0, maxRepetitions: 3000, [SearchRange(Self.entry)])
             try await master.send(PDU(bulk, sessionID: 3, packetID: 9).octets)
             try await master.wait("the answer is there") { !Self.responses($0).isEmpty }
@@ -305,7 +318,10 @@ private final class SocketMaster: Sendable {
     }
 
     @Test func `a master that does not read is given up, and what waits for it stays bounded`() async throws {
-        try await Self.withClient(rows: 1000, settings: { $0.responseTimeout = .milliseconds(600) }) { master, eventLoop, client in
+        try await Self.withClient(rows: 1000, settings: { $0.responseTimeout = .milliseconds(600) }) {
+            master,
+            eventLoop,
+            client in
             try await master.listen()
             try await master.wait("it has registered") { Self.isRegistered($0) }
             try await master.change { $0.reads = false }
@@ -350,7 +366,8 @@ private final class SocketMaster: Sendable {
 
     @Test(arguments: [
         ("/var/agentx/master", MasterAddress.unix("/var/agentx/master")), ("unix:/x", .unix("/x")),
-        ("tcp:192.0.2.1", .tcp(host: "192.0.2.1", port: 705)), ("tcp:localhost:1705", .tcp(host: "localhost", port: 1705)),
+        ("tcp:192.0.2.1", .tcp(host: "192.0.2.1", port: 705)),
+        ("tcp:localhost:1705", .tcp(host: "localhost", port: 1705)),
         ("tcp:[2001:db8::1]:706", .tcp(host: "2001:db8::1", port: 706)), ("tcp:[::1]", .tcp(host: "::1", port: 705)),
     ])
     func `addresses of masters`(text: String, address: MasterAddress) {

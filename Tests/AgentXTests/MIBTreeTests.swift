@@ -29,7 +29,8 @@ private final class World {
         var objects: [MIBObject] = []
         for number in 1...UInt32(count) {
             let entry = Self.root + [number, 1]
-            let columns = Set((0..<random.number(1...5)).map { _ in random.number(1...9 as ClosedRange<UInt32>) }).sorted()
+            let columns = Set((0..<random.number(1...5)).map { _ in random.number(1...9 as ClosedRange<UInt32>) })
+                .sorted()
             let source = SortedRows<OID, Row>()
             tables.append(TableModel(entry: entry, columns: columns, rows: source))
             objects.append(
@@ -51,7 +52,9 @@ private final class World {
     }
 
     static func index(_ random: inout SeededGenerator) -> OID {
-        OID((0..<random.number(1...4)).map { _ in random.flip() ? random.number(0...2) : random.number(0...UInt32.max) })!
+        OID(
+            (0..<random.number(1...4)).map { _ in random.flip() ? random.number(0...2) : random.number(0...UInt32.max) }
+        )!
     }
 
     func insert(_ table: Int, _ random: inout SeededGenerator) {
@@ -61,7 +64,8 @@ private final class World {
     }
 
     func remove(_ table: Int, _ random: inout SeededGenerator) {
-        guard let next = tables[table].rows.next(after: Self.index(&random)) ?? tables[table].rows.next(after: nil) else { return }
+        guard let next = tables[table].rows.next(after: Self.index(&random)) ?? tables[table].rows.next(after: nil)
+        else { return }
         set(table, next.index, nil)
     }
 
@@ -112,7 +116,9 @@ private final class World {
     }
 
     @Test(arguments: 0..<60)
-    func `get and the next variable are what a list of all says, and a walk is strictly increasing and whole`(number: Int) throws {
+    func `get and the next variable are what a list of all says, and a walk is strictly increasing and whole`(
+        number: Int
+    ) throws {
         var random = SeededGenerator("tree \(number)")
         let world = World(&random, tables: random.number(1...5), rows: 0...30)
         let all = world.names.sorted()
@@ -130,7 +136,9 @@ private final class World {
     }
 
     @Test(arguments: 0..<40)
-    func `rows that come and go during a walk never make it loop, nor miss a row that was there all the time`(number: Int) {
+    func `rows that come and go during a walk never make it loop, nor miss a row that was there all the time`(
+        number: Int
+    ) {
         var random = SeededGenerator("changes \(number)")
         let world = World(&random, tables: 3, rows: 20...60)
         var untouched = world.names
@@ -143,7 +151,8 @@ private final class World {
             for _ in 0..<random.number(0...3) {
                 // Now and then the very row that the walk stands on.
                 let table = random.number(0...2)
-                if random.number(0...3) == 0, let own = world.tables.firstIndex(where: { position.hasPrefix($0.entry) }) {
+                if random.number(0...3) == 0, let own = world.tables.firstIndex(where: { position.hasPrefix($0.entry) })
+                {
                     let index = OID(position.subidentifiers.dropFirst(world.tables[own].entry.count + 1))!
                     world.set(own, index, nil)
                 } else if random.flip() {

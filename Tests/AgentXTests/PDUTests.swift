@@ -31,7 +31,8 @@ import Testing
     }
 
     @Test(arguments: cases)
-    func `a payload that is cut short, with a length that fits, is refused or shorter`(type: PDUType, order: ByteOrder) {
+    func `a payload that is cut short, with a length that fits, is refused or shorter`(type: PDUType, order: ByteOrder)
+    {
         var random = SeededGenerator("short payload \(type) \(order)")
         for _ in 0..<20 {
             let pdu = random.pdu(type, order)
@@ -143,7 +144,9 @@ import Testing
         #expect(throws: WireError.invalid(field: "SearchRange start", value: 129, position: 20)) { try PDU(tooLong) }
         // 124 sub-identifiers and a prefix that stands for five.
         let tooLongWithPrefix = Self.words([0x0105_1000, 1, 1, 1, 500, 0x7c02_0000] + Array(repeating: 1, count: 124))
-        #expect(throws: WireError.invalid(field: "SearchRange start", value: 129, position: 20)) { try PDU(tooLongWithPrefix) }
+        #expect(throws: WireError.invalid(field: "SearchRange start", value: 129, position: 20)) {
+            try PDU(tooLongWithPrefix)
+        }
         let version = Self.words([0x0205_1000, 1, 1, 1, 0])
         #expect(throws: WireError.invalid(field: "h.version", value: 2, position: 0)) { try PDU(version) }
         let type = Self.words([0x0113_1000, 1, 1, 1, 0])
@@ -154,7 +157,9 @@ import Testing
         #expect(throws: WireError.invalid(field: "v.type", value: 3, position: 20)) { try PDU(syntax) }
         // A string that says it has four billion octets.
         let huge = Self.words([0x0108_1000, 1, 1, 1, 12, 0x0004_0000, 0, 0xffff_fffe])
-        #expect(throws: WireError.truncated(field: "v.data", needed: 0xffff_fffe, available: 0, position: 32)) { try PDU(huge) }
+        #expect(throws: WireError.truncated(field: "v.data", needed: 0xffff_fffe, available: 0, position: 32)) {
+            try PDU(huge)
+        }
         let commit = Self.words([0x0109_1000, 1, 1, 1, 4, 0])
         #expect(throws: WireError.trailing(count: 4, position: 20)) { try PDU(commit) }
     }

@@ -17,7 +17,9 @@ import Testing
         for row in rows { source[row] = row }
         let module = MIBModule("TEST-MIB", at: "1.3.6.1.4.1.8072.9999.1") {
             Table("entry", at: entry, rows: source) {
-                for column in columns { Column(column, "c") { sparse && $0 + 1 < rows.upperBound ? nil : .gauge32($0) } }
+                for column in columns {
+                    Column(column, "c") { sparse && $0 + 1 < rows.upperBound ? nil : .gauge32($0) }
+                }
             }
         }
         let conversation = Conversation(modules: [module], change)

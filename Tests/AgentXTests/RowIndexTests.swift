@@ -110,7 +110,11 @@ private struct ImpliedIndex: RowIndex, Hashable {
         #expect(writer.subidentifiers == [192, 0, 2, 1, 1, 4, 10, 0, 0, 1, 2, 1, 3])
     }
 
-    @Test(arguments: [[], [1], [1, 0], [1, 1, 0], [1, 0, 2], [3, 0, 3], [1, 3, 0, 0, 0, 3], [1, 1, 256, 3], [1, 0, 3, 0]] as [OID])
+    @Test(
+        arguments: [
+            [], [1], [1, 0], [1, 1, 0], [1, 0, 2], [3, 0, 3], [1, 3, 0, 0, 0, 3], [1, 1, 256, 3], [1, 0, 3, 0],
+        ] as [OID]
+    )
     func `what is no index is none`(suffix: OID) {
         #expect(SmallIndex(suffix: suffix) == nil)
     }
@@ -142,7 +146,9 @@ private struct ImpliedIndex: RowIndex, Hashable {
         let all = (octets.map { [$0] } + octets.flatMap { a in octets.map { [a, $0] } } + [[255, 255, 255]])
             .map(ImpliedIndex.init(text:)).sorted { $0.suffix < $1.suffix }
         for _ in 0..<5000 {
-            let suffix = OID((0..<random.number(0...4)).map { _ in [0, 1, 255, 256, UInt32.max].randomElement(using: &random)! })!
+            let suffix = OID(
+                (0..<random.number(0...4)).map { _ in [0, 1, 255, 256, UInt32.max].randomElement(using: &random)! }
+            )!
             let found: ImpliedIndex? =
                 switch RowStart<ImpliedIndex>(after: suffix) {
                 case .first: all.first

@@ -29,7 +29,9 @@ private final class Store {
                     Column(3, "text", writable: .octetString(0...4)) { .octetString($0.text) }
                     Column(4, "fixed") { .integer($0.number + 1) }
                 }
-                Scalar("scalar", at: Self.root + [2], writable: .oneOf([1, 2, 7]), set: setScalar) { .integer(self.scalar) }
+                Scalar("scalar", at: Self.root + [2], writable: .oneOf([1, 2, 7]), set: setScalar) {
+                    .integer(self.scalar)
+                }
                 Scalar("constant", at: Self.root + [3]) { .integer(1) }
             }
         ]
@@ -221,6 +223,31 @@ private final class Store {
         #expect(store.rows.count == 0)
     }
 
+    @Test func `a setter may be written in place`() {
+        let rows = SortedRows<UInt32, UInt32>()
+        rows[1] = 5
+        let module = MIBModule("TEST-MIB", at: [1, 3]) {
+            Table(
+                "entry",
+                at: [1, 3, 1],
+                rows: rows,
+                set: { change throws(SetFailure) in
+                    guard case .gauge32(let new)? = change.values[1], let old = change.row else { throw SetFailure(.genErr) }
+                    guard new >= old else { throw SetFailure(.inconsistentValue, column: 1) }
+                    return Change(commit: { rows[1] = new }, undo: { rows[1] = old })
+                }
+            ) {
+                Column(1, "limit", writable: .gauge32(1...10)) { .gauge32($0) }
+            }
+        }
+        let conversation = Conversation(modules: [module])
+        conversation.openWholly()
+        #expect(conversation.ask(.testSet([VarBind([1, 3, 1, 1, 1], .gauge32(4))]))?.error == .inconsistentValue)
+        #expect(conversation.ask(.testSet([VarBind([1, 3, 1, 1, 1], .gauge32(7))]))?.error == .noError)
+        #expect(conversation.ask(.commitSet)?.error == .noError)
+        #expect(rows[1] == 7)
+    }
+
     @Test func `random SETs, failures and ends leave all or nothing`() {
         var random = SeededGenerator("random sets")
         for transaction in 1...2000 as ClosedRange<UInt32> {
@@ -229,7 +256,10 @@ private final class Store {
             let value = random.number(20...99 as ClosedRange<Int32>)
             let touched = Set((0..<random.number(1...5)).map { _ in random.number(1...5 as ClosedRange<UInt32>) })
             let after = before.enumerated().map { touched.contains(UInt32($0 + 1)) ? value : $1 }
-            #expect(conversation.ask(.testSet(touched.map { Store.number($0, value) }), transaction: transaction)?.error == .noError)
+            #expect(
+                conversation.ask(.testSet(touched.map { Store.number($0, value) }), transaction: transaction)?.error
+                    == .noError
+            )
             switch random.number(0...4) {
             case 0:
                 #expect(conversation.ask(.cleanupSet, transaction: transaction) == nil)

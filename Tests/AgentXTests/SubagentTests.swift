@@ -40,7 +40,11 @@ import Testing
         for pdu in then { conversation.answer(pdu) }
         #expect(conversation.subagent.statistics.regionsRegistered == 2)
         #expect(conversation.events == [.opened])
-        #expect(conversation.ask(.get([SearchRange(Self.root + [1, 0])]))?.variables == [VarBind(Self.root + [1, 0], .gauge32(1))])
+        #expect(
+            conversation.ask(.get([SearchRange(Self.root + [1, 0])]))?.variables == [
+                VarBind(Self.root + [1, 0], .gauge32(1))
+            ]
+        )
         #expect(
             conversation.ask(.get([SearchRange(Self.root + [1, 0])]), context: [7])?.variables
                 == [VarBind(Self.root + [1, 0], .gauge32(2))]
@@ -267,8 +271,13 @@ import Testing
         conversation.openWholly()
         var random = SeededGenerator("pieces")
         let requests = (1...50 as ClosedRange<UInt32>).flatMap {
-            PDU(.get([SearchRange(Self.root + [1, 0])]), sessionID: 77, packetID: $0, order: random.flip() ? .network : .littleEndian)
-                .octets
+            PDU(
+                .get([SearchRange(Self.root + [1, 0])]),
+                sessionID: 77,
+                packetID: $0,
+                order: random.flip() ? .network : .littleEndian
+            )
+            .octets
         }
         var rest = requests[...]
         var answers: [PDU] = []
@@ -327,7 +336,9 @@ import Testing
     @Test func `notifications wait for a session, those without an acknowledgement go again, all in order`() {
         let conversation = Conversation()
         func number(_ pdu: PDU) -> UInt32? {
-            guard case .notify(let variables) = pdu.body, case .gauge32(let number) = variables[1].value else { return nil }
+            guard case .notify(let variables) = pdu.body, case .gauge32(let number) = variables[1].value else {
+                return nil
+            }
             return number
         }
         var acknowledged: [UInt32] = []
@@ -365,7 +376,10 @@ import Testing
     @Test func `the queue is bounded in octets, too`() {
         let conversation = Conversation { $0.notificationOctets = 10_000 }
         let large = VarBind([1, 3], .octetString(Array(repeating: 1, count: 3000)))
-        #expect((0..<5).map { _ in conversation.subagent.notify([1, 3], [large], now: conversation.now) }.filter { $0 }.count == 3)
+        #expect(
+            (0..<5).map { _ in conversation.subagent.notify([1, 3], [large], now: conversation.now) }.filter { $0 }
+                .count == 3
+        )
     }
 
     @Test func `a notification that the master refuses is not sent again`() {

@@ -7,6 +7,7 @@
 // between in which the loop serves others. What the master sends is left in the socket while there is enough to do, or while the
 // master does not take the answers; one that takes none for long is given up.
 
+import Glibc
 import NIOCore
 import NIOPosix
 
@@ -189,7 +190,8 @@ public final class AgentXClient {
     /// In words that fit behind "master not reached:".
     private static func reason(_ error: any Error) -> String {
         switch error {
-        case let error as IOError: error.description
+        // Without the names of functions, which tell an operator nothing.
+        case let error as IOError: String(cString: strerror(error.errnoCode))
         case ChannelError.connectTimeout: "no connection within \(connectTimeout.nanoseconds / 1_000_000_000) s"
         default: "\(error)"
         }

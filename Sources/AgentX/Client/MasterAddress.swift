@@ -23,7 +23,9 @@ public enum MasterAddress: Hashable, Sendable {
                 port = host[host.index(after: colon)...]
                 host = host[..<colon]
             }
-            guard !host.isEmpty, port?.first != "+", let number = port.map({ UInt16($0) }) ?? Self.standardPort, number > 0 else {
+            guard !host.isEmpty, port?.first != "+", let number = port.map({ UInt16($0) }) ?? Self.standardPort,
+                number > 0
+            else {
                 return nil
             }
             self = .tcp(host: String(host), port: number)

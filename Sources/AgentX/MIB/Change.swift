@@ -69,7 +69,8 @@ public enum Syntax: Hashable, Sendable {
         case (.octetString(let lengths), .octetString(let octets)): lengths.contains(octets.count) ? nil : .wrongLength
         case (.gauge32(let range), .gauge32(let number)): range.contains(number) ? nil : .wrongValue
         case (.objectIdentifier, .objectIdentifier), (.ipAddress, .ipAddress), (.timeTicks, .timeTicks): nil
-        case (.integer, _), (.oneOf, _), (.octetString, _), (.objectIdentifier, _), (.ipAddress, _), (.gauge32, _), (.timeTicks, _):
+        case (.integer, _), (.oneOf, _), (.octetString, _), (.objectIdentifier, _), (.ipAddress, _), (.gauge32, _),
+            (.timeTicks, _):
             .wrongType
         }
     }

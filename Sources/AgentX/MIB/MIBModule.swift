@@ -58,7 +58,13 @@ public struct Registration: Hashable, Sendable {
     /// Whether `subtree` is the full name of one instance.
     public var isInstance: Bool
 
-    public init(_ subtree: OID, range: Range? = nil, priority: UInt8 = 127, timeout: UInt8 = 0, isInstance: Bool = false) {
+    public init(
+        _ subtree: OID,
+        range: Range? = nil,
+        priority: UInt8 = 127,
+        timeout: UInt8 = 0,
+        isInstance: Bool = false
+    ) {
         self.subtree = subtree
         self.range = range
         self.priority = priority

@@ -101,8 +101,8 @@ public final class Table<Source: RowSource>: MIBObject {
         let place = columns.partition { $0.number >= number }
         guard place < columns.count else { return .end }
         let column = columns[place]
-        let after: OID? =
-            if let suffix, column.number == number, suffix.count > 1 { OID(unlimited: Array(suffix.dropFirst())) } else { nil }
+        let index = column.number == number ? suffix?.dropFirst() ?? [] : []
+        let after = index.isEmpty ? nil : OID(unlimited: Array(index))
         guard let (index, row) = next(after: after) else {
             // No row in this column; where there is none at all, none of the others need be asked.
             guard after != nil, place + 1 < columns.count else { return .end }

@@ -51,7 +51,13 @@ struct Retrieval {
         self.init(.next, ranges, singles: ranges.count, repetitions: 0, answer, limits)
     }
 
-    init(bulk ranges: [SearchRange], nonRepeaters: UInt16, maxRepetitions: UInt16, answer: ResponseWriter, limits: Limits) {
+    init(
+        bulk ranges: [SearchRange],
+        nonRepeaters: UInt16,
+        maxRepetitions: UInt16,
+        answer: ResponseWriter,
+        limits: Limits
+    ) {
         let singles = min(Int(nonRepeaters), ranges.count)
         self.init(.next, ranges, singles: singles, repetitions: Int(maxRepetitions), answer, limits)
         repeaters = ranges[singles...].map { Repeater(search: MIBTree.Search($0), last: $0.start) }

@@ -1,6 +1,6 @@
 /// What an operator may want to know of a subagent. Counters start with the process.
-public struct AgentXStatistics: Hashable, Sendable {
-    public enum State: String, Hashable, Sendable {
+public struct AgentXStatistics: Hashable, Sendable, Codable {
+    public enum State: String, Hashable, Sendable, Codable {
         case stopped
         /// Nobody listens, or an attempt failed; the next one is due later.
         case waiting
@@ -77,7 +77,8 @@ extension AgentXEvent: CustomStringConvertible {
         case .opened: "AgentX session open"
         case .lost(let reason): "AgentX session lost: \(reason)"
         case .unreachable(let reason): "AgentX master not reached: \(reason)"
-        case .registrationRefused(let region, let error): "AgentX master refuses to register \(region.subtree): \(error)"
+        case .registrationRefused(let region, let error):
+            "AgentX master refuses to register \(region.subtree): \(error)"
         case .capabilitiesRefused(let id, let error): "AgentX master refuses the capabilities \(id): \(error)"
         case .indexRefused(let name, let error): "AgentX master refuses an index of \(name): \(error)"
         case .notificationsLost: "SNMP notifications are lost: too many wait for the AgentX master"

@@ -137,7 +137,9 @@ public final class Subagent {
         if job != nil { return true }
         guard inputCount >= PDUHeader.length else { return false }
         // One that is refused needs no payload.
-        guard let header = try? PDUHeader(input, at: inputStart), header.payloadLength <= settings.requestLimit else { return true }
+        guard let header = try? PDUHeader(input, at: inputStart), header.payloadLength <= settings.requestLimit else {
+            return true
+        }
         return inputCount >= PDUHeader.length + header.payloadLength
     }
 
@@ -222,7 +224,11 @@ public final class Subagent {
         state = .opening
         output = []
         lastHeard = now
-        send(.open(timeout: settings.timeout, id: settings.id, description: Array(settings.description.utf8)), as: .open, now)
+        send(
+            .open(timeout: settings.timeout, id: settings.id, description: Array(settings.description.utf8)),
+            as: .open,
+            now
+        )
     }
 
     /// The connection failed or ended, or the driver has given it up.
@@ -359,7 +365,8 @@ public final class Subagent {
         packetID &+= 1
         let sessionID: UInt32 = if case .open(let session) = state { session.id } else { 0 }
         requests[packetID] = (request, now)
-        output += PDU(body, sessionID: sessionID, packetID: packetID, order: settings.byteOrder, context: context).octets
+        output +=
+            PDU(body, sessionID: sessionID, packetID: packetID, order: settings.byteOrder, context: context).octets
     }
 
     private func opened(_ sessionID: UInt32, _ now: Instant) {
@@ -608,7 +615,8 @@ public final class Subagent {
             respond(to: header, .noError)
             lose("the master closed it: \(reason)", now)
         case .ping: respond(to: header, .noError)
-        case .open, .register, .unregister, .notify, .indexAllocate, .indexDeallocate, .addAgentCaps, .removeAgentCaps, .response:
+        case .open, .register, .unregister, .notify, .indexAllocate, .indexDeallocate, .addAgentCaps, .removeAgentCaps,
+            .response:
             // What only a subagent sends.
             refuse(header, .processingError)
         }

@@ -29,7 +29,8 @@ public enum VariableValue: Hashable, Sendable {
     public var isException: Bool {
         switch self {
         case .noSuchObject, .noSuchInstance, .endOfMibView: true
-        case .integer, .octetString, .null, .objectIdentifier, .ipAddress, .counter32, .gauge32, .timeTicks, .opaque, .counter64:
+        case .integer, .octetString, .null, .objectIdentifier, .ipAddress, .counter32, .gauge32, .timeTicks, .opaque,
+            .counter64:
             false
         }
     }

@@ -39,7 +39,12 @@ public struct PDU: Hashable, Sendable {
         public var index: UInt16
         public var variables: [VarBind]
 
-        public init(sysUpTime: UInt32 = 0, error: ErrorStatus = .noError, index: UInt16 = 0, variables: [VarBind] = []) {
+        public init(
+            sysUpTime: UInt32 = 0,
+            error: ErrorStatus = .noError,
+            index: UInt16 = 0,
+            variables: [VarBind] = []
+        ) {
             self.sysUpTime = sysUpTime
             self.error = error
             self.index = index
@@ -289,7 +294,8 @@ extension PDU.Body {
             writer.number(nonRepeaters)
             writer.number(maxRepetitions)
             writer.searchRanges(ranges)
-        case .testSet(let variables), .notify(let variables), .indexAllocate(_, let variables), .indexDeallocate(let variables):
+        case .testSet(let variables), .notify(let variables), .indexAllocate(_, let variables),
+            .indexDeallocate(let variables):
             writer.variables(variables)
         case .commitSet, .undoSet, .cleanupSet, .ping: break
         case .addAgentCaps(let id, let description):

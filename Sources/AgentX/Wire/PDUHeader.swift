@@ -36,8 +36,8 @@ enum PDUType: UInt8, CaseIterable {
     /// Whether it can name a context. (RFC 2741 §6.1.1)
     var hasContext: Bool {
         switch self {
-        case .register, .unregister, .addAgentCaps, .removeAgentCaps, .get, .getNext, .getBulk, .indexAllocate, .indexDeallocate,
-            .notify, .testSet, .ping:
+        case .register, .unregister, .addAgentCaps, .removeAgentCaps, .get, .getNext, .getBulk, .testSet, .notify,
+            .ping, .indexAllocate, .indexDeallocate:
             true
         case .open, .close, .commitSet, .undoSet, .cleanupSet, .response: false
         }
@@ -78,7 +78,9 @@ struct PDUHeader: Hashable {
         let version = try reader.number("h.version", as: UInt8.self)
         guard version == Self.version else { throw .invalid(field: "h.version", value: UInt64(version), position: 0) }
         let type = try reader.number("h.type", as: UInt8.self)
-        guard let known = PDUType(rawValue: type) else { throw .invalid(field: "h.type", value: UInt64(type), position: 1) }
+        guard let known = PDUType(rawValue: type) else {
+            throw .invalid(field: "h.type", value: UInt64(type), position: 1)
+        }
         try reader.skip(2, "h.flags")
         self.type = known
         self.flags = flags

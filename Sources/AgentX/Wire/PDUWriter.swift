@@ -30,7 +30,8 @@ struct PDUWriter {
 
     mutating func oid(_ oid: OID, includes: Bool = false) {
         let all = oid.subidentifiers
-        let isInternet = all.count >= 5 && all[0] == 1 && all[1] == 3 && all[2] == 6 && all[3] == 1 && (1...255).contains(all[4])
+        let isInternet =
+            all.count >= 5 && all[0] == 1 && all[1] == 3 && all[2] == 6 && all[3] == 1 && (1...255).contains(all[4])
         let rest = isInternet ? all[5...] : all[...]
         // Safe: an OID that is sent has at most 128 sub-identifiers.
         number(UInt8(rest.count))

@@ -80,11 +80,14 @@ final class Conversation {
     }
 
     /// Has the master ask something, and returns the answer.
-    func ask(_ body: PDU.Body, transaction: UInt32 = 1, session: UInt32 = sessionID, context: [UInt8]? = nil) -> PDU.Response? {
+    func ask(_ body: PDU.Body, transaction: UInt32 = 1, session: UInt32 = sessionID, context: [UInt8]? = nil) -> PDU
+        .Response?
+    {
         packetID += 1
         receive(PDU(body, sessionID: session, transactionID: transaction, packetID: packetID, context: context))
         let answers = sent().compactMap { pdu -> PDU.Response? in
-            guard case .response(let response) = pdu.body, pdu.packetID == packetID, pdu.transactionID == transaction else {
+            guard case .response(let response) = pdu.body, pdu.packetID == packetID, pdu.transactionID == transaction
+            else {
                 return nil
             }
             return response
