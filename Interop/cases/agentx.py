@@ -174,6 +174,10 @@ class AgentXGroup(AgentBase):
         self.master.start()
         for row in (1, 2):
             self.wait_served(f"{ENTRY}.2.{row}")
+        # The master has forgotten; what both have told it again is not given to a third.
+        agents.append(self.agent("--allocate", "2", "--rows-only", "--rows", "3-3", beside=True))
+        wait_until("two more are allocated", lambda: len(allocated()) == 6, 10)
+        expect(len(set(allocated())) == 6, f"{allocated()}")
         expect(not any("refuses" in agent.log() for agent in agents), f"{[agent.log() for agent in agents]}")
         self.end(f"{ENTRY}.2.1")
 

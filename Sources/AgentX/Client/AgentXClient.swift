@@ -233,7 +233,8 @@ public final class AgentXClient {
 
     private func setTimer() {
         let blocked = connection?.blockedSince.map { $0 + subagent.settings.responseTimeout }
-        guard let deadline = [subagent.deadline, blocked].compactMap({ $0 }).min() else { return }
+        guard var deadline = subagent.deadline ?? blocked else { return }
+        if let blocked, blocked < deadline { deadline = blocked }
         // One that comes too early finds nothing to do and is set again.
         if let timer, timer.at <= deadline { return }
         timer?.scheduled.cancel()

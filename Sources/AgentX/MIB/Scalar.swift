@@ -46,7 +46,7 @@ public final class Scalar: MIBObject {
     override func step(after position: OID?) -> Step {
         let instance = instance
         if let position, position >= instance { return .end }
-        guard let value = value() else { return .end }
+        guard let value = value(), !value.isException else { return .end }
         return .found(instance, value)
     }
 

@@ -109,7 +109,7 @@ public final class Table<Source: RowSource>: MIBObject {
             return .passed(self.name(columns[place + 1].number, OID()))
         }
         let found = name(column.number, index)
-        guard found.count <= OID.limit, let value = column.value(row) else { return .passed(found) }
+        guard found.count <= OID.limit, let value = column.value(row), !value.isException else { return .passed(found) }
         return .found(found, value)
     }
 

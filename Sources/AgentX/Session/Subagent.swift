@@ -48,6 +48,11 @@ public final class Subagent {
         case deallocate
     }
 
+    private struct PendingRequest {
+        let request: Request
+        let sent: Instant
+    }
+
     /// A registration in its context.
     struct Region: Hashable {
         let registration: Registration
@@ -78,7 +83,7 @@ public final class Subagent {
     private var state = State.stopped
     private var backoff: Backoff
     private var packetID: UInt32 = 0
-    private var requests: [UInt32: (request: Request, sent: Instant)] = [:]
+    private var requests: [UInt32: PendingRequest] = [:]
     private var notifications: NotificationQueue
     private var isLosing = false
     private var lastHeard: Instant?
@@ -163,22 +168,39 @@ public final class Subagent {
         case .waiting(let until): until
         case .connecting, .opening: oldestRequest.map { $0 + settings.responseTimeout }
         case .open:
-            [
-                oldestRequest.map { $0 + settings.responseTimeout },
-                isPinging ? nil : lastHeard.map { $0 + settings.pingInterval },
-                nextRegistration,
-            ].compactMap { $0 }.min()
+            Self.earliest(
+                Self.earliest(oldestRequest.map { $0 + settings.responseTimeout }, nextRegistration),
+                isPinging ? nil : lastHeard.map { $0 + settings.pingInterval }
+            )
         }
     }
 
-    private var oldestRequest: Instant? { requests.values.map(\.sent).min() }
+    private static func earliest(_ a: Instant?, _ b: Instant?) -> Instant? {
+        guard let a, let b else { return a ?? b }
+        return min(a, b)
+    }
+
+    // Asked after each request of the master: plain loops.
+
+    private var oldestRequest: Instant? {
+        var oldest: Instant?
+        for request in requests.values { oldest = Self.earliest(oldest, request.sent) }
+        return oldest
+    }
 
     private var isPinging: Bool {
-        requests.values.contains { if case .ping = $0.request { true } else { false } }
+        for request in requests.values {
+            if case .ping = request.request { return true }
+        }
+        return false
     }
 
     private var nextRegistration: Instant? {
-        regions.compactMap { if case .wanted(let at?) = $0.state { at } else { nil } }.min()
+        var next: Instant?
+        for region in regions {
+            if case .wanted(let at?) = region.state { next = Self.earliest(next, at) }
+        }
+        return next
     }
 
     public var statistics: AgentXStatistics {
@@ -266,8 +288,8 @@ public final class Subagent {
         for place in regions.indices { regions[place].state = .wanted(at: nil) }
         let unanswered = requests.values
         requests = [:]
-        for (request, _) in unanswered {
-            if case .allocate(_, _, let completion?) = request { completion(.failure(.sessionLost)) }
+        for pending in unanswered {
+            if case .allocate(_, _, let completion?) = pending.request { completion(.failure(.sessionLost)) }
         }
     }
 
@@ -364,7 +386,7 @@ public final class Subagent {
     private func send(_ body: PDU.Body, as request: Request, context: [UInt8]? = nil, _ now: Instant) {
         packetID &+= 1
         let sessionID: UInt32 = if case .open(let session) = state { session.id } else { 0 }
-        requests[packetID] = (request, now)
+        requests[packetID] = PendingRequest(request: request, sent: now)
         output +=
             PDU(body, sessionID: sessionID, packetID: packetID, order: settings.byteOrder, context: context).octets
     }
@@ -405,7 +427,7 @@ public final class Subagent {
     }
 
     private func answered(_ header: PDUHeader, _ response: PDU.Response, _ now: Instant) {
-        guard let (request, _) = requests.removeValue(forKey: header.packetID) else { return }
+        guard let request = requests.removeValue(forKey: header.packetID)?.request else { return }
         if isOpening(request) { masterClock = MasterClock() }
         masterClock.showed(response.sysUpTime, now)
         let error = response.error

@@ -29,11 +29,11 @@ struct PDUWriter {
     }
 
     mutating func oid(_ oid: OID, includes: Bool = false) {
-        let all = oid.subidentifiers
+        // An owner's index may be longer than an OID can be, and be given as a value.
+        let all = oid.subidentifiers.prefix(OID.limit)
         let isInternet =
             all.count >= 5 && all[0] == 1 && all[1] == 3 && all[2] == 6 && all[3] == 1 && (1...255).contains(all[4])
         let rest = isInternet ? all[5...] : all[...]
-        // Safe: an OID that is sent has at most 128 sub-identifiers.
         number(UInt8(rest.count))
         number(isInternet ? UInt8(all[4]) : 0)
         number(includes ? 1 : 0 as UInt8)
