@@ -302,6 +302,63 @@ private final class SocketMaster: Sendable {
         }
     }
 
+    @Test func `an actor on the loop serves its own state, and is asked in the middle of a request`() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        let master = SocketMaster(group)
+        try await master.listen()
+        let owner = Owner(group.next())
+        await owner.start(master.path)
+        try await master.wait("it has registered") { Self.isRegistered($0) }
+        await owner.add(7, "seven")
+        let get = PDU.Body.get([[1, 7], [2, 7], [1, 8]].map { SearchRange(Self.entry + $0) })
+        try await master.send(PDU(get, sessionID: 3, packetID: 1).octets)
+        try await master.wait("the answer is there") { !Self.responses($0).isEmpty }
+        let values = Self.responses(try await master.received())[0].variables.map(\.value)
+        #expect(values[0] == .octetString("seven") && values[2] == .noSuchInstance)
+        guard case .timeTicks(let ticks) = values[1] else {
+            Issue.record("no time")
+            return
+        }
+        // The master said 1 at the start.
+        #expect(ticks >= 1 && ticks < 6000)
+        try await master.wait("the notification is there") { received in
+            received.contains { if case .notify = $0.body { true } else { false } }
+        }
+        await owner.stop()
+        try await master.end()
+        try await group.shutdownGracefully()
+    }
+
+    /// What a daemon's control loop looks like.
+    private actor Owner {
+        nonisolated let eventLoop: any EventLoop
+        nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+        private var names: [UInt32: String] = [:]
+        private var client: AgentXClient?
+
+        init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+        func start(_ path: String) {
+            let rows = IndexedRows<UInt32, String>(at: { self.names[$0] }, next: { _ in nil })
+            let module = MIBModule("TEST-MIB", at: AgentXClientTests.entry) {
+                Table("entry", at: AgentXClientTests.entry, rows: rows) {
+                    Column(1, "name") { .octetString($0) }
+                    Column(2, "time") { _ in
+                        self.client?.notify([1, 3, 6])
+                        return .timeTicks(self.client?.sysUpTime() ?? 0)
+                    }
+                }
+            }
+            let settings = AgentXSettings(description: "owner")
+            client = AgentXClient(master: .unix(path), settings: settings, modules: [module], eventLoop: eventLoop)
+            client?.start()
+        }
+
+        func add(_ index: UInt32, _ name: String) { names[index] = name }
+
+        func stop() { client?.stop() }
+    }
+
     @Test func `many requests at once are answered in order, and leave the loop to others`() async throws {
         try await Self.withClient(rows: 1000) { master, eventLoop, client in
             try await master.listen()

@@ -225,6 +225,31 @@ private final class World {
         #expect(questions == 1)
     }
 
+    @Test(arguments: [100, 10_000])
+    func `a walk asks the source once for each variable, however long the table is`(count: UInt32) {
+        var questions: UInt32 = 0
+        let rows = IndexedRows<UInt32, UInt32>(
+            at: { $0 },
+            next: { start in
+                questions += 1
+                return switch start {
+                case .first: (0, 0)
+                case .atLeast(let index): (index, index)
+                case .after(let index): index + 1 < count ? (index + 1, index + 1) : nil
+                }
+            }
+        )
+        let module = MIBModule("TEST-MIB", at: [1, 3]) {
+            Table("entry", at: [1, 3, 1], rows: rows) {
+                Column(1, "a") { .gauge32($0) }
+                Column(2, "b") { .gauge32($0) }
+            }
+        }
+        #expect(walk(MIBTree([module])).count == Int(2 * count))
+        // And at the end of each column.
+        #expect(questions == 2 * count + 2)
+    }
+
     private func walk(_ tree: MIBTree) -> [OID] {
         var names: [OID] = []
         var position = OID()

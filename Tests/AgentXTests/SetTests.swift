@@ -232,7 +232,9 @@ private final class Store {
                 at: [1, 3, 1],
                 rows: rows,
                 set: { change throws(SetFailure) in
-                    guard case .gauge32(let new)? = change.values[1], let old = change.row else { throw SetFailure(.genErr) }
+                    guard case .gauge32(let new)? = change.values[1], let old = change.row else {
+                        throw SetFailure(.genErr)
+                    }
                     guard new >= old else { throw SetFailure(.inconsistentValue, column: 1) }
                     return Change(commit: { rows[1] = new }, undo: { rows[1] = old })
                 }

@@ -20,8 +20,8 @@ public struct AgentXSettings: Sendable {
     /// When a region that the master refused is registered again.
     public var registrationRetry = Duration.seconds(30)
 
-    /// Octets of a request that is taken; longer ones are refused.
-    public var requestLimit = 256 * 1024
+    /// Octets of a request that is taken; longer ones are refused. It is decoded in one go, so more of them would hold up the loop.
+    public var requestLimit = 128 * 1024
     /// Octets of an answer; what needs more is refused with tooBig.
     public var answerLimit = 1024 * 1024
     /// A GetBulk gets no more repetitions once its answer has so many octets.
