@@ -183,10 +183,18 @@ private final class Store {
         #expect(status([Store.number(1, 5)]) == [0, 0])
         #expect(conversation.ask(.commitSet, transaction: 9)?.error == .processingError)
         #expect(conversation.ask(.cleanupSet, transaction: 9) == nil)
-        #expect(conversation.ask(.undoSet)?.error == .processingError)
+        #expect(conversation.ask(.undoSet, transaction: 9)?.error == .processingError)
         #expect(conversation.ask(.commitSet)?.error == .noError)
         #expect(conversation.ask(.commitSet)?.error == .processingError)
         #expect(numbers == [5, 1, 1, 1, 1])
+    }
+
+    @Test func `an undo of what was not committed is an end without a change`() {
+        #expect(status([Store.number(1, 5)]) == [0, 0])
+        #expect(conversation.ask(.undoSet)?.error == .noError)
+        #expect(conversation.ask(.commitSet)?.error == .processingError)
+        #expect(numbers == [1, 1, 1, 1, 1])
+        #expect(store.log == ["test 1", "clean up 1"])
     }
 
     @Test func `a new SET ends one that the master has forgotten`() {

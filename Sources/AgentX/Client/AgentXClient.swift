@@ -211,7 +211,11 @@ public final class AgentXClient {
         let isUnfinished = subagent.work(now: start) { .now >= end }
         isWorking = false
         longestSlice = max(longestSlice, .now - start)
-        guard isUnfinished else { return }
+        if isUnfinished { workAfterRest() }
+    }
+
+    private func workAfterRest() {
+        guard !isResting else { return }
         isResting = true
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.scheduleTask(in: Self.rest) {
@@ -305,8 +309,8 @@ public final class AgentXClient {
 
         func channelWritabilityChanged(context: ChannelHandlerContext) {
             connection.blockedSince = context.channel.isWritable ? nil : .now
-            if context.channel.isWritable { client.work() }
-            client.settle()
+            // Not at once: this may be called in the middle of writing.
+            if context.channel.isWritable { client.workAfterRest() } else { client.setTimer() }
         }
 
         func errorCaught(context: ChannelHandlerContext, error: any Error) {

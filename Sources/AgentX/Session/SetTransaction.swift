@@ -70,10 +70,11 @@ struct SetTransaction {
         return (.noError, 0)
     }
 
-    /// - Returns: noError, or undoFailed with the variable; `nil` if nothing was committed.
+    /// - Returns: noError, or undoFailed with the variable; `nil` if nothing was tested.
     mutating func undo() -> (ErrorStatus, UInt16)? {
-        guard let place = parts.firstIndex(where: { $0.state != .tested }) else { return nil }
-        var part = parts.remove(at: place)
+        guard !parts.isEmpty else { return nil }
+        // A master that undoes what it never committed is right, too: there is nothing to take back.
+        var part = parts.remove(at: parts.firstIndex { $0.state != .tested } ?? 0)
         let failure = part.undo()
         part.cleanUp()
         return failure.map { (.undoFailed, $0) } ?? (.noError, 0)

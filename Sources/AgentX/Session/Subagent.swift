@@ -90,11 +90,7 @@ public final class Subagent {
     private var masterClock = MasterClock()
     private var unreachable: String?
 
-    /// Octets received; those before `inputStart` are worked off.
-    private var input: [UInt8] = []
-    private var inputStart = 0
-    /// Octets of a request that was refused for its length, still to come.
-    private var octetsToSkip = 0
+    private var input: FrameBuffer
     private var job: Job?
     private var transaction: SetTransaction?
 
@@ -117,6 +113,7 @@ public final class Subagent {
         regions = modules.flatMap { module in
             module.registrations.map { (Region(registration: $0, context: module.context), .wanted(at: nil)) }
         }
+        input = FrameBuffer(limit: settings.requestLimit)
         backoff = Backoff(first: settings.firstRetry, longest: settings.longestRetry)
         notifications = NotificationQueue(limit: settings.notificationLimit, octetLimit: settings.notificationOctets)
     }
@@ -132,20 +129,14 @@ public final class Subagent {
     }
 
     /// Octets received and not yet worked off. The driver stops reading when there are many.
-    public var inputCount: Int { input.count - inputStart }
+    public var inputCount: Int { input.count }
 
     /// How many octets of input the driver may collect before it stops reading: enough for the longest request that is taken.
     public var inputLimit: Int { settings.requestLimit + 64 * 1024 }
 
     /// Whether `work` would do anything.
     public var hasWork: Bool {
-        if job != nil { return true }
-        guard inputCount >= PDUHeader.length else { return false }
-        // One that is refused needs no payload.
-        guard let header = try? PDUHeader(input, at: inputStart), header.payloadLength <= settings.requestLimit else {
-            return true
-        }
-        return inputCount >= PDUHeader.length + header.payloadLength
+        job != nil || input.hasNext
     }
 
     public var outputCount: Int { output.count }
@@ -277,9 +268,7 @@ public final class Subagent {
 
     /// Forgets what belongs to one session.
     private func endSession() {
-        input = []
-        inputStart = 0
-        octetsToSkip = 0
+        input = FrameBuffer(limit: settings.requestLimit)
         if case .test(var test, _) = job { test.abandon() }
         job = nil
         transaction?.rollBack()
@@ -497,13 +486,7 @@ public final class Subagent {
         case .stopped, .connecting, .waiting: return
         }
         lastHeard = now
-        let skipped = min(octetsToSkip, octets.count)
-        octetsToSkip -= skipped
-        if inputStart > 0, inputStart >= input.count / 2 {
-            input.removeFirst(inputStart)
-            inputStart = 0
-        }
-        input += octets.dropFirst(skipped)
+        input.append(octets)
     }
 
     /// Works on what was received until there is no more of it or `isOver` says so, which is asked after each row. Rows are kept
@@ -560,36 +543,30 @@ public final class Subagent {
     ///
     /// - Returns: `false` if it is not there yet.
     private func begin(_ now: Instant) -> Bool {
-        guard inputCount >= PDUHeader.length else { return false }
-        let header: PDUHeader
         do throws(WireError) {
-            header = try PDUHeader(input, at: inputStart)
+            switch try input.next() {
+            case nil: return false
+            case .tooLong(let header):
+                counters.malformed += 1
+                refuse(header, .genErr)
+            case .pdu(let header, let payload): decode(header, payload, now)
+            }
         } catch {
-            // Where the next PDU would begin cannot be known.
             counters.malformed += 1
             send(.close(.parseError), as: .close, now)
             lose("\(error)", now)
-            return false
         }
-        let start = inputStart + PDUHeader.length
-        guard header.payloadLength <= settings.requestLimit else {
-            counters.malformed += 1
-            let skipped = min(header.payloadLength, input.count - start)
-            inputStart = start + skipped
-            octetsToSkip = header.payloadLength - skipped
-            refuse(header, .genErr)
-            return true
-        }
-        guard input.count - start >= header.payloadLength else { return false }
-        inputStart = start + header.payloadLength
+        return true
+    }
+
+    private func decode(_ header: PDUHeader, _ payload: PDUReader, _ now: Instant) {
         do throws(WireError) {
-            handle(header, try PDU(header, PDUReader(input, in: start..<inputStart, order: header.order)), now)
+            handle(header, try PDU(header, payload), now)
         } catch {
             counters.malformed += 1
             counters.lastError = "\(error)"
             refuse(header, .parseError)
         }
-        return true
     }
 
     private func handle(_ header: PDUHeader, _ pdu: PDU, _ now: Instant) {
