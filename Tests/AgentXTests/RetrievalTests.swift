@@ -139,6 +139,41 @@ import Testing
         #expect(conversation.sent().count == 1)
     }
 
+    @Test func `what is asked again is read again, also when a SET came in between`() {
+        let rows = SortedRows<UInt32, UInt32>()
+        rows[1] = 5
+        let module = MIBModule("TEST-MIB", at: [1, 3]) {
+            Table(
+                "entry",
+                at: [1, 3, 1],
+                rows: rows,
+                set: { change in Change(commit: { rows[1] = 6 }, undo: { rows[1] = 5 }) }
+            ) {
+                Column(1, "limit", writable: .gauge32(1...10)) { .gauge32($0) }
+            }
+        }
+        let conversation = Conversation(modules: [module])
+        conversation.openWholly()
+        let name: OID = [1, 3, 1, 1, 1]
+        let requests: [PDU.Body] = [
+            .get([SearchRange(name)]), .getNext([SearchRange([1, 3])]), .testSet([VarBind(name, .gauge32(6))]),
+            .commitSet,
+            .cleanupSet, .get([SearchRange(name)]), .getNext([SearchRange([1, 3])]),
+        ]
+        // All in one slice.
+        for (number, body) in requests.enumerated() {
+            let pdu = PDU(body, sessionID: Conversation.sessionID, transactionID: 1, packetID: UInt32(number))
+            conversation.subagent.receive(pdu.octets, now: conversation.now)
+        }
+        #expect(!conversation.subagent.work(now: conversation.now, until: { false }))
+        let values = conversation.sent().compactMap { pdu in
+            if case .response(let response) = pdu.body { response.variables.first?.value } else { nil }
+        }
+        #expect(values == [.gauge32(5), .gauge32(5), .gauge32(6), .gauge32(6)])
+        rows[1] = 7
+        #expect(conversation.ask(.get([SearchRange(name)]))?.variables.first?.value == .gauge32(7))
+    }
+
     @Test func `rows may change between two slices`() {
         let source = SortedRows<UInt32, UInt32>()
         for row in 0..<100 as Range<UInt32> { source[row] = row }

@@ -179,6 +179,18 @@ private final class Store {
         #expect(numbers == [1, 1, 1, 1, 1])
     }
 
+    @Test func `a test is cut into slices, row by row, and what it prepared is let go when the session is lost`() {
+        let variables = (1...5 as ClosedRange<UInt32>).map { Store.number($0, 9) }
+        let request = PDU(.testSet(variables), sessionID: Conversation.sessionID, transactionID: 1, packetID: 1)
+        conversation.subagent.receive(request.octets, now: conversation.now)
+        for row in 0...3 {
+            #expect(conversation.subagent.work(now: conversation.now, until: { true }))
+            #expect(store.log.count == row)
+        }
+        conversation.subagent.disconnected("gone", now: conversation.now)
+        #expect(store.log == ["test 1", "test 2", "test 3", "clean up 1", "clean up 2", "clean up 3"])
+    }
+
     @Test func `commit, undo and clean-up of another transaction do nothing`() {
         #expect(status([Store.number(1, 5)]) == [0, 0])
         #expect(conversation.ask(.commitSet, transaction: 9)?.error == .processingError)

@@ -183,7 +183,7 @@ public final class AgentXClient {
             }
         attempt.whenFailure { error in
             let (client, connection) = bound.value
-            client.ended(connection, Self.reason(error))
+            client.ended(connection, "\(client.master): \(Self.reason(error))")
         }
     }
 
