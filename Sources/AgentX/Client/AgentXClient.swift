@@ -33,7 +33,7 @@ public final class AgentXClient {
     private var timer: (at: Instant, scheduled: Scheduled<Void>)?
     private var isResting = false
     private var isWorking = false
-    /// The longest that the loop was held up at a time.
+    /// The longest that the loop was held up at a time, by the clock: what other processes took of the processor is in it.
     public private(set) var longestSlice = Duration.zero
 
     private final class Connection {
