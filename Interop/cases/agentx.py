@@ -382,19 +382,24 @@ class SlowMaster:
         self._listener.close()
 
     def _serve(self, agent):
-        master = socket.socket(socket.AF_UNIX)
-        master.connect(self.master)
+        with agent, socket.socket(socket.AF_UNIX) as master:
+            master.connect(self.master)
+            try:
+                self._pass_on(agent, master)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # one of them is gone; closing both tells the other
+
+    def _pass_on(self, agent, master):
         held = []  # (when it came, octets)
-        with agent, master:
-            while not self._is_over:
-                readable, _, _ = select.select([agent, master], [], [], 0.02)
-                for each in readable:
-                    octets = each.recv(65536)
-                    if not octets:
-                        return
-                    if each is agent:
-                        master.sendall(octets)
-                    else:
-                        held.append((time.monotonic(), octets))
-                while held and held[0][0] + self.delay <= time.monotonic():
-                    agent.sendall(held.pop(0)[1])
+        while not self._is_over:
+            readable, _, _ = select.select([agent, master], [], [], 0.02)
+            for each in readable:
+                octets = each.recv(65536)
+                if not octets:
+                    return
+                if each is agent:
+                    master.sendall(octets)
+                else:
+                    held.append((time.monotonic(), octets))
+            while held and held[0][0] + self.delay <= time.monotonic():
+                agent.sendall(held.pop(0)[1])
