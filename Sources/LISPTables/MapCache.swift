@@ -41,11 +41,11 @@ package struct MapCache: Sendable {
     /// A class for its size: a pointer, mostly `nil`. Never changed, so it may be shared.
     final class Exceptions: Sendable {
         let packetsAtRefreshCheck: UInt64?
-        /// For each locator, if one of them has changed its state since the entry was installed; without what its content
+        /// For each locator, if one of them came or has changed since the entry was installed; states without what its content
         /// adds. Empty otherwise.
-        let locators: [LocatorHistory]
+        let locators: [LocatorPast]
 
-        init?(packetsAtRefreshCheck: UInt64?, locators: [LocatorHistory]) {
+        init?(packetsAtRefreshCheck: UInt64?, locators: [LocatorPast]) {
             guard packetsAtRefreshCheck != nil || !locators.isEmpty else { return nil }
             self.packetsAtRefreshCheck = packetsAtRefreshCheck
             self.locators = locators
@@ -190,7 +190,7 @@ package struct MapCache: Sendable {
             expires: isStatic ? .never : expires,
             exceptions: Exceptions(
                 packetsAtRefreshCheck: nil,
-                locators: old.map { history(of: item, following: $0, now: now) } ?? history(ofNewUserOf: item, now: now)
+                locators: old.map { past(of: item, following: $0, now: now) } ?? past(ofNewUserOf: item, now: now)
             )
         )
         var removed: Removed?
@@ -220,32 +220,36 @@ package struct MapCache: Sendable {
     }
 
     /// What an entry that changes to `item` keeps of its locators' past; empty if that is nothing.
-    private func history(
+    private func past(
         of item: MappingContents.Item,
         following old: MapCacheEntry,
         now: Instant
-    ) -> [LocatorHistory] {
+    ) -> [LocatorPast] {
         let before = old.locators
+        let plain = LocatorPast(state: LocatorHistory(since: old.installed, changes: 0), learnt: old.installed)
         var isPlain = item.turns.isEmpty
-        let history = item.content.locators.indices.map { index in
+        let past = item.content.locators.indices.map { index in
             let record = item.content.locators[index]
-            var history = LocatorHistory(since: now, changes: 0)
+            var past = LocatorPast(state: LocatorHistory(since: now, changes: 0), learnt: now)
             if let same = before.first(where: { $0.record.address == record.address }) {
                 let isUnchanged =
                     (same.id == nil) == (item.locatorIDs[index] == nil)
                     && same.record.isReachable == record.isReachable
-                if isUnchanged { history.since = same.since }
-                history.changes = same.stateChanges &+ (isUnchanged ? 0 : 1)
+                if isUnchanged { past.state.since = same.since }
+                past.state.changes = same.stateChanges &+ (isUnchanged ? 0 : 1)
+                past.learnt = same.learnt
+                past.preferenceChanges = same.preferenceChanges
+                past.preferenceChanges.note(from: same.record, to: record, now: now)
             }
-            if history.since != old.installed || history.changes != 0 { isPlain = false }
-            if !item.turns.isEmpty { history.changes &-= item.turns[index].changes }
-            return history
+            if past != plain { isPlain = false }
+            if !item.turns.isEmpty { past.state.changes &-= item.turns[index].changes }
+            return past
         }
-        return isPlain ? [] : history
+        return isPlain ? [] : past
     }
 
-    private func history(ofNewUserOf item: MappingContents.Item, now: Instant) -> [LocatorHistory] {
-        item.turns.map { LocatorHistory(since: now, changes: 0 &- $0.changes) }
+    private func past(ofNewUserOf item: MappingContents.Item, now: Instant) -> [LocatorPast] {
+        item.turns.map { LocatorPast(state: LocatorHistory(since: now, changes: 0 &- $0.changes), learnt: now) }
     }
 
     /// Notes what the entry had sent when its refresh was considered, and when that will be again.

@@ -13,12 +13,41 @@ package struct MapCacheLocator: Hashable, Sendable {
     /// Since when it takes part in the forwarding state, or does not, and how often that has changed.
     package let since: Instant
     package let stateChanges: UInt64
+    /// Since when the entry has had it.
+    package let learnt: Instant
+    /// When the entry last came to have others of these; `nil` before the first time.
+    package let preferenceChanges: PreferenceChanges
+}
+
+/// When the priority and weight of an entry's locator last changed.
+package struct PreferenceChanges: Hashable, Sendable {
+    package var priority: Instant?
+    package var weight: Instant?
+    package var multicastPriority: Instant?
+    package var multicastWeight: Instant?
+
+    package init() {}
+
+    /// Notes in what `new` differs.
+    mutating func note(from old: LocatorRecord, to new: LocatorRecord, now: Instant) {
+        if old.priority != new.priority { priority = now }
+        if old.weight != new.weight { weight = now }
+        if old.multicastPriority != new.multicastPriority { multicastPriority = now }
+        if old.multicastWeight != new.multicastWeight { multicastWeight = now }
+    }
 }
 
 /// When a locator last went into or out of the forwarding state, and how often it has.
 struct LocatorHistory: Hashable, Sendable {
     var since: Instant
     var changes: UInt64
+}
+
+/// The past of an entry's locator, kept for entries whose locators have one.
+struct LocatorPast: Hashable, Sendable {
+    var state: LocatorHistory
+    var learnt: Instant
+    var preferenceChanges = PreferenceChanges()
 }
 
 /// What is known of one EID-prefix. A value made from what the map-cache stores more densely.
@@ -35,7 +64,7 @@ package struct MapCacheEntry: Sendable {
     /// The packets sent by the entry when its refresh was last considered; `nil` before that.
     package let packetsAtRefreshCheck: UInt64?
     private let item: MappingContents.Item
-    private let history: [LocatorHistory]
+    private let past: [LocatorPast]
 
     init(_ eid: EIDPrefix, _ row: MapCache.Row, _ item: MappingContents.Item) {
         self.eid = eid
@@ -45,7 +74,7 @@ package struct MapCacheEntry: Sendable {
         self.expires = row.expires
         self.packetsAtRefreshCheck = row.exceptions?.packetsAtRefreshCheck
         self.item = item
-        self.history = row.exceptions?.locators ?? []
+        self.past = row.exceptions?.locators ?? []
     }
 
     package var content: MappingContent { item.content }
@@ -70,13 +99,15 @@ package struct MapCacheEntry: Sendable {
                 record: item.content.locators[index],
                 id: item.locatorIDs[index],
                 since: history.since,
-                stateChanges: history.changes
+                stateChanges: history.changes,
+                learnt: past.isEmpty ? installed : past[index].learnt,
+                preferenceChanges: past.isEmpty ? PreferenceChanges() : past[index].preferenceChanges
             )
         }
     }
 
     private func history(of index: Int) -> LocatorHistory {
-        var sum = history.isEmpty ? LocatorHistory(since: installed, changes: 0) : history[index]
+        var sum = past.isEmpty ? LocatorHistory(since: installed, changes: 0) : past[index].state
         if !item.turns.isEmpty {
             sum.since = max(sum.since, item.turns[index].since)
             // Wraps: what the content went through before the entry came to it was subtracted then.

@@ -495,6 +495,32 @@ package struct SiteRegistry: Sendable {
         return nil
     }
 
+    /// What follows `key` by family, then instance, address and length, among a site's EID-prefixes, configured or registered.
+    /// Costs O(log n) for each configured EID-prefix that covers `key`.
+    ///
+    /// - Parameter eids: all that are configured of it, in that order.
+    package func first(after key: EIDPrefix?, of site: String, configured eids: [EIDPrefix]) -> EIDPrefix? {
+        guard let key else { return eids.first }
+        var (low, high) = (0, eids.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if PrefixOrder.byFamily.precedes(key, eids[middle]) { high = middle } else { low = middle + 1 }
+        }
+        var best = low < eids.count ? eids[low] : nil
+        var match = configured.longestMatch(key)
+        while let (prefix, eid) = match {
+            if eid.site == site, let next = first(after: key, registeredIn: prefix)?.key,
+                best.map({ PrefixOrder.byFamily.precedes(next, $0) }) ?? true
+            {
+                best = next
+            }
+            let length = prefix.prefix.length
+            guard length > 0, let wider = IPPrefix(prefix.prefix.address, length: length - 1) else { break }
+            match = configured.longestMatch(EIDPrefix(instanceID: prefix.instanceID, wider))
+        }
+        return best
+    }
+
     /// What follows `key` among all EID-prefixes of sites, configured or registered: the rows of lispEidRegistrationTable
     /// (RFC 7052), in its order with `.byFamily`.
     package func first(

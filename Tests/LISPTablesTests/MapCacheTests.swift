@@ -240,4 +240,44 @@ import Testing
         put("10.3.0.0/16", content, at: 7)
         #expect(locators("10.3.0.0/16") == [[7, 2], [4, 0]])
     }
+
+    @Test func `tells when each locator came and when its priorities and weights last changed`() {
+        var cache = MapCache(limit: 10)
+        func put(_ content: MappingContent, at seconds: Int64) {
+            _ = cache.put(
+                Self.eid("10.1.0.0/16"),
+                mapping: MappingID(rawValue: 1),
+                content: cache.hold(content).handle,
+                now: .zero + .seconds(seconds),
+                expires: .zero + .seconds(1000),
+                refreshDue: nil
+            )
+        }
+        func seconds(_ instant: Instant?) -> Int64? { instant.map { $0.nanoseconds / 1_000_000_000 } }
+        func locators() -> [[Int64?]] {
+            (cache[Self.eid("10.1.0.0/16")]?.locators ?? []).map { locator in
+                let changes = locator.preferenceChanges
+                return [
+                    seconds(locator.learnt), seconds(changes.priority), seconds(changes.weight),
+                    seconds(changes.multicastPriority), seconds(changes.multicastWeight),
+                ]
+            }
+        }
+        var content = Self.content(2)
+        put(content, at: 1)
+        #expect(locators() == [[1, nil, nil, nil, nil], [1, nil, nil, nil, nil]])
+        content.locators[0].priority = 9
+        content.locators[1].multicastWeight = 9
+        put(content, at: 2)
+        #expect(locators() == [[1, 2, nil, nil, nil], [1, nil, nil, nil, 2]])
+        put(content, at: 3)
+        content.locators[0].weight = 77
+        content.locators[0].multicastPriority = 1
+        put(content, at: 4)
+        #expect(locators() == [[1, 2, 4, 4, nil], [1, nil, nil, nil, 2]])
+        // Another RLOC has a past of its own.
+        content.locators[1].address = .ip(IPAddress("203.0.113.77")!)
+        put(content, at: 5)
+        #expect(locators() == [[1, 2, 4, 4, nil], [5, nil, nil, nil, nil]])
+    }
 }

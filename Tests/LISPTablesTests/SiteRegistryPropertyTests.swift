@@ -192,6 +192,21 @@ private struct Model {
             }
             #expect(walked == all)
         }
+        for site in Set(model.configured.values.map(\.site)) {
+            let configured = model.configured.filter { $0.value.site == site }.keys.sorted {
+                PrefixOrder.byFamily.precedes($0, $1)
+            }
+            let registered = model.registered.keys.filter { model.decisive($0)?.site == site }
+            let all = Set(configured).union(registered).sorted { PrefixOrder.byFamily.precedes($0, $1) }
+            var walked: [EIDPrefix] = []
+            while let next = registry.first(after: walked.last, of: site, configured: configured) {
+                walked.append(next)
+            }
+            #expect(walked == all)
+            let key = randomPrefix(&generator)
+            let next = all.first { PrefixOrder.byFamily.precedes(key, $0) }
+            #expect(registry.first(after: key, of: site, configured: configured) == next)
+        }
     }
 
     @Test func `refuses what is beyond the limit in all, and takes refreshes`() {
