@@ -67,11 +67,10 @@ extension Tally where Kind == MessageCount {
         }
     }
 
-    /// Counts an encoded message of ours by its outline; `false` if that does not tell enough.
-    mutating func addSent(_ kind: ControlMessageKind, _ payload: [UInt8]) -> Bool {
+    /// Counts an encoded Map-Reply or Map-Notify of ours by its outline.
+    mutating func addSent(_ kind: ControlMessageKind, _ payload: [UInt8], _ records: [RecordOutline]) {
         switch kind {
         case .mapReply:
-            guard let records = RecordOutline.list(in: payload) else { return false }
             for record in records {
                 addReplyRecord(
                     record.family,
@@ -82,12 +81,9 @@ extension Tally where Kind == MessageCount {
                 )
             }
         case .mapNotify:
-            guard let records = RecordOutline.list(in: payload) else { return false }
             for record in records { add(MessageCount(.mapNotifyRecord, .sent), record.family) }
-        case .mapRequest, .mapRegister, .mapNotifyAck, .encapsulated, .other:
-            return false
+        case .mapRequest, .mapRegister, .mapNotifyAck, .encapsulated, .other: break
         }
-        return true
     }
 
     mutating func addReplyRecord(
@@ -110,7 +106,16 @@ extension Tally where Kind == MessageCount {
     }
 
     mutating func add(_ request: MapRequest, _ direction: MessageCount.Direction, isEncapsulated: Bool) {
-        let family = request.family
+        add(request, direction, isEncapsulated: isEncapsulated, request.family)
+    }
+
+    /// - Parameter family: of the EID that is asked for first.
+    mutating func add(
+        _ request: MapRequest,
+        _ direction: MessageCount.Direction,
+        isEncapsulated: Bool,
+        _ family: AddressFamily?
+    ) {
         add(MessageCount(.mapRequest, direction), family)
         if isEncapsulated { add(MessageCount(.encapsulatedMapRequest, direction), family) }
         if request.isProbe { add(MessageCount(.probe, direction), family) }

@@ -27,6 +27,7 @@ package struct Router: Sendable {
     /// Those that do not decode, once more.
     package private(set) var formatFaults = Tally<FormatFault>()
     package private(set) var messages = Tally<MessageCount>()
+    package private(set) var serviceMessages: ServiceTally
     package internal(set) var smrPeers = SMRPeers()
     package internal(set) var smrSender = SMRSender()
 
@@ -47,6 +48,7 @@ package struct Router: Sendable {
         }
         mapResolver = settings.mapResolver.map { MapResolver(settings: $0) }
         locatorStatus = settings.locatorStatus
+        serviceMessages = ServiceTally(settings.instances)
         requestBudget = IncomingRequestBudget(settings.limits)
         limit(settings.limits)
     }
@@ -118,6 +120,7 @@ package struct Router: Sendable {
             return receivedEncapsulated(ecm, message, now: now, using: &random)
         }
         messages.add(decoded, .received)
+        serviceMessages.add(decoded, .received)
         let actions: [RouterAction]
         switch decoded {
         case .mapRequest(let request):
@@ -188,6 +191,7 @@ package struct Router: Sendable {
         guard case .refreshed(let notify) = outcome else { return nil }
         let family = register.eidPrefix.prefix.family
         messages.add(MessageCount(.mapRegisterRecord, .received), family)
+        serviceMessages.add(.mapRegister, .received, EIDTableKey(register.eidPrefix))
         guard let notify else { return [] }
         sent.add(.mapNotify)
         messages.add(MessageCount(.mapNotifyRecord, .sent), family)
@@ -208,8 +212,10 @@ package struct Router: Sendable {
         received.add(.mapRequest)
         mapResolver?.passedOnHere(family)
         messages.addPlainRequest(family)
+        serviceMessages.add(.mapRequest, .received, EIDTableKey(request.eidPrefix))
         guard let reply else { return [] }
         sent.add(.mapReply)
+        serviceMessages.add(.mapReply, .sent, EIDTableKey(request.eidPrefix))
         messages.addReplyRecord(family, isAuthoritative: false, isNegative: isNegative, isProbe: false, .sent)
         return [.send(reply)]
     }
@@ -303,7 +309,7 @@ package struct Router: Sendable {
             return receivedEncapsulatedOther(ecm, error, message)
         }
         guard case .mapRequest(let request) = inner else { return receivedEncapsulatedOther(ecm, nil, message) }
-        messages.add(request, .received, isEncapsulated: true)
+        count(request, .received)
         let actions: [RouterAction]
         if isForOwnETR(request) {
             guard ecm.sourcePort != 0 else { return refuse(.zeroSourcePort, message) }
@@ -574,6 +580,7 @@ package struct Router: Sendable {
             mapResolver = nil
         }
         locatorStatus = settings.locatorStatus
+        serviceMessages.count(settings.instances)
         limit(settings.limits)
         return counted(actions) + announce(now: now)
     }
@@ -644,7 +651,7 @@ package struct Router: Sendable {
         for case .send(let datagram) in actions {
             if datagram.payload == payload {
                 sent.add(.encapsulated)
-                messages.add(request, .sent, isEncapsulated: true)
+                count(request, .sent)
             } else {
                 count(datagram.payload)
             }
@@ -652,9 +659,31 @@ package struct Router: Sendable {
         return actions
     }
 
+    /// Counts a Map-Request inside an Encapsulated Control Message.
+    private mutating func count(_ request: MapRequest, _ direction: MessageCount.Direction) {
+        let eid = request.records.first?.eidPrefix
+        messages.add(request, direction, isEncapsulated: true, eid?.prefix.family)
+        if request.records.count == 1, let eid {
+            serviceMessages.add(.mapRequest, direction, EIDTableKey(eid))
+        } else {
+            serviceMessages.add(request, direction)
+        }
+    }
+
     private mutating func count(_ payload: [UInt8]) {
         let kind = ControlMessageKind(payload: payload)
         sent.add(kind)
-        if !messages.addSent(kind, payload), let message = try? Self.decode(payload) { messages.add(message, .sent) }
+        switch kind {
+        case .mapReply, .mapNotify:
+            if let records = RecordOutline.list(in: payload) {
+                messages.addSent(kind, payload, records)
+                if case .mapReply = kind { serviceMessages.addSentReply(records) }
+                return
+            }
+        case .mapRequest, .mapRegister, .mapNotifyAck, .encapsulated, .other: break
+        }
+        guard let message = try? Self.decode(payload) else { return }
+        messages.add(message, .sent)
+        serviceMessages.add(message, .sent)
     }
 }

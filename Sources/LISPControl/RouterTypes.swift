@@ -13,6 +13,8 @@ package struct RouterSettings: Sendable {
     /// What packets of the ETR's mappings say of its RLOCs.
     package var locatorStatus = LocatorStatusSettings()
     package var limits = MessageLimits()
+    /// Those that control messages are counted of.
+    package var instances: Set<InstanceID> = [.default]
 
     package init(
         itr: ITRSettings? = nil,

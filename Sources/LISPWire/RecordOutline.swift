@@ -5,6 +5,7 @@
 package struct RecordOutline: Hashable, Sendable {
     /// `nil` if the EID is neither IPv4 nor IPv6.
     package let family: AddressFamily?
+    package let instanceID: InstanceID
     package let isAuthoritative: Bool
     package let locatorCount: UInt8
 
@@ -38,13 +39,14 @@ package struct RecordOutline: Hashable, Sendable {
 
     private init?(_ cursor: inout OctetCursor) {
         guard cursor.skip(4), let locatorCount: UInt8 = cursor.integer(), let maskLength: UInt8 = cursor.integer(),
-            let bits: UInt16 = cursor.integer(), cursor.skip(2), let family = cursor.address()?.ip.family,
-            maskLength <= family.bitWidth
+            let bits: UInt16 = cursor.integer(), cursor.skip(2), let eid = cursor.address(),
+            maskLength <= eid.ip.family.bitWidth
         else { return nil }
         for _ in 0..<locatorCount {
             guard cursor.skip(6), cursor.address() != nil else { return nil }
         }
-        self.family = family
+        self.family = eid.ip.family
+        self.instanceID = eid.instanceID
         self.isAuthoritative = bits & 0x1000 != 0
         self.locatorCount = locatorCount
     }

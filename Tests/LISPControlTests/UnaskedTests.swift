@@ -21,7 +21,8 @@ private func state(of router: Router) -> String {
 
 /// Counters, the last refusals that `show` tells, budgets, and what was answered or passed on a moment ago.
 private let countsOnly: Set<String> = [
-    "received", "sent", "refusals", "formatFaults", "messages", "statistics", "authenticationFailures", "answers",
+    "received", "sent", "refusals", "formatFaults", "messages", "serviceMessages", "statistics",
+    "authenticationFailures", "answers",
     "lastUnknown", "lastFailure", "refusalsByEID", "refusalEvents", "limiter", "requestBudget", "limitEvents", "budget",
     "negativeReplies", "forwardedToETR", "mapDataBudget", "troubles", "refusalMemory", "forwarded", "memory",
     "preparedKeys", "smrPeers",
