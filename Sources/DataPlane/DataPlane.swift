@@ -349,6 +349,14 @@ package final class DataPlane {
         state.counters(of: mapping)
     }
 
+    /// How many seconds ago a packet last went either way by a mapping; `nil` if none has.
+    package func secondsSinceUse(of mapping: MappingID) -> UInt32? {
+        state.lastUsed(mapping).map { last in
+            let now = Self.second
+            return now > last ? now - last : 0
+        }
+    }
+
     /// The part of it that went to, or came from, one locator.
     package func counters(of mapping: MappingID, locator: LocatorID) -> MappingCounters {
         state.counters(of: mapping, locator: locator)

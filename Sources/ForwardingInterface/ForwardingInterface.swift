@@ -91,6 +91,10 @@ package enum ForwardingUpdate: Hashable, Sendable {
     /// Packets from an own EID-prefix say that these of its locators are up: bit n is the n-th of its record; `nil`: they say nothing.
     /// Without effect while locator-status-bits are not in use.
     case putStatusBits(EIDPrefix, UInt32?)
+    /// Counts what is encapsulated from sources in the prefix, and what is decapsulated for destinations there, the longest such
+    /// prefix alone: for the mapping, and of that what went over each family for its locators 4 and 6. The id is that of no entry.
+    case putAccount(EIDPrefix, mapping: MappingID)
+    case deleteAccount(EIDPrefix)
 }
 
 /// A packet that no entry covers, or whose entry asks for a Map-Request or has no RLOC to send to, handed to the control plane.

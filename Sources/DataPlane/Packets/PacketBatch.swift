@@ -40,6 +40,8 @@ struct BatchEntry {
     /// For the counters, once it is sent.
     var cell: UnsafeMutablePointer<LocatorCell>?
     var mapping: UnsafeMutablePointer<MappingObject>?
+    /// What its traffic is counted for at this end.
+    var account: UnsafeMutablePointer<MappingObject>?
     var instance: UnsafeMutablePointer<InstanceObject>?
     /// Where it came from, as far as a received datagram tells: address left-aligned, family 4 or 6.
     var source = TrieKey(high: 0, low: 0)

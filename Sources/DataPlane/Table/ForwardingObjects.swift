@@ -2,6 +2,7 @@
 //
 // A cell is what others refer to and stays where it is; its body is replaced whole. What changes in place is atomic.
 
+import ForwardingInterface
 import LISPWire
 import LinuxNetwork
 import Synchronization
@@ -201,6 +202,13 @@ struct MappingObject: ~Copyable {
     let references: ReferenceCount
 }
 
+/// The word at `ForwardingState.hints`: `HeaderHints`, and whether there are accounts.
+enum HintsWord {
+    static let accounts: UInt32 = 0x8000_0000
+
+    static func hints(_ word: UInt32) -> HeaderHints { HeaderHints(rawValue: word & ~accounts) }
+}
+
 /// One virtual network as workers see it.
 struct InstanceObject: ~Copyable {
     let id: UInt32
@@ -218,6 +226,9 @@ struct InstanceObject: ~Copyable {
     /// Inner sources whose packets a Proxy-ETR delivers anywhere.
     let acceptedIPv4: Atomic<UInt32>
     let acceptedIPv6: Atomic<UInt32>
+    /// Prefixes at this end that traffic is counted for.
+    let accountsIPv4: Atomic<UInt32>
+    let accountsIPv6: Atomic<UInt32>
     /// Addresses of `TrieKey`s: where errors to hosts come from. 0 for none.
     let errorSourceIPv4: Atomic<UInt>
     let errorSourceIPv6: Atomic<UInt>
@@ -231,6 +242,7 @@ struct InstanceReader {
     private static let entriesOffset = 24
     private static let ownOffset = 32
     private static let acceptedOffset = 40
+    private static let accountsOffset = 48
 
     @inline(__always)
     var base: ArenaBase { object.pointee.base }
@@ -264,6 +276,15 @@ struct InstanceReader {
     @inline(__always)
     func accepted(_ family: AddressFamily) -> TrieReader {
         root(family.isIPv4 ? Self.acceptedOffset : Self.acceptedOffset &+ 4)
+    }
+
+    func accounts(_ family: AddressFamily) -> TrieReader {
+        root(family.isIPv4 ? Self.accountsOffset : Self.accountsOffset &+ 4)
+    }
+
+    /// What traffic with an address at this end is counted for.
+    func account(_ family: AddressFamily, _ address: TrieKey) -> UnsafeMutablePointer<MappingObject>? {
+        accounts(family).longestMatch(address).flatMap { mapping($0.pointee.words) }
     }
 
     /// Where errors to the instance's hosts come from.

@@ -24,6 +24,8 @@ final class ForwardingState {
         let ownIPv6: TrieWriter
         let acceptedIPv4: TrieWriter
         let acceptedIPv6: TrieWriter
+        let accountsIPv4: TrieWriter
+        let accountsIPv6: TrieWriter
 
         init(object: Instance, arena: Arena, reclaimer: Reclaimer) {
             self.object = object
@@ -37,6 +39,8 @@ final class ForwardingState {
             ownIPv6 = writer(reader.own(.ipv6))
             acceptedIPv4 = writer(reader.accepted(.ipv4))
             acceptedIPv6 = writer(reader.accepted(.ipv6))
+            accountsIPv4 = writer(reader.accounts(.ipv4))
+            accountsIPv6 = writer(reader.accounts(.ipv6))
         }
 
         /// To be called after a change of the number of entries.
@@ -50,6 +54,7 @@ final class ForwardingState {
         func entries(_ family: AddressFamily) -> TrieWriter { family == .ipv4 ? entriesIPv4 : entriesIPv6 }
         func own(_ family: AddressFamily) -> TrieWriter { family == .ipv4 ? ownIPv4 : ownIPv6 }
         func accepted(_ family: AddressFamily) -> TrieWriter { family == .ipv4 ? acceptedIPv4 : acceptedIPv6 }
+        func accounts(_ family: AddressFamily) -> TrieWriter { family == .ipv4 ? accountsIPv4 : accountsIPv6 }
     }
 
     let arena = Arena()
@@ -117,6 +122,8 @@ final class ForwardingState {
                 ownIPv6: Atomic(0),
                 acceptedIPv4: Atomic(0),
                 acceptedIPv6: Atomic(0),
+                accountsIPv4: Atomic(0),
+                accountsIPv6: Atomic(0),
                 errorSourceIPv4: Atomic(0),
                 errorSourceIPv6: Atomic(0)
             )
@@ -128,9 +135,10 @@ final class ForwardingState {
     /// Drops the instance's tables; the caller has made it unreachable for workers.
     func removeInstance(_ id: InstanceID) {
         guard let tables = instances.removeValue(forKey: id) else { return }
-        for trie in [tables.entriesIPv4, tables.entriesIPv6] {
+        for trie in [tables.entriesIPv4, tables.entriesIPv6, tables.accountsIPv4, tables.accountsIPv6] {
             trie.removeAll { release($0) }
         }
+        noteAccounts()
         for trie in [tables.ownIPv4, tables.ownIPv6, tables.acceptedIPv4, tables.acceptedIPv6] {
             trie.removeAll { _ in }
         }
@@ -189,7 +197,32 @@ final class ForwardingState {
             setErrorSource(object, family, address)
         case .putStatusBits(let prefix, let bits):
             putStatusBits(prefix, bits)
+        case .putAccount(let prefix, let mapping):
+            putAccount(prefix, mapping)
+        case .deleteAccount(let prefix):
+            let trie = instances[prefix.instanceID]?.accounts(prefix.prefix.family)
+            guard let words = trie?.remove(Self.key(prefix), length: Int(prefix.prefix.length)) else { return }
+            release(words)
+            noteAccounts()
         }
+    }
+
+    private func putAccount(_ prefix: EIDPrefix, _ id: MappingID) {
+        guard let trie = instances[prefix.instanceID]?.accounts(prefix.prefix.family) else {
+            unknownInstances += 1
+            return
+        }
+        let mapping = mappingObject(id)
+        mapping.pointee.references.retain()
+        let words = TrieWriter.Words(target: EntryTarget.own, mapping: place(mapping))
+        if let old = trie.put(Self.key(prefix), length: Int(prefix.prefix.length), words) { release(old) }
+        noteAccounts()
+    }
+
+    /// Workers look for accounts only while there are some.
+    private func noteAccounts() {
+        let isCounting = instances.values.contains { $0.accountsIPv4.count + $0.accountsIPv6.count > 0 }
+        hints.pointee.store(hintsInUse.rawValue | (isCounting ? HintsWord.accounts : 0), ordering: .releasing)
     }
 
     /// Adds to a trie that only says what is in it.
@@ -296,11 +329,12 @@ final class ForwardingState {
 
     // MARK: Hints of the LISP header
 
-    private var hintsInUse: HeaderHints { HeaderHints(rawValue: hints.pointee.load(ordering: .relaxed)) }
+    private var hintsInUse: HeaderHints { HintsWord.hints(hints.pointee.load(ordering: .relaxed)) }
 
     private func setHeaderHints(_ new: HeaderHints) {
         let old = hintsInUse
-        hints.pointee.store(new.rawValue, ordering: .releasing)
+        let accounts = hints.pointee.load(ordering: .relaxed) & HintsWord.accounts
+        hints.pointee.store(new.rawValue | accounts, ordering: .releasing)
         if new.contains(.locatorStatusBits), !old.contains(.locatorStatusBits) {
             // The control loop knows nothing yet of what is said.
             sets.forEach { $0.pointee.statusBits.store(0, ordering: .relaxed) }
@@ -491,6 +525,11 @@ final class ForwardingState {
             encapsulated: block.pointee.encapsulated.value,
             decapsulated: block.pointee.decapsulated.value
         )
+    }
+
+    /// The second in which a packet of a mapping last went either way; `nil` if none has.
+    func lastUsed(_ id: MappingID) -> UInt32? {
+        mappings[id].flatMap(Self.counterBlock)?.pointee.lastUsed.load(ordering: .relaxed)
     }
 
     private static func counterBlock(_ mapping: Mapping) -> UnsafeMutablePointer<MappingCounterBlock>? {

@@ -37,6 +37,8 @@ struct MappingCounterBlock: ~Copyable {
     let decapsulated = AtomicTraffic()
     /// Address of the first `LocatorCounterBlock`, 0 at first. Blocks are only prepended while workers run.
     let locators = Atomic<UInt>(0)
+    /// The second in which a packet last went either way (`PlaneShared.second`).
+    let lastUsed = Atomic<UInt32>(0)
 }
 
 /// The counters of a mapping's traffic with one of its locators.

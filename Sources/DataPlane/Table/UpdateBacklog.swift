@@ -15,6 +15,7 @@ struct UpdateBacklog {
         case echo(LocatorID)
         case errorSource(InstanceID, AddressFamily)
         case statusBits(EIDPrefix)
+        case account(EIDPrefix)
 
         init(_ update: ForwardingUpdate) {
             switch update {
@@ -27,6 +28,7 @@ struct UpdateBacklog {
             case .requestEcho(let id, _): self = .echo(id)
             case .setErrorSource(let instance, let family, _): self = .errorSource(instance, family)
             case .putStatusBits(let prefix, _): self = .statusBits(prefix)
+            case .putAccount(let prefix, _), .deleteAccount(let prefix): self = .account(prefix)
             }
         }
     }
@@ -37,8 +39,8 @@ struct UpdateBacklog {
         switch update {
         case .putLocator, .setHeaderHints: 0
         case .putLocatorSet, .requestEcho: 1
-        case .putEntry, .putOwnPrefix, .putAcceptedSource, .setErrorSource: 2
-        case .deleteEntry, .deleteOwnPrefix, .deleteAcceptedSource, .putStatusBits: 3
+        case .putEntry, .putOwnPrefix, .putAcceptedSource, .putAccount, .setErrorSource: 2
+        case .deleteEntry, .deleteOwnPrefix, .deleteAcceptedSource, .deleteAccount, .putStatusBits: 3
         case .deleteLocatorSet: 4
         case .deleteLocator: 5
         }

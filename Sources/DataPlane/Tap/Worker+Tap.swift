@@ -9,7 +9,20 @@ extension Worker where Device: ~Copyable {
     @inline(__always)
     mutating func lookForListeners() {
         isTapped = shared.tap.isOpen
+        isWatched = isTapped || countsAccounts
         if isTapped { tapTime = device.now() }
+    }
+
+    /// A packet of message `index` is about to be delivered.
+    @inline(never)
+    mutating func watchDecapsulated(
+        _ index: Int,
+        _ inner: InnerPacket,
+        _ packet: UnsafeRawPointer,
+        _ instance: InstanceReader
+    ) {
+        if isTapped { tapDecapsulated(index, inner, packet, instance: instance.object.pointee.id) }
+        if countsAccounts { countReceived(inner, instance, over: batch.entries[index].sourceFamily) }
     }
 
     /// Entry `index` is about to be sent to `locator`.

@@ -59,6 +59,7 @@ extension Worker where Device: ~Copyable {
         // Before the next messages come where these are.
         merger.flush(&device)
         flushReceived(&run)
+        if isWatched { flushAccount() }
         signal()
         return count
     }
@@ -147,7 +148,7 @@ extension Worker where Device: ~Copyable {
         } else {
             HeaderEditing.setIPv6(packet, trafficClass: tos, hopLimit: ttl)
         }
-        if isTapped { tapDecapsulated(index, inner, packet, instance: id) }
+        if isWatched { watchDecapsulated(index, inner, packet, instance) }
         let number = instance.object.pointee.index
         merger.add(packet, length: inner.length, queue: number, tag: 0, &device)
 
@@ -209,9 +210,11 @@ extension Worker where Device: ~Copyable {
         )
     }
 
-    private func flushReceived(_ run: inout Run) {
+    /// Mutating, so that the worker is not copied for it.
+    private mutating func flushReceived(_ run: inout Run) {
         guard run.packets > 0 else { return }
         if let mapping = run.mapping, let block = CounterBlocks.block(of: mapping) {
+            block.pointee.lastUsed.store(second.pointee.load(ordering: .relaxed), ordering: .relaxed)
             block.pointee.decapsulated.add(packets: run.packets, octets: run.octets)
             if let cell = run.cell {
                 cell.pointee.decapsulated.add(packets: run.packets, octets: run.octets)

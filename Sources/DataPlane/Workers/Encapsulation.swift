@@ -133,8 +133,10 @@ extension Worker where Device: ~Copyable {
         // Before the hints: a nonce counts as asked for once it is in a header, so the packet has to leave then.
         if isOversize, dropOversize(index, inner, instance, limit: mtu &- overhead) { return }
         var header = LISPHeaderWords.header(instance: instance.object.pointee.id)
+        var account: UnsafeMutablePointer<MappingObject>?
         if hints.pointee.load(ordering: .relaxed) != 0 {
             header |= hintBits(to: cell, of: LocatorSetBody(setBody, instance.base), inner, instance)
+            account = self.account(of: inner, instance)
         }
         // Safe: the headroom of a slot is larger than the LISP header.
         (batch.packet(index) - DataPlaneConstants.lispHeaderSize).storeBytes(of: header.bigEndian, as: UInt64.self)
@@ -145,6 +147,7 @@ extension Worker where Device: ~Copyable {
         entry.pointee.locator = locator
         entry.pointee.cell = cell
         entry.pointee.mapping = mapping
+        entry.pointee.account = account
         entry.pointee.instance = instance.object
         entry.pointee.next = -1
         if isTapped { tapEncapsulated(index, inner, instance, locator) }
@@ -181,6 +184,7 @@ extension Worker where Device: ~Copyable {
         }
         usedPortCount = 0
         ownStatus.family = nil
+        lastAccount.family = nil
         flushSent(&run)
         signal()
     }
@@ -228,10 +232,13 @@ extension Worker where Device: ~Copyable {
     @inline(__always)
     private func countSent(_ entry: UnsafeMutablePointer<BatchEntry>, _ run: inout Run) {
         let octets = UInt64(truncatingIfNeeded: entry.pointee.length)
-        if run.mapping != entry.pointee.mapping || run.cell != entry.pointee.cell {
+        if run.mapping != entry.pointee.mapping || run.cell != entry.pointee.cell
+            || run.account != entry.pointee.account
+        {
             flushSent(&run)
             run.mapping = entry.pointee.mapping
             run.cell = entry.pointee.cell
+            run.account = entry.pointee.account
         }
         run.packets &+= 1
         run.octets &+= octets
@@ -244,8 +251,17 @@ extension Worker where Device: ~Copyable {
         guard run.packets > 0 else { return }
         if let cell = run.cell {
             cell.pointee.encapsulated.add(packets: run.packets, octets: run.octets)
-            cell.pointee.lastUsed.store(second.pointee.load(ordering: .relaxed), ordering: .relaxed)
+            let now = second.pointee.load(ordering: .relaxed)
+            cell.pointee.lastUsed.store(now, ordering: .relaxed)
+            if let account = run.account,
+                let locator = UnsafeMutablePointer<LocatorBody>(
+                    bitPattern: cell.pointee.body.load(ordering: .acquiring)
+                )
+            {
+                countSent(run, account, over: locator.pointee.family)
+            }
             if let mapping = run.mapping, let block = CounterBlocks.block(of: mapping) {
+                block.pointee.lastUsed.store(now, ordering: .relaxed)
                 block.pointee.encapsulated.add(packets: run.packets, octets: run.octets)
                 if let locator = CounterBlocks.block(of: cell.pointee.id, in: block) {
                     locator.pointee.encapsulated.add(packets: run.packets, octets: run.octets)

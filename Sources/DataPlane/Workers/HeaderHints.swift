@@ -65,7 +65,7 @@ extension DataPlane {
 
 extension Worker where Device: ~Copyable {
     @inline(__always)
-    private var hintsInUse: HeaderHints { HeaderHints(rawValue: hints.pointee.load(ordering: .relaxed)) }
+    private var hintsInUse: HeaderHints { HintsWord.hints(hints.pointee.load(ordering: .relaxed)) }
 
     private func milliseconds() -> UInt64 { device.now() / 1_000_000 }
 

@@ -21,6 +21,7 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     struct Run {
         var mapping: UnsafeMutablePointer<MappingObject>?
         var cell: UnsafeMutablePointer<LocatorCell>?
+        var account: UnsafeMutablePointer<MappingObject>?
         var packets: UInt64 = 0
         var octets: UInt64 = 0
     }
@@ -64,8 +65,12 @@ struct Worker<Device: PacketDevice & ~Copyable>: ~Copyable {
     var eventFilter: PathEventFilter
     var siteErrors = SiteErrorMaker()
     var ownStatus = OwnStatus()
+    var lastAccount = LastAccount()
+    var accountRun = AccountRun()
     /// Somebody watches the flows of this batch, whose time this is.
     var isTapped = false
+    /// That, or traffic is counted for EID-prefixes at this end.
+    var isWatched = false
     var tapTime: UInt64 = 0
     /// The control loop is to be told of a miss or an event.
     var hasNews = false

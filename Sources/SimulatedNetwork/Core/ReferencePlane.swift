@@ -99,7 +99,7 @@ package final class ReferencePlane {
         case .putStatusBits(let eid, let bits):
             statusBits[eid] = bits
         case .putOwnPrefix, .deleteOwnPrefix, .putAcceptedSource, .deleteAcceptedSource, .setHeaderHints,
-            .setErrorSource:
+            .setErrorSource, .putAccount, .deleteAccount:
             break
         }
     }

@@ -51,6 +51,8 @@ extension TraceEntry: CustomStringConvertible {
         case .deleteOwnPrefix(let eid): "delete own prefix \(eid)"
         case .putAcceptedSource(let eid): "accept source \(eid)"
         case .deleteAcceptedSource(let eid): "accept source \(eid) no more"
+        case .putAccount(let eid, let mapping): "count the traffic of \(eid) for mapping \(mapping.rawValue)"
+        case .deleteAccount(let eid): "count the traffic of \(eid) no more"
         case .setHeaderHints(let hints): "set header hints \(hints.rawValue)"
         case .putStatusBits(let eid, let bits):
             "status bits of \(eid): \(bits.map { String($0, radix: 2) } ?? "none")"

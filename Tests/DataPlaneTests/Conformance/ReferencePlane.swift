@@ -78,7 +78,7 @@ struct ReferencePlane {
         case .deleteAcceptedSource(let prefix): acceptedSources.remove(prefix)
         case .setErrorSource(let instance, let family, let address):
             errorSources[ErrorSource(instance: instance, family: family)] = address
-        case .setHeaderHints, .requestEcho, .putStatusBits:
+        case .setHeaderHints, .requestEcho, .putStatusBits, .putAccount, .deleteAccount:
             return false
         }
         return true
