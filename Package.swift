@@ -97,6 +97,11 @@ let package = Package(
         ),
         .target(name: "ManagementAPI", swiftSettings: settings),
         .target(
+            name: "ManagedObjects",
+            dependencies: ["AgentX", "ForwardingInterface", "LISPWire"],
+            swiftSettings: settings
+        ),
+        .target(
             name: "Management",
             dependencies: [
                 "ManagementAPI",
@@ -111,7 +116,7 @@ let package = Package(
             name: "lispd",
             dependencies: [
                 "LISPWire", "LISPTables", "LISPControl", "ForwardingInterface", "DataPlane", "LinuxNetwork",
-                "HostRouting", "LISPConfiguration", "ManagementAPI", "Management",
+                "HostRouting", "LISPConfiguration", "ManagementAPI", "Management", "ManagedObjects", "AgentX",
                 arguments, logging, nioCore, nioPosix,
             ],
             swiftSettings: settings
@@ -185,6 +190,11 @@ let package = Package(
             dependencies: ["DataPlane", "ForwardingInterface", "LISPWire", "LinuxNetwork", "PacketView"],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "ManagedObjectsTests",
+            dependencies: ["ManagedObjects", "AgentX", "ForwardingInterface", "LISPWire"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "AgentXTests", dependencies: ["AgentX", nioCore, nioPosix], swiftSettings: settings),
         .testTarget(
             name: "LISPConfigurationTests",
@@ -199,7 +209,9 @@ let package = Package(
         .testTarget(
             name: "lispdTests",
             dependencies: [
-                "lispd", "LISPControl", "LISPTables", "LISPWire", "DataPlane", "Management", "ManagementAPI",
+                "lispd", "LISPConfiguration", "LISPControl", "LISPTables", "LISPWire", "ForwardingInterface",
+                "DataPlane",
+                "Management", "ManagementAPI", "ManagedObjects",
             ],
             swiftSettings: settings
         ),
