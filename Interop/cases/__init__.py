@@ -32,6 +32,7 @@ from .registration import RegistrationGroup
 from .reloads import KeyRolloverGroup, ReloadEachGroup
 from .resolvers import ResolversGroup
 from .scan import ScanGroup
+from .snmp import LargeWalkGroup, SNMPGroup
 from .throughput import ThroughputGroup
 from .traffic_generator import TrafficGeneratorGroup
 
@@ -56,6 +57,8 @@ GROUPS = [
     OperatorGroup,
     ManagementGroup,
     ProxyManagementGroup,
+    SNMPGroup,
+    LargeWalkGroup,
     OverIPv4,
     OverIPv6,
     NarrowPathOverIPv4,

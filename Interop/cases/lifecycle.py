@@ -279,8 +279,7 @@ class RefusalGroup(SitesGroup):
 
     @test("refuses what is not supported yet instead of ignoring it")
     def not_supported_yet(self):
-        for name, value in (("snmp", {"agentx": "/var/agentx/master"}), ("flow-monitors", [{"name": "a"}]),
-                            ("site-interfaces", ["site0"])):
+        for name, value in (("flow-monitors", [{"name": "a"}]), ("site-interfaces", ["site0"])):
             configuration = {**daemon.xtr(self.network, SITE_A), name: value}
             status, log = self.try_start(self.network.xtr_a, configuration, f"later-{name}")
             expect(status != 0 and "not supported yet" in log, f"{name}: {status}\n{log}")

@@ -161,24 +161,15 @@ struct ConfigurationNode {
     func listener() -> Endpoint? {
         let expected = "an address of this host and a port such as 127.0.0.1:9341 or \"[::1]:9341\""
         guard let text = text(expected) else { return nil }
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0,
-            text[text.index(after: colon)...].utf8.allSatisfy({ (48...57).contains($0) })
-        else {
+        guard let listener = Endpoint(listener: text[...]) else {
             report(expected: expected)
             return nil
         }
-        var host = text[..<colon]
-        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
-        if isBracketed { host = host.dropFirst().dropLast() }
-        guard let address = IPAddress(host), (address.family == .ipv6) == isBracketed else {
-            report(expected: expected)
-            return nil
-        }
-        if !address.isUnspecified, let kind = address.unusableKind {
+        if !listener.address.isUnspecified, let kind = listener.address.unusableKind {
             report(found: "\(quoted(text)), \(kind)", expected: expected)
             return nil
         }
-        return Endpoint(address, port)
+        return listener
     }
 
     func ipPrefix() -> IPPrefix? {
@@ -323,6 +314,20 @@ struct ConfigurationMapping {
         guard values[key] != nil else { return }
         let found = value.map { "`\(key): \($0)`" } ?? "`\(key)`"
         findings.report(mark(of: key), found: "\(found), which is not supported yet", expected: "it to be left out")
+    }
+}
+
+extension Endpoint {
+    /// Parses `192.0.2.1:705` or `[2001:db8::1]:705`.
+    init?(listener text: Substring) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0,
+            text[text.index(after: colon)...].utf8.allSatisfy({ (48...57).contains($0) })
+        else { return nil }
+        var host = text[..<colon]
+        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+        if isBracketed { host = host.dropFirst().dropLast() }
+        guard let address = IPAddress(host), (address.family == .ipv6) == isBracketed else { return nil }
+        self.init(address, port)
     }
 }
 

@@ -10,11 +10,6 @@ extension Loader {
             for member in members { _ = member.kernelName("an interface name", length: 15) }
             if !members.isEmpty { root.refuseNotSupported("site-interfaces") }
         }
-        if let section = root["snmp"]?.mapping(["agentx", "draft-mib-base"]) {
-            _ = section["agentx"]?.text("a socket path or tcp:ADDRESS:PORT")
-            _ = section["draft-mib-base"]?.text("an object identifier")
-            root.refuseNotSupported("snmp")
-        }
         if root["flow-monitors"]?.list("a list of flow monitors", allowsEmpty: true)?.isEmpty == false {
             root.refuseNotSupported("flow-monitors")
         }

@@ -122,6 +122,7 @@ struct Loader {
         messageLimits(root, &result)
         dataPlane(root, &result)
         management(root, &result)
+        snmp(root, &result)
         laterFeatures(root)
         requiredByRoles(root, result)
         return result

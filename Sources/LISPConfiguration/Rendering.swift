@@ -59,6 +59,7 @@ extension RouterConfiguration {
         result.add("limits", limits.document)
         result.add("data-plane", dataPlane.document)
         result.add("management", management.document)
+        if let snmp { result.add("snmp", snmp.document) }
         return .mapping(result.pairs)
     }
 
@@ -85,6 +86,15 @@ extension ManagementConfiguration {
         var result = Pairs()
         result.add("socket", .text(socket))
         if let http { result.add("http", .text(http.description)) }
+        return .mapping(result.pairs)
+    }
+}
+
+extension SNMPConfiguration {
+    fileprivate var document: ConfigurationValue {
+        var result = Pairs()
+        result.add("agentx", .text(master.description))
+        result.add("draft-mib-base", .text(draftMIBBase.map(String.init).joined(separator: ".")))
         return .mapping(result.pairs)
     }
 }

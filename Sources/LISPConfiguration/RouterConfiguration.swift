@@ -43,6 +43,8 @@ package struct RouterConfiguration: Hashable, Sendable {
     package var limits = MessageLimitsConfiguration()
     package var dataPlane = DataPlaneConfiguration()
     package var management = ManagementConfiguration()
+    /// `nil`: off.
+    package var snmp: SNMPConfiguration?
     /// What is allowed and yet worth a line in the log and in `show status`; one line each.
     package var warnings: [String] = []
 

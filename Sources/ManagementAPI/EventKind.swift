@@ -14,6 +14,8 @@ package enum EventKind: String, Sendable, CaseIterable {
     case sendFailed = "send-failed"
     case siteCleared = "site-cleared"
     case statisticsCleared = "statistics-cleared"
+    case agentXUp = "agentx-up"
+    case agentXDown = "agentx-down"
 
     // The ITR.
     case locatorUp = "locator-up"
@@ -62,7 +64,8 @@ package enum EventKind: String, Sendable, CaseIterable {
         case .locatorUp, .locatorDown, .proxyETRUp, .proxyETRDown: .paths
         case .started, .ending, .configurationReloaded, .configurationRefused, .locatorsChanged, .hostFailed,
             .hostRecovered, .stateNotSaved, .siteCleared,
-            .statisticsCleared, .registrationAcknowledged, .registrationRefused, .registrationUnanswered:
+            .statisticsCleared, .agentXUp, .agentXDown, .registrationAcknowledged, .registrationRefused,
+            .registrationUnanswered:
             .router
         }
     }

@@ -302,6 +302,9 @@ package struct DatabaseEntry: Codable, Sendable, Equatable {
     package var statusBits: UInt32?
     /// How many Map-Requests were answered with it.
     package var answers: UInt64
+    /// What hosts in it sent to other sites, and what came for them. Counted where `snmp` is on.
+    package var encapsulated: Traffic?
+    package var decapsulated: Traffic?
 
     package init(
         instanceID: UInt32,
@@ -312,7 +315,9 @@ package struct DatabaseEntry: Codable, Sendable, Equatable {
         sourceAddress: String? = nil,
         locators: [DatabaseLocator] = [],
         statusBits: UInt32? = nil,
-        answers: UInt64 = 0
+        answers: UInt64 = 0,
+        encapsulated: Traffic? = nil,
+        decapsulated: Traffic? = nil
     ) {
         self.instanceID = instanceID
         self.eidPrefix = eidPrefix
@@ -323,6 +328,8 @@ package struct DatabaseEntry: Codable, Sendable, Equatable {
         self.locators = locators
         self.statusBits = statusBits
         self.answers = answers
+        self.encapsulated = encapsulated
+        self.decapsulated = decapsulated
     }
 }
 

@@ -27,6 +27,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var databaseEntries: Int?
     /// Of a Map-Server.
     package var registeredPrefixes: Int?
+    /// Where `snmp` is on.
+    package var snmp: SNMPStatus?
     /// What the operator should know, one line each.
     package var warnings: [String]
 
@@ -48,6 +50,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
         mapCacheLimit: Int? = nil,
         databaseEntries: Int? = nil,
         registeredPrefixes: Int? = nil,
+        snmp: SNMPStatus? = nil,
         warnings: [String] = []
     ) {
         self.version = version
@@ -67,7 +70,57 @@ package struct StatusReport: Codable, Sendable, Equatable {
         self.mapCacheLimit = mapCacheLimit
         self.databaseEntries = databaseEntries
         self.registeredPrefixes = registeredPrefixes
+        self.snmp = snmp
         self.warnings = warnings
+    }
+}
+
+/// The agent that shows this router to network management.
+package struct SNMPStatus: Codable, Sendable, Equatable {
+    package enum State: String, Codable, Sendable, CaseIterable {
+        /// The master has accepted it.
+        case open
+        /// Connected, and not accepted yet.
+        case opening
+        /// The next attempt to connect is under way, or due later.
+        case connecting
+    }
+
+    /// The AgentX master: a path or `tcp:ADDRESS:PORT`.
+    package var master: String
+    package var state: State
+    /// Why it was not reached, or the last session ended.
+    package var lastError: String?
+    /// Regions that the master has taken, of those that are wanted.
+    package var regionsRegistered: Int
+    package var regionsWanted: Int
+    package var sessionsOpened: UInt64
+    /// Requests of the master, and variables in the answers.
+    package var requests: UInt64
+    package var variables: UInt64
+    /// How often rows were left out, each time that a manager came by.
+    package var rowsLeftOut: [ReasonCount]
+
+    package init(
+        master: String,
+        state: State,
+        lastError: String? = nil,
+        regionsRegistered: Int,
+        regionsWanted: Int,
+        sessionsOpened: UInt64,
+        requests: UInt64,
+        variables: UInt64,
+        rowsLeftOut: [ReasonCount] = []
+    ) {
+        self.master = master
+        self.state = state
+        self.lastError = lastError
+        self.regionsRegistered = regionsRegistered
+        self.regionsWanted = regionsWanted
+        self.sessionsOpened = sessionsOpened
+        self.requests = requests
+        self.variables = variables
+        self.rowsLeftOut = rowsLeftOut
     }
 }
 

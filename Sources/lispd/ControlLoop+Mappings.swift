@@ -87,7 +87,10 @@ extension ControlLoop {
             },
             statusBits: statusBits(of: entry, time),
             encapsulated: Traffic(counters.encapsulated),
-            decapsulated: Traffic(counters.decapsulated)
+            decapsulated: Traffic(counters.decapsulated),
+            lastUsed: plane?.secondsSinceUse(of: entry.mapping).map {
+                Moment(now: time.wallClock, secondsAgo: Int64($0))
+            }
         )
     }
 
@@ -118,8 +121,8 @@ extension ControlLoop {
         _ time: ReportTime
     ) -> ManagementAPI.MapCacheLocator {
         let sent = locator.id.map { plane?.counters(of: entry.mapping, locator: $0).encapsulated ?? .init() } ?? .init()
-        let reachability = locator.id == nil ? nil : locator.address.flatMap { router.itr?.prober[$0] }
-        let echo = locator.id == nil ? nil : locator.address.flatMap { router.itr?.noncer[$0] }
+        let status = locatorStatus(locator)
+        let (reachability, echo) = (status.reachability, status.echo)
         let state: LocatorState =
             if locator.id != nil {
                 router.itr?.isUp(ordinal, of: entry) ?? true ? .up : .down
@@ -131,22 +134,39 @@ extension ControlLoop {
         return ManagementAPI.MapCacheLocator(
             address: locator.address?.description ?? locator.record.address.description,
             state: state,
-            since: time.moment(
-                max(
-                    reachability.map { $0.changes > 0 ? max($0.since, locator.since) : locator.since } ?? locator.since,
-                    echo?.since ?? locator.since
-                )
-            ),
+            since: time.moment(status.since),
             priority: locator.record.priority,
             weight: locator.record.weight,
             multicastPriority: locator.record.multicastPriority,
             multicastWeight: locator.record.multicastWeight,
             isSelf: locator.address.map { resolvedHost.rlocs.contains($0) } ?? false,
             encapsulated: Traffic(sent),
-            stateChanges: locator.stateChanges + (reachability?.changes ?? 0) + (echo?.changes ?? 0),
+            stateChanges: status.changes,
             probing: reachability.flatMap { $0.probesSent > 0 ? LocatorProbing($0, time) : nil },
             echoes: echo.map { LocatorEchoes($0, locator.id.flatMap { plane?.echoes(of: $0) }, time) },
             mtu: locator.id.flatMap { _ in locator.address.flatMap { router.itr?.pathMTU[$0] } }.map(Int.init)
+        )
+    }
+
+    /// What has been found out of a locator, since when it is as it is, and how often that has changed.
+    struct LocatorStatus {
+        var reachability: RLOCReachability?
+        var echo: EchoReachability?
+        var since: Instant
+        var changes: UInt64
+    }
+
+    func locatorStatus(_ locator: LISPTables.MapCacheLocator) -> LocatorStatus {
+        let reachability = locator.id == nil ? nil : locator.address.flatMap { router.itr?.prober[$0] }
+        let echo = locator.id == nil ? nil : locator.address.flatMap { router.itr?.noncer[$0] }
+        return LocatorStatus(
+            reachability: reachability,
+            echo: echo,
+            since: max(
+                reachability.map { $0.changes > 0 ? max($0.since, locator.since) : locator.since } ?? locator.since,
+                echo?.since ?? locator.since
+            ),
+            changes: locator.stateChanges + (reachability?.changes ?? 0) + (echo?.changes ?? 0)
         )
     }
 
@@ -240,7 +260,9 @@ extension ControlLoop {
                         )
                     },
                     statusBits: router.announcer.announced(mapping.eid),
-                    answers: etr.answers[mapping.eid] ?? 0
+                    answers: etr.answers[mapping.eid] ?? 0,
+                    encapsulated: siteTraffic(of: mapping.eid).map { Traffic($0.encapsulated) },
+                    decapsulated: siteTraffic(of: mapping.eid).map { Traffic($0.decapsulated) }
                 )
             }
         )

@@ -15,7 +15,7 @@ extension ControlLoop {
     /// Everything but what the process as a whole uses.
     func metrics() -> [MetricFamily] {
         daemonMetrics() + messageMetrics() + itrMetrics() + rlocMetrics() + etrMetrics() + mapServerMetrics()
-            + (plane.map(dataPlaneMetrics) ?? [])
+            + (plane.map(dataPlaneMetrics) ?? []) + (agent?.metrics() ?? [])
     }
 
     // MARK: The daemon

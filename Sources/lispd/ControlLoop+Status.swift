@@ -42,6 +42,7 @@ extension ControlLoop {
             mapCacheLimit: router.itr?.settings.mapCacheLimit,
             databaseEntries: siteETR?.database.count,
             registeredPrefixes: router.mapServer?.registry.registered.count,
+            snmp: agent?.status,
             warnings: warnings(statistics)
         )
     }

@@ -80,6 +80,13 @@ actor ControlLoop {
     private(set) var statisticsBaseline: StatisticsBaseline?
     /// Control messages of the last minutes.
     private(set) var messageHistory = TallyHistory<MessageCount>()
+    /// What shows this router to network management.
+    private(set) var agent: SNMPAgent?
+    private(set) var managed = ManagedConfiguration()
+    let routeCheck = RouteCheck()
+    var routedPrefixes = RoutedPrefixes()
+    private(set) var accounts = SiteAccounts()
+    var siteTotals: [LocatorID: (counters: MappingCounters, at: Instant)] = [:]
     private var savedNonce: UInt64 = 0
     let nonceStore: NonceStore
     private var isWritingNonces = false
@@ -141,6 +148,9 @@ actor ControlLoop {
             [.setHeaderHints(configuration.headerHints)] + configuration.servedPrefixes.map(\.put) + errorSources()
         )
         carryOut(router.start(now: SystemClock.now))
+        managed.update(configuration, resolvedHost, now: started)
+        updateAccounts()
+        startAgent()
         saveNonce()
         if router.mapServer != nil { beginNonces() }
         eventLoop.scheduleRepeatedTask(initialDelay: Self.saveInterval, delay: Self.saveInterval) { [weak self] _ in
@@ -173,6 +183,7 @@ actor ControlLoop {
             saveNonce()
             endNonces()
         }
+        agent?.stop()
         plane?.stop()
         isStopped = true
         timer?.scheduled.cancel()
@@ -353,6 +364,7 @@ actor ControlLoop {
             if new != resolvedHost {
                 if new.rlocs != resolvedHost.rlocs { events.post(.locatorsChanged(to: new.rlocs)) }
                 resolvedHost = new
+                managed.update(new, now: SystemClock.now)
                 plane?.apply(errorSources())
                 reconfigureRouter()
             }
@@ -488,19 +500,34 @@ actor ControlLoop {
         let resolved = try host.resolve(new)
         let before = configuration.servedPrefixes
         let after = new.servedPrefixes
+        let hadSameAgent = configuration.snmp == new.snmp
         configuration = new
         resolvedHost = resolved
+        managed.update(new, resolved, now: SystemClock.now)
         plane?.apply(
             [.setHeaderHints(new.headerHints)] + before.subtracting(after).map(\.delete)
                 + after.subtracting(before).map(\.put) + errorSources()
         )
         reconfigureRouter()
+        updateAccounts()
+        if !hadSameAgent { startAgent() }
         do {
             try host.apply(configuration, resolvedHost, rereading: true)
             hostSucceeded()
         } catch {
             hostFailed(error)
         }
+    }
+
+    private func updateAccounts() {
+        plane?.apply(accounts.update(configuration))
+    }
+
+    /// In place of the one that there may be.
+    private func startAgent() {
+        agent?.stop()
+        agent = makeAgent()
+        agent?.start()
     }
 
     // MARK: State

@@ -12,6 +12,7 @@ extension RouterSettings {
         self.init()
         limits = MessageLimits(configuration.limits)
         let roles = configuration.roles
+        instances = configuration.servedInstances
         locatorStatus = LocatorStatusSettings(
             isEnabled: configuration.headerHints.contains(.locatorStatusBits),
             down: Set(host.locators.filter { !$0.isUp }.map(\.address))

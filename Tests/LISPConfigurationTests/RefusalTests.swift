@@ -345,8 +345,23 @@ private let wrongLines: [(line: String, message: String)] = [
         "f:8:1: found `site-interfaces`, which is not supported yet, expected it to be left out"
     ),
     (
-        "snmp: {agentx: /var/agentx/master}",
-        "f:8:1: found `snmp`, which is not supported yet, expected it to be left out"
+        "snmp: {agentx: var/agentx/master}",
+        "f:8:16: found `var/agentx/master`, expected the path of a UNIX socket, or tcp:ADDRESS:PORT such as "
+            + "tcp:127.0.0.1:705 or \"tcp:[::1]:705\" (absolute, at most 107 octets)"
+    ),
+    (
+        "snmp: {agentx: \"tcp:snmp.example:705\"}",
+        "f:8:16: found `tcp:snmp.example:705`, expected the path of a UNIX socket, or tcp:ADDRESS:PORT such as "
+            + "tcp:127.0.0.1:705 or \"tcp:[::1]:705\""
+    ),
+    (
+        "snmp: {draft-mib-base: 1.3.6.1.4.1.8072.9999.9999.6830}",
+        "f:8:7: found no `agentx`, expected it beside `draft-mib-base`"
+    ),
+    (
+        "snmp: {agentx: /var/agentx/master, draft-mib-base: 1.3.6.1.2.1.220}",
+        "f:8:52: found `1.3.6.1.2.1.220`, expected an object identifier of 4 to 32 numbers, neither in nor above "
+            + "1.3.6.1.2.1, such as 1.3.6.1.4.1.8072.9999.9999.6830"
     ),
     (
         "flow-monitors: [{name: a}]",
@@ -360,6 +375,8 @@ private let wrongLines: [(line: String, message: String)] = [
 ]
 
 private let harmless = [
+    "snmp: {}", "snmp: {agentx: \"tcp:[::1]:705\"}",
+    "snmp: {agentx: /var/agentx/master, draft-mib-base: 1.3.6.1.4.1.1}",
     "etr: {accept-map-data: off}", "etr: {accept-map-data: verify}",
     "rloc-probing: {enabled: false, interval: 60s, retries: 3, retry-interval: 1s}",
     "echo-nonce: {enabled: false}", "locator-status-bits: {enabled: false}", "flow-monitors: []", "ike-monitor: {}",

@@ -69,7 +69,7 @@ import Testing
     @Test func `docs/metrics.md names every metric, and no other`() throws {
         let pattern = /"((?:lispd|process)_[a-z_]+)"/
         var metrics: Set<Substring> = []
-        for file in ["lispd/ControlLoop+Metrics", "lispd/ProcessMetrics", "Management/EventHub"] {
+        for file in ["lispd/ControlLoop+Metrics", "lispd/SNMPAgent", "lispd/ProcessMetrics", "Management/EventHub"] {
             metrics.formUnion(try Self.text("Sources/\(file).swift").matches(of: pattern).map(\.output.1))
         }
         #expect(metrics.count > 50)

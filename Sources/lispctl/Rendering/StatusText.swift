@@ -32,8 +32,24 @@ func text(of report: StatusReport) -> String {
         let rows = report.offloads.map { [$0.name, $0.isOn ? "on" : "off", $0.reason ?? "-"] }
         lines += [""] + columns(["Offload", "State", "Reason"], rows)
     }
+    if let snmp = report.snmp { lines += [""] + snmpLines(snmp) }
     if !report.warnings.isEmpty { lines += ["", "Warnings"] + report.warnings.map { "  \($0)" } }
     return joined(lines)
+}
+
+private func snmpLines(_ snmp: SNMPStatus) -> [String] {
+    var lines: [String]
+    switch snmp.state {
+    case .open:
+        lines = [
+            "SNMP: connected to \(snmp.master), \(snmp.regionsRegistered) of \(snmp.regionsWanted) regions registered, "
+                + "\(snmp.requests) requests"
+        ]
+    case .opening, .connecting: lines = ["SNMP: not connected to \(snmp.master)"]
+    }
+    if let error = snmp.lastError { lines.append("  last error: \(error)") }
+    lines += snmp.rowsLeftOut.map { "  left out: \($0.reason), \($0.count) times" }
+    return lines
 }
 
 private func socketLines(_ sockets: [SocketStatus]) -> [String] {

@@ -1,0 +1,156 @@
+"""What a network management system sees of a router: a net-snmp agent beside it, and the tables that a walk shows.
+
+Values are as SNMP has them: integers, octet strings as bytes. The one place that knows how net-snmp prints, and how LISP-MIB writes
+addresses (LispAddressType, RFC 7052).
+"""
+
+import ipaddress
+import os
+import re
+
+from .run import CommandFailed
+from .waiting import wait_until
+
+LISP_MIB = "1.3.6.1.2.1.220.1"
+DRAFT_MIB = "1.3.6.1.4.1.8072.9999.9999.6830"
+
+LINE = re.compile(r"^\.(?P<name>[0-9.]+) = (?P<type>[A-Za-z0-9-]+): ?(?P<value>.*)$")
+
+
+class Agent:
+    """snmpd in a node, the AgentX master of the lispd there."""
+
+    def __init__(self, node, name=None):
+        self.node = node
+        run = node.run_owner
+        self.name = name or f"{node.name}-snmpd"
+        self.socket = os.path.join(run.runtime, f"{self.name}.agentx")
+        self.configuration = run.file(f"{self.name}.conf")
+        self.persistent = os.path.join(run.runtime, f"{self.name}.persistent")
+        os.makedirs(self.persistent, exist_ok=True)
+        with open(self.configuration, "w", encoding="ascii") as file:
+            file.write(f"rocommunity public 127.0.0.1\nmaster agentx\nagentXSocket {self.socket}\n"
+                       "agentXTimeout 5\nagentXRetries 1\n")
+        self.process = None
+
+    def start(self):
+        environment = {**os.environ, "SNMP_PERSISTENT_DIR": self.persistent, "MIBS": ""}
+        self.process = self.node.start("/usr/sbin/snmpd", "-f", "-Lo", "-C", "-c", self.configuration, "-p",
+                                       f"{self.persistent}/pid", "udp:127.0.0.1:161", log=f"{self.name}.log",
+                                       environment=environment)
+        wait_until(f"{self.name} answers", lambda: self.get("1.3.6.1.2.1.1.3.0") is not None, 20,
+                   ignoring=(CommandFailed,))
+        return self
+
+    def stop(self):
+        self.process.send(15)
+        self.process.wait(10)
+
+    def _run(self, tool, *words, timeout=60, check=True):
+        return self.node.run(tool, "-v2c", "-c", "public", "-m", "", "-On", "-Ox", "-Ot", "-OU", "-r", "2", "-t", "5",
+                             *words, timeout=timeout, check=check)
+
+    def get(self, oid):
+        """The value, or None if there is none."""
+        return parse(self._run("snmpget", "127.0.0.1", oid).stdout).get(oid)
+
+    def next(self, oid):
+        """(name, value) of what comes after."""
+        found = parse(self._run("snmpgetnext", "127.0.0.1", oid).stdout)
+        return next(iter(found.items()), None)
+
+    def walk(self, oid, bulk=True, timeout=120):
+        """{name: value} in the order of the walk. CommandFailed if names do not increase."""
+        done = self._run("snmpbulkwalk" if bulk else "snmpwalk", "127.0.0.1", oid, timeout=timeout)
+        return parse(done.stdout)
+
+    def table(self, entry):
+        """{index: {column: value}} of a table's entry, the index a tuple of numbers."""
+        rows = {}
+        for name, value in self.walk(entry).items():
+            column, *index = (int(number) for number in name[len(entry) + 1:].split("."))
+            rows.setdefault(tuple(index), {})[column] = value
+        return rows
+
+    def up_time(self):
+        """sysUpTime in hundredths of a second."""
+        return self.get("1.3.6.1.2.1.1.3.0")
+
+
+def parse(text):
+    values = {}
+    pending = None
+    for line in text.splitlines():
+        match = LINE.match(line)
+        if match:
+            pending = match["name"]
+            values[pending] = value(match["type"], match["value"])
+        elif line.startswith("."):
+            # `= ""` is an empty string; what else has no type is no value.
+            name, _, rest = line[1:].partition(" = ")
+            pending = None
+            if rest.strip() == '""':
+                values[name] = b""
+            elif rest.strip().isdigit():
+                values[name] = int(rest)
+        elif pending is not None and isinstance(values[pending], bytes):
+            values[pending] += bytes.fromhex(line)
+    return values
+
+
+def value(kind, text):
+    if kind in ("INTEGER", "Counter64", "Counter32", "Gauge32", "Timeticks", "UInteger32"):
+        return int(text)
+    if kind in ("Hex-STRING", "STRING"):
+        return text.strip('"').encode() if kind == "STRING" else bytes.fromhex(text)
+    return text
+
+
+def address(octets):
+    """A LispAddressType as text: 10.1.0.0/16, or [101] 10.1.0.0/16 in an instance; whole addresses without a mask."""
+    octets = bytes(octets)
+    family, length = int.from_bytes(octets[:2], "big"), octets[2]
+    body, mask = octets[3:3 + length], octets[3 + length:]
+    if len(octets) != length + 4:
+        raise ValueError(f"{octets.hex()} is no LispAddressType")
+    prefix = ""
+    if family == 16387:
+        if body[0] != 2:
+            raise ValueError(f"{octets.hex()}: canonical address of type {body[0]}")
+        prefix = f"[{int.from_bytes(body[1:5], 'big')}] "
+        family, body = int.from_bytes(body[5:7], "big"), body[7:]
+    text = str(ipaddress.ip_address(body))
+    if {1: 4, 2: 16}[family] != len(body):
+        raise ValueError(f"{octets.hex()}: family {family} with {len(body)} octets")
+    return prefix + (text if mask[0] == 8 * len(body) else f"{text}/{mask[0]}")
+
+
+def addresses(index):
+    """The pairs of length and LispAddressType that an index consists of, as text."""
+    found = []
+    index = list(index)
+    while index:
+        count, again, *rest = index
+        if count != again or len(rest) < count:
+            raise ValueError(f"{index}: lengths differ")
+        found.append(address(rest[:count]))
+        index = rest[count:]
+    return tuple(found)
+
+
+def by_address(rows):
+    """A table whose index is nothing but addresses, by these as text; one alone is no tuple."""
+    found = {}
+    for index, row in rows.items():
+        key = addresses(index)
+        found[key if len(key) > 1 else key[0]] = row
+    return found
+
+
+def eid(row, prefix="eidPrefix"):
+    """How a row of lispctl's JSON is named in these tables."""
+    instance, text = row["instanceID"], row[prefix]
+    length = text.rsplit("/", 1)[1]
+    if length in ("32", "128") and (":" in text) == (length == "128"):
+        text = text.rsplit("/", 1)[0]
+    return f"[{instance}] {text}" if instance else text
