@@ -10,7 +10,7 @@ import time
 from lispnet import daemon, objects, tables
 from lispnet.delay import DelayLine
 from lispnet.nodes import Node
-from lispnet.objects import DRAFT_MIB, LISP_MIB, Agent, by_address, eid
+from lispnet.objects import DRAFT_MIB, LISP_MIB, V2C, V3, Agent, by_address, eid
 from lispnet.run import CommandFailed
 from lispnet.sites import SITE_A, SITE_B, connect_host
 from lispnet.testing import expect, test
@@ -27,6 +27,15 @@ CUT_OFF = "10.41.0.0/16"
 ELSEWHERE, NOWHERE = "198.51.100.99", "2001:db8:99::1"
 # On the way from xtrB to xtrA, in milliseconds.
 DELAY = 30
+# In the order of their numbers.
+LISP_TABLES = [
+    "lispFeaturesTable", "lispIidToVrfTable", "lispGlobalStatsTable", "lispMappingDatabaseTable",
+    "lispMappingDatabaseLocatorTable", "lispMapCacheTable", "lispMapCacheLocatorTable", "lispConfiguredLocatorTable",
+    "lispEidRegistrationTable", "lispEidRegistrationEtrTable", "lispEidRegistrationLocatorTable", "lispUseMapServerTable",
+    "lispUseMapResolverTable", "lispUseProxyEtrTable"]
+DRAFT_TABLES = [
+    "lispTable", "lispMappingDatabaseTable", "lispMappingDatabaseLocatorTable", "lispMapCacheTable", "lispMapCacheLocatorTable",
+    "lispSiteTable", "lispSiteLocatorTable", "lispMapServersTable", "lispMapResolversTable", "lispUseProxyEtrTable"]
 TRUE, FALSE = 1, 2
 UP, DOWN, UNREACHABLE = 1, 2, 3
 
@@ -419,6 +428,36 @@ class SNMPGroup(SitesGroup):
             expect(list(bulk) == list(single), f"{root}: {list(bulk)}\n{list(single)}")
             for name in bulk:
                 expect(self.agent_a.get(name) is not None, f"{name} has no value")
+
+    @test("each table is walked by its name in either module, with SNMPv2c and with SNMPv3, authenticated and encrypted")
+    def walks_by_name(self):
+        both = self.agent_a, self.agent_ms
+        # Whether a Map-Resolver answers is known once it was asked.
+        wait_reachable(self.network.host_a, SITE_B.host4)
+        for module, base, names in (("LISP-MIB", LISP_MIB, LISP_TABLES), ("LISP-DRAFT-00-MIB", DRAFT_MIB, DRAFT_TABLES)):
+            for number, name in enumerate(names, 1):
+                numeric = [len(agent.walk(f"{base}.{number}")) for agent in both]
+                # Tables of a Map-Server are empty at an xTR, and the reverse; but one of both has rows.
+                expect(any(numeric), f"{module}::{name}: no rows, {numeric}")
+                for access in (V2C, V3):
+                    for agent in both:
+                        # A value may turn up meanwhile, such as a first round trip.
+                        before = len(agent.walk(f"{base}.{number}"))
+                        lines = [line for line in agent.walk_by_name(f"{module}::{name}", access)
+                                 if line.startswith(module) and "No Such" not in line and "No more variables" not in line]
+                        after = len(agent.walk(f"{base}.{number}"))
+                        strangers = [line for line in lines if not line.startswith(f"{module}::lisp")]
+                        expect(before <= len(lines) <= after and not strangers,
+                               f"{module}::{name}: {len(lines)} of {before} to {after}, {strangers}")
+                        expect(not any("Wrong Type" in line for line in lines), f"{module}::{name}: another syntax: {lines}")
+
+    @test("nothing can be set")
+    def sets(self):
+        columns = ((f"{LISP_MIB}.12.1.3.8.8.0.1.4." + self.network.map_server_address + ".32", "i", "2"),
+                   (f"{LISP_MIB}.12.1.3.8.8.0.1.4.192.0.2.1.32", "i", "2"), (f"{LISP_MIB}.1.1.9.0.1", "u", "7"))
+        for oid, kind, value in columns:
+            expect(self.agent_a.set(oid, kind, value) == "notWritable", f"{oid}: {self.agent_a.set(oid, kind, value)}")
+        expect(self.agent_a.get(f"{LISP_MIB}.12.1.3.8.8.0.1.4.{self.network.map_server_address}.32") == UP, "it was set")
 
     @test("rows that come and go make no walk end, loop or go back")
     def rows_come_and_go(self):

@@ -8,11 +8,16 @@ import ipaddress
 import os
 import re
 
-from .run import CommandFailed
+from .run import ROOT, CommandFailed
 from .waiting import wait_until
 
 LISP_MIB = "1.3.6.1.2.1.220.1"
 DRAFT_MIB = "1.3.6.1.4.1.8072.9999.9999.6830"
+
+# Of SNMPv3, authenticated and encrypted.
+USER, AUTHENTICATION, PRIVACY = "lispuser", "authpass123", "privpass123"
+V2C = ("-v2c", "-c", "public")
+V3 = ("-v3", "-l", "authPriv", "-u", USER, "-a", "SHA", "-A", AUTHENTICATION, "-x", "AES", "-X", PRIVACY)
 
 LINE = re.compile(r"^\.(?P<name>[0-9.]+) = (?P<type>[A-Za-z0-9-]+): ?(?P<value>.*)$")
 
@@ -29,8 +34,9 @@ class Agent:
         self.persistent = os.path.join(run.runtime, f"{self.name}.persistent")
         os.makedirs(self.persistent, exist_ok=True)
         with open(self.configuration, "w", encoding="ascii") as file:
-            file.write(f"rocommunity public 127.0.0.1\nmaster agentx\nagentXSocket {self.socket}\n"
-                       "agentXTimeout 5\nagentXRetries 1\n")
+            file.write("rocommunity public 127.0.0.1\nrwcommunity private 127.0.0.1\n"
+                       f"createUser {USER} SHA {AUTHENTICATION} AES {PRIVACY}\nrouser {USER} authPriv\n"
+                       f"master agentx\nagentXSocket {self.socket}\nagentXTimeout 5\nagentXRetries 1\n")
         self.process = None
 
     def start(self):
@@ -46,8 +52,21 @@ class Agent:
         self.process.send(15)
         self.process.wait(10)
 
+    def walk_by_name(self, name, access=V2C):
+        """The lines of a GetBulk walk of MODULE::table, all of the project's modules loaded; names with indexes as numbers."""
+        return self.node.run(
+            "env", f"MIBDIRS=+{os.path.join(ROOT, 'mibs')}", f"SNMPCONFPATH={self.persistent}", f"SNMP_PERSISTENT_DIR={self.persistent}",
+            "snmpbulkwalk", *access, "-m", "LISP-MIB:LISP-DRAFT-00-MIB", "-Ob", "-OU", "-r", "2", "-t", "5", "127.0.0.1", name,
+            timeout=60).stdout.splitlines()
+
+    def set(self, oid, kind, value):
+        """What snmpset says that was not obeyed; None if it was."""
+        done = self.node.run("snmpset", "-v2c", "-c", "private", "-m", "", "-On", "127.0.0.1", oid, kind, value, check=False)
+        match = re.search(r"Reason: (\w+)", done.stdout + done.stderr)
+        return match.group(1) if match else None if done.returncode == 0 else done.stderr.strip()
+
     def _run(self, tool, *words, timeout=60, check=True):
-        return self.node.run(tool, "-v2c", "-c", "public", "-m", "", "-On", "-Ox", "-Ot", "-OU", "-r", "2", "-t", "5",
+        return self.node.run(tool, *V2C, "-m", "", "-On", "-Ox", "-Ot", "-OU", "-r", "2", "-t", "5",
                              *words, timeout=timeout, check=check)
 
     def get(self, oid):
