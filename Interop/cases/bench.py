@@ -13,6 +13,7 @@ from lispnet.offered import Outcome, loss_free
 from lispnet.run import INTEROP, ROOT, CommandFailed
 from lispnet.testing import EXCLUSIVE, Group, expect, test
 from lispnet.traffic import iperf3, segmentation, without_segmentation
+from lispnet.walks import Walked
 
 sys.path.insert(0, os.path.join(ROOT, "Benchmarks"))
 
@@ -210,6 +211,21 @@ class BenchJudgementGroup(Group):
                              ("plane.moderate.changing.lost", (80, 180, 1, 0)), ("plane.misdelivered", (80, 180, 0, 1))):
             expect(measured(*values) == kept | {name: "SHORT"}, f"{name}: {measured(*values)}")
 
+    @test("says of walks by SNMP whether they are flat, and hold up neither the control loop nor registrations")
+    def walk_goals(self):
+        def walked(entries, rate, longest_slice, delay):
+            return Walked(entries, rate, 40e-6, 30e-6, longest_slice, [0.001] * 98 + [delay] * 2)
+
+        kept = judgement.walk_rows({1_000: [walked(1_000, 13_000, 0.001, 0.005)], 100_000: [walked(100_000, 10_000, 0.001, 0.005)]})
+        by_name = {row.name: row for row in kept}
+        expect(by_name["snmp.walk.100000.growth"].value == 1.3, by_name)
+        expect(abs(by_name["snmp.walk.1000.lispd"].value - 40) < 1e-6 and abs(by_name["snmp.walk.1000.snmpd"].value - 30) < 1e-6, by_name)
+        found = verdicts(kept)
+        expect(len(found) == 5 and all(mark == "PASS" for mark, _ in found.values()), found)
+        missed = verdicts(judgement.walk_rows(
+            {1_000: [walked(1_000, 13_000, 0.0011, 0.0051)], 100_000: [walked(100_000, 9_900, 0.0011, 0.0051)]}))
+        expect(len(missed) == 5 and all(mark == "SHORT" for mark, _ in missed.values()), missed)
+
     @test("finds the loss-free rate by bisection, tries a rate with loss twice, and knows when there is none")
     def bisection(self):
         def found(fits, steps=7, reachable=1e9, excused=()):
@@ -331,7 +347,7 @@ totals: 1234
                              ("--soak 0", "--soak 0"), ("--soak 1 --no-topology", "--no-topology"), ("--soak 1 wire", "`wire`"),
                              ("--host-mtu 0", "--host-mtu 0"),
                              ("--host-mtu 1279", "1280"), ("--no-parts wire", "found `wire`"),
-                             ("--no-parts --no-plane --no-topology --no-map-server", "nothing is left")):
+                             ("--no-parts --no-plane --no-topology --no-map-server --no-snmp", "nothing is left")):
             done = subprocess.run([os.path.join(INTEROP, "bench"), *words.split()], capture_output=True, text=True,
                                   check=False)
             expect(done.returncode == 2 and found in done.stderr, f"{words}: {done.returncode} {done.stderr}")
@@ -403,6 +419,12 @@ class BenchGroup(Group):
                 rate = by_name[f"map-server.{kind}.{eids}.rate"]
                 expect(rate["value"] > 1000 and rate["reference"] > rate["value"], rate)
         expect(by_name["map-server.registration.100000.memory"]["value"] > 50, "a registration without memory")
+        for entries in (1_000, 10_000):
+            expect(by_name[f"snmp.walk.{entries}"]["value"] > 100, by_name[f"snmp.walk.{entries}"])
+            for row in ("lispd", "snmpd", "slice", "registration-p99"):
+                expect(by_name[f"snmp.walk.{entries}.{row}"]["value"] > 0, f"{row} of {entries} entries")
+            expect(f" snmp.walk.{entries}.slice: " in done.stdout, done.stdout)
+        expect(" snmp.walk.10000.growth: " in done.stdout and "snmp.walk.1000.growth" not in by_name, done.stdout)
         expect(by_name["wire.decode.map-reply"]["unit"] == "ns", "the parts are not there")
         for name in ("tcp-1.of-vxlan", "tcp-8.of-vxlan", "tcp-8.of-tcp-1", "tcp-1-gso-off.of-vxlan", "udp-64.of-vxlan",
                      "udp-1400.of-vxlan", "udp-64-gso-off.of-vxlan", "udp-1400-gso-off.of-vxlan", "udp-flows.of-vxlan",

@@ -16,6 +16,7 @@ from lispnet.sites import SITE_A, SITE_B, connect_host
 from lispnet.testing import expect, test
 from lispnet.traffic import ping, wait_reachable
 from lispnet.waiting import wait_until
+from lispnet.walks import longest_slice
 
 from .base import SitesGroup
 
@@ -546,11 +547,7 @@ class LargeWalkGroup(SitesGroup):
         expect(max(rates) < 2 * min(rates), f"rows a second: {rates}")
         done = self.agent.walk(column, timeout=300)
         expect(len(done) >= self.entries, f"{len(done)} rows")
-        slice_time = self.longest_slice()
+        slice_time = longest_slice(self.xtr_a)
         print(f"       rows a second: {', '.join(f'{rate:.0f}' for rate in rates)}; longest slice {1000 * slice_time:.2f} ms")
         # Half a millisecond and a row; what is more is the machine's.
         expect(slice_time < 0.02, f"the loop was held up for {1000 * slice_time:.1f} ms")
-
-    def longest_slice(self):
-        text = self.xtr_a.node.run("curl", "-s", "--unix-socket", self.xtr_a.socket, "http://lispd/metrics").stdout
-        return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith("lispd_snmp_longest_slice_seconds"))

@@ -210,6 +210,30 @@ def goal_rows(results, units):
     return rows
 
 
+# Of a walk through snmpd: how much slower it may be with the most entries, microseconds that the control loop may be held up at a time,
+# and those that a registration may take meanwhile, 99 of 100.
+WALK_GROWTH, WALK_SLICE, WALK_REGISTRATION = 1.3, 1_000, 5_000
+
+
+def walk_rows(results):
+    """Rows of {entries: [Walked, one a round]}, the fewest entries first."""
+    rows, fewest = [], None
+    for entries, rounds in results.items():
+        name = f"snmp.walk.{entries}"
+        rate = row(name, "rows/s", [each.rate for each in rounds])
+        rows.append(rate)
+        rows += [row(f"{name}.{program}", "us/row", [1e6 * getattr(each, program) for each in rounds])
+                 for program in ("lispd", "snmpd")]
+        if fewest is None:
+            fewest = rate.value
+        else:
+            rows.append(row(f"{name}.growth", "times", [fewest / rate.value], WALK_GROWTH))
+        rows.append(row(f"{name}.slice", "us/slice", [1e6 * each.longest_slice for each in rounds], WALK_SLICE))
+        rows.append(row(f"{name}.registration-p99", "us/registration",
+                        [1e6 * percentile(each.delays, 0.99) for each in rounds], WALK_REGISTRATION))
+    return rows
+
+
 def parts_rows(measurements):
     """Rows of what `lispd-bench run --json` printed. The value of a time is the fastest run, the reference what was promised."""
     rows = []
@@ -337,7 +361,7 @@ def verdicts(rows):
             mark = "SHORT" if soak_grows(each) else "PASS "
             lines.append(f"{mark} {each.name}: at most {each.value:.0f} KiB in the last third, {each.reference:.0f} in the first; "
                          f"wanted at most {SOAK_GROWTH - 1:.0%} or {SOAK_KILOBYTES >> 10} MiB more")
-        elif each.unit in ("ns", "octets/entry", "us/message", "times"):
+        elif each.unit in ("ns", "octets/entry", "us/message", "us/slice", "us/registration", "times"):
             mark = "PASS " if each.ratio <= 1 else "SHORT"
             lines.append(f"{mark} {each.name}: {each.value:.{DIGITS.get(each.unit, 1)}f} {each.unit}, "
                          f"wanted at most {each.reference:g}")
