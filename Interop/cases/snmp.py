@@ -37,6 +37,10 @@ LISP_TABLES = [
 DRAFT_TABLES = [
     "lispTable", "lispMappingDatabaseTable", "lispMappingDatabaseLocatorTable", "lispMapCacheTable", "lispMapCacheLocatorTable",
     "lispSiteTable", "lispSiteLocatorTable", "lispMapServersTable", "lispMapResolversTable", "lispUseProxyEtrTable"]
+# lispd has no multicast, so that what it says of it never changes and weighs nothing, and gives routes no tags.
+NEVER = {"lispMappingDatabaseLocatorRlocMWeight", "lispMapCacheLocatorRlocMWeight", "lispEidRegistrationLocatorMWeight",
+         "lispUseProxyEtrMWeight", "lispSiteLocatorRlocMWeight", "lispMapCacheLocatorRlocLastMPriorityChange",
+         "lispMapCacheLocatorRlocLastMWeightChange", "lispSiteEidRouteTag"}
 TRUE, FALSE = 1, 2
 UP, DOWN, UNREACHABLE = 1, 2, 3
 
@@ -507,6 +511,51 @@ class SNMPGroup(SitesGroup):
     def metrics(self):
         families = self.xtr_a.node.run("curl", "-s", "--unix-socket", self.xtr_a.socket, "http://lispd/metrics").stdout
         expect("lispd_snmp_session_open 1" in families, families[-2000:])
+
+
+    @test("after a restart TimeStamps are sysUpTimes; a router of more roles, and what an ETR asks of the Map-Server, show as such")
+    def restarts(self):
+        agent, rloc = self.agent_a, self.network.rloc(self.network.xtr_b)
+        before = agent.up_time()
+        servers = [{**each, "proxy-reply": True} for each in self.xtr_a.configuration["map-servers"]]
+        self.xtr_a.write({**self.xtr_a.configuration, "roles": ["itr", "etr", "proxy-itr", "proxy-etr"], "map-servers": servers,
+                          "proxy-itr": {"eid-space": ["10.2.0.0/16"]}, "proxy-etr": {"accept-sources": ["10.2.0.0/16"]},
+                          "proxy-etrs": [{"address": rloc, "priority": 5, "weight": 70}]})
+        for each in (self.map_server, self.xtr_a):
+            each.stop()
+            each.start()
+        for each in (self.map_server, self.xtr_a):
+            self.wait_connected(each)
+        self.wait_registered()
+        for row in agent.table(f"{LISP_MIB}.1.1").values():
+            expect(row[5] == row[6] == TRUE and before <= row[15] <= agent.up_time(), f"lispFeaturesTable: {row}")
+        for table, column in ((4, 5), (5, 9), (8, 5)):
+            stamps = {row[column] for row in agent.table(f"{LISP_MIB}.{table}.1").values()}
+            expect(all(before <= stamp <= agent.up_time() for stamp in stamps), f"table {table}: {stamps}, after {before}")
+        registered = by_address(self.agent_ms.table(f"{LISP_MIB}.9.1"))[SITE_A.prefix4]
+        expect(0 < registered[6] <= registered[7] <= self.agent_ms.up_time(), f"{registered}")
+        etrs = by_address(self.agent_ms.table(f"{LISP_MIB}.10.1"))
+        expect(etrs[SITE_A.prefix4, self.network.rloc(self.network.xtr_a)][5] == TRUE, f"{etrs}")
+        draft = agent.table(f"{DRAFT_MIB}.1.1")
+        expect(all(row[4] == row[5] == TRUE for row in draft.values()), f"lispTable: {draft}")
+        wait_until("the Proxy-ETR answers probes",
+                   lambda: by_address(agent.table(f"{DRAFT_MIB}.10.1"))[rloc][3] == 1, 20)
+
+    @test("each object has shown a value that is not its default; run with the others of this group")
+    def shows_everything(self):
+        shown = {}
+        for agent in (self.agent_a, self.agent_ms):
+            for base in (LISP_MIB, DRAFT_MIB):
+                agent.walk(base)
+            for place, values in agent.shown.items():
+                shown.setdefault(place, set()).update(values)
+        missing = []
+        for module, base in (("LISP-MIB", LISP_MIB), ("LISP-DRAFT-00-MIB", DRAFT_MIB)):
+            for place, (name, syntax) in objects.columns(module).items():
+                default = {0, FALSE} if syntax == "TruthValue" else set() if syntax.startswith("INTEGER") else {0, b""}
+                if not shown.get((base, *place), set()) - default and name not in NEVER:
+                    missing.append(f"{module}::{name}")
+        expect(not missing, f"no value, or the default alone: {', '.join(missing)}")
 
 
 class LargeWalkGroup(SitesGroup):

@@ -19,6 +19,7 @@ USER, AUTHENTICATION, PRIVACY = "lispuser", "authpass123", "privpass123"
 V2C = ("-v2c", "-c", "public")
 V3 = ("-v3", "-l", "authPriv", "-u", USER, "-a", "SHA", "-A", AUTHENTICATION, "-x", "AES", "-X", PRIVACY)
 
+OBJECT = re.compile(r"(\w+)\s+OBJECT-TYPE\s+SYNTAX\s+(.*?)\s+MAX-ACCESS\s+([a-z-]+)\s.*?::=\s*\{\s*(\w+)\s+(\d+)\s*\}", re.DOTALL)
 LINE = re.compile(r"^\.(?P<name>[0-9.]+) = (?P<type>[A-Za-z0-9-]+): ?(?P<value>.*)$")
 
 
@@ -38,6 +39,7 @@ class Agent:
                        f"createUser {USER} SHA {AUTHENTICATION} AES {PRIVACY}\nrouser {USER} authPriv\n"
                        f"master agentx\nagentXSocket {self.socket}\nagentXTimeout 5\nagentXRetries 1\n")
         self.process = None
+        self.shown = {}  # {(module's base, table, column): values}, of all walks
 
     def start(self):
         environment = {**os.environ, "SNMP_PERSISTENT_DIR": self.persistent, "MIBS": ""}
@@ -80,8 +82,13 @@ class Agent:
 
     def walk(self, oid, bulk=True, timeout=120):
         """{name: value} in the order of the walk. CommandFailed if names do not increase."""
-        done = self._run("snmpbulkwalk" if bulk else "snmpwalk", "127.0.0.1", oid, timeout=timeout)
-        return parse(done.stdout)
+        found = parse(self._run("snmpbulkwalk" if bulk else "snmpwalk", "127.0.0.1", oid, timeout=timeout).stdout)
+        for base in (LISP_MIB, DRAFT_MIB):
+            for name, each in found.items():
+                if name.startswith(f"{base}."):
+                    table, entry, column, *_ = name[len(base) + 1:].split(".")
+                    self.shown.setdefault((base, int(table), int(column)), set()).add(each)
+        return found
 
     def table(self, entry):
         """{index: {column: value}} of a table's entry, the index a tuple of numbers."""
@@ -173,3 +180,18 @@ def eid(row, prefix="eidPrefix"):
     if length in ("32", "128") and (":" in text) == (length == "128"):
         text = text.rsplit("/", 1)[0]
     return f"[{instance}] {text}" if instance else text
+
+
+def columns(module):
+    """{(table, column): (name, syntax)} of what can be read in one of the project's modules; tables in the order of the file."""
+    with open(os.path.join(ROOT, "mibs", f"{module}.txt"), encoding="ascii") as file:
+        text = re.sub(r'"[^"]*"|--.*', "", file.read())
+    found, tables = {}, {}
+    for name, syntax, access, above, number in OBJECT.findall(text):
+        if above.endswith("Entry") and access == "read-only":
+            found[tables[above], int(number)] = name, " ".join(syntax.split())
+        elif name.endswith("Entry"):
+            tables[name] = tables[above]
+        elif name.endswith("Table"):
+            tables[name] = int(number)
+    return found
