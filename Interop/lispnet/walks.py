@@ -4,9 +4,10 @@ at the same router take meanwhile.
       etr 198.51.100.22 -------- walked 198.51.100.21: lispd, snmpd, and the manager
 """
 
+import multiprocessing
+import signal
 import socket
 import struct
-import threading
 import time
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from .datagrams import udp_socket
 from .load import process_seconds
 from .nodes import Node, link
 from .objects import LISP_MIB, Agent
+from .run import SIGNALS
 from .sites import SITE_A
 from .waiting import wait_until
 
@@ -83,26 +85,34 @@ class WalkedRouter:
 
 
 class Registering:
-    """Registers site A from a node as long as it is open, one Map-Register after the other."""
+    """Registers site A from a node as long as it is open, one Map-Register after the other. A process of its own: what this one does with
+    the rows of a walk would delay it."""
 
     def __init__(self, node):
         self.node = node
         self.delays, self.lost = [], 0
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._register)
+        context = multiprocessing.get_context("fork")
+        self._end, self._results = context.Event(), context.SimpleQueue()
+        self._process = context.Process(target=self._register, daemon=True)
 
     def __enter__(self):
-        self._thread.start()
+        self._process.start()
         return self
 
     def __exit__(self, *_):
-        self._is_over.set()
-        self._thread.join()
+        self._end.set()
+        self._process.join(10)
+        if self._process.exitcode == 0:
+            self.delays, self.lost = self._results.get()
+        else:
+            self._process.kill()
 
     def _register(self):
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
         with udp_socket(self.node, socket.AF_INET) as sender:
             sender.settimeout(1)
-            while not self._is_over.wait(REGISTER_INTERVAL):
+            while not self._end.wait(REGISTER_INTERVAL):
                 register = registers.Register(SITE_A.key, [(SITE_A.prefix4, [ETR])])
                 message = register.encoded()
                 started = time.monotonic()
@@ -114,6 +124,7 @@ class Registering:
                     continue
                 if struct.unpack_from("!Q", answer, 4)[0] == register.nonce:
                     self.delays.append(time.monotonic() - started)
+        self._results.put((self.delays, self.lost))
 
 
 def longest_slice(router):
