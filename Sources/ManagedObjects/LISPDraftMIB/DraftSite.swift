@@ -4,7 +4,11 @@ import AgentX
 
 extension LISPDraftMIB {
     var siteTable: MIBObject {
-        let rows = SiteRows(names: siteNames, table: model.siteEIDs)
+        let rows = SiteRows<AddressPart, SiteEID>(
+            names: siteNames,
+            at: { model.siteEIDs($0).row(at: $1) },
+            next: { name, start in model.siteEIDs(name).row(from: start).map { ($0, $1) } }
+        )
         return Table("lispSiteEntry", at: entry(6), rows: rows.source()) {
             inner(4, "lispSiteEidRegisterState") { .truth($0.isRegistered) }
             inner(5, "lispSiteEidFirstRegisterTime") { $0.firstRegisterAge.map(VariableValue.ticks) }
@@ -18,7 +22,14 @@ extension LISPDraftMIB {
     }
 
     var siteLocatorTable: MIBObject {
-        let rows = SiteLocatorRows(names: siteNames, table: model.siteLocators)
+        func locators(_ site: [UInt8]) -> LocatorRows<SiteLocator> {
+            LocatorRows(table: model.siteLocators(site), room: room.behind(site.count + 1))
+        }
+        let rows = SiteRows<LocatorIndex, SiteLocator>(
+            names: siteNames,
+            at: { locators($0).at($1).flatMap(\.self) },
+            next: { locators($0).next($1) }
+        )
         return Table("lispSiteLocatorEntry", at: entry(7), rows: rows.source()) {
             inner(6, "lispSiteLocatorRlocState") { .integer($0.locator.isReachable ? 1 : 0) }
             inner(7, "lispSiteLocatorRlocPriority") { .number($0.locator.preference.priority) }

@@ -6,15 +6,16 @@ import LISPWire
 extension EIDTable {
     /// The entries as rows, in the same order.
     func rows() -> IndexedRows<AddressPart, Value> {
-        IndexedRows(
-            at: { part in
-                guard case .at(let eid) = EIDPlace(part) else { return nil }
-                return at(eid)
-            },
-            next: { start in
-                next(start).map { (AddressPart(LispAddressType.octets($0.key)), $0.value) }
-            }
-        )
+        IndexedRows(at: row(at:), next: row(from:))
+    }
+
+    func row(at part: AddressPart) -> Value? {
+        guard case .at(let eid) = EIDPlace(part) else { return nil }
+        return at(eid)
+    }
+
+    func row(from start: RowStart<AddressPart>) -> (AddressPart, Value)? {
+        next(start).map { (AddressPart(LispAddressType.octets($0.key)), $0.value) }
     }
 
     func next(_ start: RowStart<AddressPart>) -> (key: EIDPrefix, value: Value)? {

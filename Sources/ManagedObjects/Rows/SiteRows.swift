@@ -1,46 +1,25 @@
 // INDEX { lispSiteName, ...EidLength, ...Eid } of the draft's tables, and the same with an RLOC behind it.
 
 import AgentX
-import LISPWire
 
-/// Without an EID-prefix it is a place between rows.
-struct SiteIndex: RowIndex {
+/// A site's name, and behind it the index of one of its rows. Without that it is a place between rows.
+struct SiteIndex<Inner: RowIndex>: RowIndex {
     var name: [UInt8]
-    var eid: AddressPart?
+    var inner: Inner?
 
-    init(name: [UInt8], eid: AddressPart?) {
+    init(name: [UInt8], inner: Inner?) {
         self.name = name
-        self.eid = eid
+        self.inner = inner
     }
 
     init(from reader: inout IndexReader) {
         name = reader.string()
-        eid = AddressPart(from: &reader)
+        inner = Inner(from: &reader)
     }
 
     func encode(into writer: inout IndexWriter) {
         writer.string(name)
-        eid?.encode(into: &writer)
-    }
-}
-
-struct SiteLocatorIndex: RowIndex {
-    var name: [UInt8]
-    var locator: LocatorIndex?
-
-    init(name: [UInt8], locator: LocatorIndex?) {
-        self.name = name
-        self.locator = locator
-    }
-
-    init(from reader: inout IndexReader) {
-        name = reader.string()
-        locator = LocatorIndex(from: &reader)
-    }
-
-    func encode(into writer: inout IndexWriter) {
-        writer.string(name)
-        locator?.encode(into: &writer)
+        inner?.encode(into: &writer)
     }
 }
 
@@ -54,110 +33,64 @@ struct SiteNames {
 
     /// The name that follows `name`, which need not be that of a site; `nil` gives the first.
     func after(_ name: [UInt8]?) -> [UInt8]? {
-        let all = all()
-        var (low, high) = (0, all.count)
-        if let name {
-            while low < high {
-                let middle = (low + high) / 2
-                if AddressPart.precedes(name, all[middle]) { high = middle } else { low = middle + 1 }
-            }
-        }
-        guard low < all.count else { return nil }
-        guard all[low].count <= Self.longest else {
-            room.omitted.note(.siteNameTooLong)
-            return nil
-        }
-        return all[low]
+        let found = first { other in name.map { AddressPart.precedes($0, other) } ?? true }
+        guard let found, found.count > Self.longest else { return found }
+        // As are all that follow.
+        room.omitted.note(.siteNameTooLong)
+        return nil
     }
 
     func contains(_ name: [UInt8]) -> Bool {
-        guard name.count <= Self.longest else { return false }
+        name.count <= Self.longest && first { !AddressPart.precedes($0, name) } == name
+    }
+
+    /// The first name that `isLater` holds for; it holds for all after it, too.
+    private func first(_ isLater: ([UInt8]) -> Bool) -> [UInt8]? {
         let all = all()
         var (low, high) = (0, all.count)
         while low < high {
             let middle = (low + high) / 2
-            if AddressPart.precedes(all[middle], name) { low = middle + 1 } else { high = middle }
+            if isLater(all[middle]) { high = middle } else { low = middle + 1 }
         }
-        return low < all.count && all[low] == name
+        return low < all.count ? all[low] : nil
     }
 }
 
-struct SiteRows {
+/// The rows of one site after the other.
+struct SiteRows<Inner: RowIndex, Row> {
     let names: SiteNames
-    let table: ([UInt8]) -> EIDTable<SiteEID>
+    /// Those of a site.
+    let at: ([UInt8], Inner) -> Row?
+    /// `nil` for the row is a place between rows.
+    let next: ([UInt8], RowStart<Inner>) -> (Inner, Row?)?
 
-    func source() -> IndexedRows<SiteIndex, SiteEID?> {
+    func source() -> IndexedRows<SiteIndex<Inner>, Row?> {
         IndexedRows(
             at: { index in
-                guard names.contains(index.name), let part = index.eid, case .at(let eid) = EIDPlace(part) else {
-                    return nil
-                }
-                return table(index.name).at(eid).map { $0 }
+                guard names.contains(index.name), let inner = index.inner else { return nil }
+                return at(index.name, inner).map { $0 }
             },
             next: next
         )
     }
 
-    private func next(_ start: RowStart<SiteIndex>) -> (SiteIndex, SiteEID?)? {
+    private func next(_ start: RowStart<SiteIndex<Inner>>) -> (SiteIndex<Inner>, Row?)? {
         var name: [UInt8]?
         switch start {
         case .first:
             name = names.after(nil)
         case .atLeast(let index), .after(let index):
-            if names.contains(index.name), let part = index.eid {
-                let inner: RowStart<AddressPart> = if case .after = start { .after(part) } else { .atLeast(part) }
-                if let (eid, row) = table(index.name).next(inner) { return found(index.name, eid, row) }
+            if names.contains(index.name), let inner = index.inner {
+                let start: RowStart<Inner> = if case .after = start { .after(inner) } else { .atLeast(inner) }
+                if let found = first(of: index.name, start) { return found }
             }
             name = names.after(index.name)
         }
-        guard let name else { return nil }
-        // A site without EID-prefixes is a place between rows.
-        guard let (eid, row) = table(name).next(.first) else { return (SiteIndex(name: name, eid: nil), nil) }
-        return found(name, eid, row)
+        // A site without rows is a place between them.
+        return name.map { first(of: $0, .first) ?? (SiteIndex(name: $0, inner: nil), nil) }
     }
 
-    private func found(_ name: [UInt8], _ eid: EIDPrefix, _ row: SiteEID) -> (SiteIndex, SiteEID?) {
-        (SiteIndex(name: name, eid: AddressPart(LispAddressType.octets(eid))), row)
-    }
-}
-
-struct SiteLocatorRows {
-    let names: SiteNames
-    let table: ([UInt8]) -> EIDTable<RowList<SiteLocator>>
-
-    private func rows(of name: [UInt8]) -> LocatorRows<SiteLocator> {
-        LocatorRows(table: table(name), room: names.room.behind(name.count + 1))
-    }
-
-    func source() -> IndexedRows<SiteLocatorIndex, SiteLocator?> {
-        IndexedRows(
-            at: { index in
-                guard names.contains(index.name), let locator = index.locator else { return nil }
-                return rows(of: index.name).at(locator)
-            },
-            next: next
-        )
-    }
-
-    private func next(_ start: RowStart<SiteLocatorIndex>) -> (SiteLocatorIndex, SiteLocator?)? {
-        var name: [UInt8]?
-        switch start {
-        case .first:
-            name = names.after(nil)
-        case .atLeast(let index), .after(let index):
-            if names.contains(index.name), let locator = index.locator {
-                let inner: RowStart<LocatorIndex> =
-                    if case .after = start { .after(locator) } else { .atLeast(locator) }
-                if let (found, row) = rows(of: index.name).next(inner) {
-                    return (SiteLocatorIndex(name: index.name, locator: found), row)
-                }
-            }
-            name = names.after(index.name)
-        }
-        guard let name else { return nil }
-        guard let (found, row) = rows(of: name).next(.first) else {
-            return (SiteLocatorIndex(name: name, locator: nil), nil)
-        }
-        return (SiteLocatorIndex(name: name, locator: found), row)
+    private func first(of name: [UInt8], _ start: RowStart<Inner>) -> (SiteIndex<Inner>, Row?)? {
+        next(name, start).map { (SiteIndex(name: name, inner: $0), $1) }
     }
 }
