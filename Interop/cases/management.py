@@ -274,8 +274,7 @@ class ManagementGroup(SitesGroup):
     @test("metrics follow Prometheus' conventions, and the UNIX socket of a Map-Server has them, too")
     def conventions(self):
         self.refused_register()
-        text = self.network.map_server.run(
-            "curl", "-s", "--unix-socket", self.map_server.socket, "http://lispd/metrics").stdout
+        text = self.map_server.metrics()
         for families in (self.metrics(), parse_metrics(text)):
             for name, family in families.items():
                 expect(family["type"] in ("counter", "gauge") and family["help"].endswith("."), f"{name}: {family}")

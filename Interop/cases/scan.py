@@ -89,8 +89,7 @@ class ScanGroup(SitesGroup):
         return total
 
     def metrics(self):
-        done = self.network.xtr_a.run("curl", "-s", "--unix-socket", self.xtr_a.socket, "http://lispd/metrics")
-        return done.stdout.splitlines()
+        return self.xtr_a.metrics().splitlines()
 
     def begins(self, patience=3):
         """Whether a flow of another host to a host that nobody has talked to gets an answer."""

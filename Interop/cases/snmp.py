@@ -10,9 +10,10 @@ import time
 from lispnet import daemon, objects, tables
 from lispnet.delay import DelayLine
 from lispnet.nodes import Node
-from lispnet.objects import DRAFT_MIB, LISP_MIB, V2C, V3, Agent, by_address, eid
+from lispnet.objects import DRAFT_MIB, LISP_MIB, Agent, by_address, eid
 from lispnet.run import CommandFailed
 from lispnet.sites import SITE_A, SITE_B, connect_host
+from lispnet.snmp import V2C, V3
 from lispnet.testing import expect, test
 from lispnet.traffic import ping, wait_reachable
 from lispnet.waiting import wait_until
@@ -509,7 +510,7 @@ class SNMPGroup(SitesGroup):
 
     @test("metrics tell of the session")
     def metrics(self):
-        families = self.xtr_a.node.run("curl", "-s", "--unix-socket", self.xtr_a.socket, "http://lispd/metrics").stdout
+        families = self.xtr_a.metrics()
         expect("lispd_snmp_session_open 1" in families, families[-2000:])
 
 

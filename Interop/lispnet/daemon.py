@@ -122,6 +122,10 @@ class Daemon:
         done = self.node.run(*command, "--json", timeout=timeout, check=check)
         return json.loads(done.stdout) if done.stdout.strip() else None
 
+    def metrics(self):
+        """Prometheus' text, from the management socket."""
+        return self.node.run("curl", "-s", "--unix-socket", self.socket, "http://lispd/metrics").stdout
+
     def text(self, *words):
         """What an operator sees."""
         return self.control(*words, json_output=False).stdout

@@ -1,4 +1,4 @@
-"""What a network management system sees of a router: a net-snmp agent beside it, and the tables that a walk shows.
+"""What a network management system sees of a router: the tables that a walk shows, through an snmpd beside it.
 
 Values are as SNMP has them: integers, octet strings as bytes. The one place that knows how net-snmp prints, and how LISP-MIB writes
 addresses (LispAddressType, RFC 7052).
@@ -8,81 +8,63 @@ import ipaddress
 import os
 import re
 
-from .run import ROOT, CommandFailed
-from .waiting import wait_until
+from .run import ROOT
+from .snmp import OWN_MODULES, V2C, Master, Refused
 
 LISP_MIB = "1.3.6.1.2.1.220.1"
 DRAFT_MIB = "1.3.6.1.4.1.8072.9999.9999.6830"
 
-# Of SNMPv3, authenticated and encrypted.
-USER, AUTHENTICATION, PRIVACY = "lispuser", "authpass123", "privpass123"
-V2C = ("-v2c", "-c", "public")
-V3 = ("-v3", "-l", "authPriv", "-u", USER, "-a", "SHA", "-A", AUTHENTICATION, "-x", "AES", "-X", PRIVACY)
+# For the values below: names as numbers, strings in hexadecimal digits, times in hundredths, no units. Patient with a busy machine.
+FORMAT = ("-m", "", "-On", "-Ox", "-Ot", "-OU", "-r", "2", "-t", "5")
 
 OBJECT = re.compile(r"(\w+)\s+OBJECT-TYPE\s+SYNTAX\s+(.*?)\s+MAX-ACCESS\s+([a-z-]+)\s.*?::=\s*\{\s*(\w+)\s+(\d+)\s*\}", re.DOTALL)
 LINE = re.compile(r"^\.(?P<name>[0-9.]+) = (?P<type>[A-Za-z0-9-]+): ?(?P<value>.*)$")
 
 
 class Agent:
-    """snmpd in a node, the AgentX master of the lispd there."""
+    """An snmpd in a node, the AgentX master of the lispd there, and who asks it."""
 
-    def __init__(self, node, name=None):
-        self.node = node
-        run = node.run_owner
-        self.name = name or f"{node.name}-snmpd"
-        self.socket = os.path.join(run.runtime, f"{self.name}.agentx")
-        self.configuration = run.file(f"{self.name}.conf")
-        self.persistent = os.path.join(run.runtime, f"{self.name}.persistent")
-        os.makedirs(self.persistent, exist_ok=True)
-        with open(self.configuration, "w", encoding="ascii") as file:
-            file.write("rocommunity public 127.0.0.1\nrwcommunity private 127.0.0.1\n"
-                       f"createUser {USER} SHA {AUTHENTICATION} AES {PRIVACY}\nrouser {USER} authPriv\n"
-                       f"master agentx\nagentXSocket {self.socket}\nagentXTimeout 5\nagentXRetries 1\n")
-        self.process = None
+    def __init__(self, node):
+        self.master = Master(node, f"{node.name}-snmpd")
         self.shown = {}  # {(module's base, table, column): values}, of all walks
 
+    @property
+    def socket(self):
+        """Where lispd finds it."""
+        return self.master.socket
+
     def start(self):
-        environment = {**os.environ, "SNMP_PERSISTENT_DIR": self.persistent, "MIBS": ""}
-        self.process = self.node.start("/usr/sbin/snmpd", "-f", "-Lo", "-C", "-c", self.configuration, "-p",
-                                       f"{self.persistent}/pid", "udp:127.0.0.1:161", log=f"{self.name}.log",
-                                       environment=environment)
-        wait_until(f"{self.name} answers", lambda: self.get("1.3.6.1.2.1.1.3.0") is not None, 20,
-                   ignoring=(CommandFailed,))
+        self.master.start()
         return self
 
     def stop(self):
-        self.process.send(15)
-        self.process.wait(10)
+        self.master.stop()
 
     def walk_by_name(self, name, access=V2C):
         """The lines of a GetBulk walk of MODULE::table, all of the project's modules loaded; names with indexes as numbers."""
-        return self.node.run(
-            "env", f"MIBDIRS=+{os.path.join(ROOT, 'mibs')}", f"SNMPCONFPATH={self.persistent}", f"SNMP_PERSISTENT_DIR={self.persistent}",
-            "snmpbulkwalk", *access, "-m", "LISP-MIB:LISP-DRAFT-00-MIB", "-Ob", "-OU", "-r", "2", "-t", "5", "127.0.0.1", name,
-            timeout=60).stdout.splitlines()
+        options = ["-m", "LISP-MIB:LISP-DRAFT-00-MIB", "-Ob", "-OU", "-r", "2", "-t", "5"]
+        return self.master.run("snmpbulkwalk", options, name, access=access, environment=OWN_MODULES).stdout.splitlines()
 
     def set(self, oid, kind, value):
-        """What snmpset says that was not obeyed; None if it was."""
-        done = self.node.run("snmpset", "-v2c", "-c", "private", "-m", "", "-On", "127.0.0.1", oid, kind, value, check=False)
-        match = re.search(r"Reason: (\w+)", done.stdout + done.stderr)
-        return match.group(1) if match else None if done.returncode == 0 else done.stderr.strip()
-
-    def _run(self, tool, *words, timeout=60, check=True):
-        return self.node.run(tool, *V2C, "-m", "", "-On", "-Ox", "-Ot", "-OU", "-r", "2", "-t", "5",
-                             *words, timeout=timeout, check=check)
+        """Why it was refused; None if it was not."""
+        try:
+            self.master.set((oid, kind, value))
+        except Refused as refused:
+            return refused.reason
+        return None
 
     def get(self, oid):
         """The value, or None if there is none."""
-        return parse(self._run("snmpget", "127.0.0.1", oid).stdout).get(oid)
+        return parse(self.master.run("snmpget", FORMAT, oid).stdout).get(oid)
 
     def next(self, oid):
         """(name, value) of what comes after."""
-        found = parse(self._run("snmpgetnext", "127.0.0.1", oid).stdout)
+        found = parse(self.master.run("snmpgetnext", FORMAT, oid).stdout)
         return next(iter(found.items()), None)
 
     def walk(self, oid, bulk=True, timeout=120):
         """{name: value} in the order of the walk. CommandFailed if names do not increase."""
-        found = parse(self._run("snmpbulkwalk" if bulk else "snmpwalk", "127.0.0.1", oid, timeout=timeout).stdout)
+        found = parse(self.master.run("snmpbulkwalk" if bulk else "snmpwalk", FORMAT, oid, timeout=timeout).stdout)
         for base in (LISP_MIB, DRAFT_MIB):
             for name, each in found.items():
                 if name.startswith(f"{base}."):

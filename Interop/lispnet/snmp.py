@@ -5,6 +5,7 @@ import os
 import re
 import signal
 
+from .run import ROOT
 from .waiting import wait_until
 
 PORT = 16161
@@ -22,6 +23,11 @@ createUser {user} SHA {authentication} AES {privacy}
 rwuser {user} priv -V everything *
 trap2sink udp:127.0.0.1:{trap_port} public
 """
+# How a manager comes: openly, or authenticated and encrypted.
+V2C = ("-v2c", "-c", "public")
+V3 = ("-v3", "-l", "authPriv", "-u", USER, "-a", "SHA", "-A", AUTHENTICATION, "-x", "AES", "-X", PRIVACY)
+# For `run`: finds the project's own modules.
+OWN_MODULES = {"MIBDIRS": "+" + os.path.join(ROOT, "mibs")}
 LINE = re.compile(r"^\.?([0-9.]+) = (.*)$")
 
 
@@ -71,17 +77,17 @@ class Master:
 
     # What a manager asks
 
+    def run(self, name, options, *words, access=V2C, environment=None, timeout=120, check=True):
+        """One of net-snmp's commands, finished."""
+        environment = {**self.environment, **(environment or {})}
+        return self.node.run("env", *(f"{key}={value}" for key, value in environment.items()), name, *access, *options,
+                             f"udp:127.0.0.1:{PORT}", *words, timeout=timeout, check=check)
+
     def command(self, name, *words, context=None, v3=False, timeout=2):
-        if v3 or context is not None:
-            access = ["-v3", "-l", "authPriv", "-u", USER, "-a", "SHA", "-A", AUTHENTICATION, "-x", "AES", "-X", PRIVACY]
-            access += ["-n", context] if context else []
-        else:
-            access = ["-v2c", "-c", "public"]
+        access = (*V3, "-n", context) if context else V3 if v3 else V2C
         options = [word for word in words if word.startswith("-")]
         rest = [word for word in words if not word.startswith("-")]
-        done = self.node.run("env", *(f"{key}={value}" for key, value in self.environment.items()), name, *access,
-                             "-On", "-Oe", "-t", str(timeout), "-r", "0", *options, f"udp:127.0.0.1:{PORT}", *rest,
-                             timeout=120, check=False)
+        done = self.run(name, ["-On", "-Oe", "-t", str(timeout), "-r", "0", *options], *rest, access=access, check=False)
         output = done.stdout + done.stderr
         if done.returncode != 0 or "Reason:" in output:
             reason = re.search(r"Reason: (\w+)", output)

@@ -69,7 +69,7 @@ class WalkedRouter:
             router.stop()
 
     def _walk(self, router, entries):
-        pids = router.pid, self.agent.process.pid
+        pids = router.pid, self.agent.master.process.pid
         with Registering(self.etr) as registering:
             before, started, rows = [process_seconds(pid) for pid in pids], time.monotonic(), 0
             while rows < max(entries, LEAST_ROWS):
@@ -129,5 +129,4 @@ class Registering:
 
 def longest_slice(router):
     """How long requests of the master have held the control loop of a lispd at a time, at most, in seconds."""
-    text = router.node.run("curl", "-s", "--unix-socket", router.socket, "http://lispd/metrics").stdout
-    return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith("lispd_snmp_longest_slice_seconds"))
+    return next(float(line.split()[-1]) for line in router.metrics().splitlines() if line.startswith("lispd_snmp_longest_slice_seconds"))
