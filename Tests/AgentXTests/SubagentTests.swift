@@ -316,6 +316,16 @@ import Testing
         }
     }
 
+    @Test func `what is no AgentX is called that`() {
+        let conversation = Conversation(modules: [Self.module()])
+        conversation.openWholly()
+        conversation.subagent.receive([UInt8](repeating: 0x20, count: 20), now: conversation.now)
+        while conversation.subagent.work(now: conversation.now, until: { false }) {}
+        let reason = "a malformed PDU came: h.version cannot be 32 at octet 0"
+        #expect(conversation.subagent.statistics.lastError == reason)
+        #expect(conversation.subagent.takeEvents().last == .lost(reason))
+    }
+
     // MARK: Notifications
 
     @Test func `a notification names itself first`() {

@@ -554,7 +554,7 @@ public final class Subagent {
         } catch {
             counters.malformed += 1
             send(.close(.parseError), as: .close, now)
-            lose("\(error)", now)
+            lose("a malformed PDU came: \(error)", now)
         }
         return true
     }
