@@ -162,7 +162,13 @@ let package = Package(
             path: "Tests/TestCaptures",
             swiftSettings: settings
         ),
-        .testTarget(name: "LISPWireTests", dependencies: ["LISPWire", "TestCaptures"], swiftSettings: settings),
+        // Randomness that repeats from a seed.
+        .target(name: "TestRandomness", path: "Tests/TestRandomness", swiftSettings: settings),
+        .testTarget(
+            name: "LISPWireTests",
+            dependencies: ["LISPWire", "TestCaptures", "TestRandomness"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "PacketViewTests", dependencies: ["PacketView"], swiftSettings: settings),
         .testTarget(
             name: "LinuxNetworkTests",
@@ -192,10 +198,14 @@ let package = Package(
         ),
         .testTarget(
             name: "ManagedObjectsTests",
-            dependencies: ["ManagedObjects", "AgentX", "ForwardingInterface", "LISPWire"],
+            dependencies: ["ManagedObjects", "AgentX", "ForwardingInterface", "LISPWire", "TestRandomness"],
             swiftSettings: settings
         ),
-        .testTarget(name: "AgentXTests", dependencies: ["AgentX", nioCore, nioPosix], swiftSettings: settings),
+        .testTarget(
+            name: "AgentXTests",
+            dependencies: ["AgentX", "TestRandomness", nioCore, nioPosix],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "LISPConfigurationTests",
             dependencies: ["LISPConfiguration", "LISPWire"],

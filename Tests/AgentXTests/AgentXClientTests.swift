@@ -3,6 +3,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+import TestRandomness
 import Testing
 
 @testable import AgentX

@@ -1,5 +1,6 @@
 // Generated tables and scalars against a plain list of all their variables, while nothing changes and while rows come and go.
 
+import TestRandomness
 import Testing
 
 @testable import AgentX

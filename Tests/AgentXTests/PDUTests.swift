@@ -1,5 +1,6 @@
 // Every message there and back in both byte orders, the pictures of RFC 2741, and what must be refused.
 
+import TestRandomness
 import Testing
 
 @testable import AgentX

@@ -1,5 +1,6 @@
 // Get, GetNext and GetBulk as RFC 2741 7.2.3 has them, and how they are cut into slices.
 
+import TestRandomness
 import Testing
 
 @testable import AgentX

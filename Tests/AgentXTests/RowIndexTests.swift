@@ -1,5 +1,6 @@
 // Indices there and back, and the nearest index after any sequence of numbers, against a search through all indices there are.
 
+import TestRandomness
 import Testing
 
 @testable import AgentX

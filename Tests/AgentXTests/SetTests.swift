@@ -1,5 +1,6 @@
 // SETs: what is refused and why, and that all of it happens or none, whatever fails and whenever the master is gone.
 
+import TestRandomness
 import Testing
 
 @testable import AgentX

@@ -1,5 +1,6 @@
 // Sessions: opening, registering, losing and coming back, notifications and index allocation, on a clock of the test's.
 
+import TestRandomness
 import Testing
 
 @testable import AgentX

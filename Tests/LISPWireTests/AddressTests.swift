@@ -2,6 +2,7 @@
 
 import Foundation
 import LISPWire
+import TestRandomness
 import Testing
 
 @Suite struct AddressTests {

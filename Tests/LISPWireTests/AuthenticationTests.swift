@@ -1,6 +1,7 @@
 // Message authentication: exact lengths, all octets, and the three algorithms.
 
 import LISPWire
+import TestRandomness
 import Testing
 
 @Suite struct AuthenticationTests {

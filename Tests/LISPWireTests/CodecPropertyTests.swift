@@ -1,6 +1,7 @@
 // What holds for every message: it round-trips, it cannot be cut short, and no input whatever makes a decoder trap.
 
 import LISPWire
+import TestRandomness
 import Testing
 
 @Suite struct CodecPropertyTests {

@@ -1,6 +1,7 @@
 // The LISP header of data packets: every bit, and what means nothing without its flag.
 
 import LISPWire
+import TestRandomness
 import Testing
 
 @Suite struct DataHeaderTests {

@@ -1,6 +1,7 @@
 // Encapsulated Control Messages: inner headers, checksums, and what is refused.
 
 import LISPWire
+import TestRandomness
 import Testing
 
 @Suite struct EncapsulationTests {

@@ -1,6 +1,7 @@
 // Text of nonces, xTR-IDs and Site-IDs.
 
 import LISPWire
+import TestRandomness
 import Testing
 
 @Suite struct IdentifierTests {

@@ -1,6 +1,7 @@
 // Address fields: families, instance IDs, and what is kept closed.
 
 import LISPWire
+import TestRandomness
 import Testing
 
 @Suite struct LISPAddressTests {

@@ -1,6 +1,7 @@
 // Records in outline are what decoding the message says of them.
 
 import LISPWire
+import TestRandomness
 import Testing
 
 @Suite struct `The outline of records` {

@@ -4,6 +4,7 @@
 import Foundation
 import LISPWire
 import TestCaptures
+import TestRandomness
 import Testing
 
 /// A frame, and what tshark must see in it.

@@ -1,23 +1,12 @@
 import ForwardingInterface
 import LISPWire
+import TestRandomness
 
 @testable import ManagedObjects
 
 /// A router with random tables, and its rows as a plain list for comparison.
 struct RandomModel {
-    struct Generator: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            // SplitMix64.
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-            return z ^ (z >> 31)
-        }
-    }
-
-    var generator: Generator
+    var generator: SeededGenerator
     var cache: [EIDPrefix: [(LISPAddress, CachedLocator)]] = [:]
     var own: [EIDPrefix: [(LISPAddress, OwnLocator)]] = [:]
     /// By site, EID-prefix and ETR.
@@ -26,7 +15,7 @@ struct RandomModel {
     var peers: [LISPAddress] = []
 
     init(seed: UInt64, size: Int) {
-        generator = Generator(state: seed)
+        generator = SeededGenerator(seed: seed)
         for _ in 0..<size { cache[eid()] = locators().map { ($0, cachedLocator()) } }
         for _ in 0..<size / 4 { own[eid()] = locators().map { ($0, ownLocator()) } }
         for number in 0..<size / 8 {

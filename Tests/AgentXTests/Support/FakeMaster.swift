@@ -1,5 +1,6 @@
 // A master without a socket: takes what a subagent sends and answers as told, on a clock that stands still until it is moved.
 
+import TestRandomness
 import Testing
 
 @testable import AgentX

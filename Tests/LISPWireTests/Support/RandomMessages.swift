@@ -1,6 +1,7 @@
 // Random messages, valid by construction.
 
 import LISPWire
+import TestRandomness
 
 /// Which addresses a random message holds.
 enum AddressKinds {
